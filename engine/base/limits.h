@@ -1,0 +1,27 @@
+#ifndef VIV_BASE_LIMITS_H
+#define VIV_BASE_LIMITS_H
+
+/* Every maximum of the engine, with its reason. Reaching one is a reply code, a closed connection or a
+ * configuration error, never a crash. */
+
+/* ZooKeeper's default jute.maxbuffer: clients apply the same bound to replies. */
+#define VIV_FRAME_BYTES_MAX_DEFAULT 1048575
+/* An entry holds a request of one frame plus header, ACLs resolved and multi overhead; readers of the wire and of
+ * the log refuse more before they allocate. */
+#define VIV_ENTRY_BYTES_MAX (64 << 20)
+/* The top byte of a session id carries the server id; 0xff marks TTL nodes. */
+#define VIV_SID_MAX 254
+/* ZooKeeper ensembles rarely exceed 13 servers; quorum sets are bit masks over member indexes. */
+#define VIV_MEMBERS_MAX 64
+/* Entries kept in memory for learners that come back (DIFF without touching the disk). */
+#define VIV_HISTORY_BYTES_MAX (64 << 20)
+/* Proposals in flight at a leader before it stops reading from clients. */
+#define VIV_OUTSTANDING_MAX 100000
+/* The same per connection; ZooKeeper's globalOutstandingLimit default. */
+#define VIV_OUTSTANDING_PER_CONNECTION_MAX 1000
+/* Unsent reply bytes after which a connection is not read from any more. */
+#define VIV_OUTPUT_PAUSE_BYTES (1 << 20)
+/* Election messages longer than this close the connection (ZooKeeper's own bound). */
+#define VIV_ELECTION_FRAME_BYTES_MAX 524288
+
+#endif /* VIV_BASE_LIMITS_H */

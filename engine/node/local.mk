@@ -1,0 +1,1 @@
+libcore_a_SOURCES += %reldir%/action.h %reldir%/event.h %reldir%/node.h

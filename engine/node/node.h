@@ -1,0 +1,62 @@
+#ifndef VIV_NODE_NODE_H
+#define VIV_NODE_NODE_H
+
+#include "node/action.h"
+#include "node/event.h"
+#include "tree/tree.h"
+#include "zab/zab.h"
+
+/* The hall: one server's share of everything, still pure. An event goes in, a list of actions comes out; it never
+ * blocks, fails, or looks at a clock. It joins tree, zab and partition, which do not know of one another. The server
+ * and the simulator are two skins around it.
+ *
+ * Inside, the session side (connections, order, watches) and the group side (ZAB, tree) exchange events only. */
+
+struct viv_node;
+
+struct viv_node_config {
+    struct viv_zab_config zab; /* group 0 */
+    uint32_t tick_ms;
+    uint32_t session_timeout_min_ms, session_timeout_max_ms;
+    size_t frame_bytes_max;
+    bool state_takes_deltas;       /* VIV_STORE_DELTAS of the state store */
+    uint64_t snapshot_entries;     /* checkpoint after about this many entries (jittered by sid) */
+    uint64_t snapshot_bytes;       /* or this many bytes of log */
+    int64_t start_wall_ms;         /* seeds session ids */
+    struct viv_bytes config_text;  /* shown at /zookeeper/config in an ensemble; borrowed for the call */
+};
+
+struct viv_node *viv_node_new(const struct viv_node_config *config);
+void viv_node_free(struct viv_node *node);
+
+/* Recovery, before START: rows of the image (a viv_state_rows_fn and a viv_state_restart_fn with the node as ctx),
+ * then viv_node_recover_image_end with the mark (all-zero when there was none), then every entry of the log above
+ * mark.zxid_start in order, then viv_node_recover_end. Entries up to commit_zxid are applied, later ones wait. */
+viv_status viv_node_recover_rows(void *node, struct viv_bytes rows) VIV_MUST_USE;
+void viv_node_recover_restart(void *node);
+viv_status viv_node_recover_image_end(struct viv_node *node, const struct viv_state_mark *mark) VIV_MUST_USE;
+viv_status viv_node_recover_entry(struct viv_node *node, const struct viv_entry *entry, bool committed) VIV_MUST_USE;
+/* VIV_ERR_CORRUPT: the digest recorded with the image disagrees after replay. */
+viv_status viv_node_recover_end(struct viv_node *node, const struct viv_log_bounds *bounds,
+                                const struct viv_hard_state *hard) VIV_MUST_USE;
+
+/* The one entry point once running. Appends to *out. */
+void viv_node_step(struct viv_node *node, const struct viv_event *event, struct viv_actions *out);
+/* Ends a turn of several steps: what can be said once for all of them is said here (one COMMIT, one ACK, one frame
+ * of replies a connection). Call before the actions are performed. */
+void viv_node_turn_end(struct viv_node *node, uint64_t now_ms, struct viv_actions *out);
+
+/* For operators: plain reads between steps. */
+struct viv_node_stats {
+    struct viv_zab_stats zab;
+    struct viv_tree_counts tree;
+    uint64_t last_zxid, digest, digest_extra;
+    uint64_t connections, sessions_attached, watches, watch_paths, watch_connections;
+    uint64_t packets_received, packets_sent, requests, outstanding;
+    uint64_t latency_ms_min, latency_ms_max, latency_ms_sum, latency_count;
+    bool serving, disk_full;
+};
+void viv_node_stats(const struct viv_node *node, struct viv_node_stats *stats);
+const struct viv_tree *viv_node_tree(const struct viv_node *node);
+
+#endif /* VIV_NODE_NODE_H */

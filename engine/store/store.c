@@ -1,0 +1,2 @@
+#include "store/log_store.h"
+#include "store/state_store.h"

@@ -1,0 +1,41 @@
+#ifndef VIV_STORE_STORE_H
+#define VIV_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+/* What both store contracts share. A configuration (backends/configurations.def) is a named pairing of a log store
+ * with a state store. Stores are passive: every call blocks, they own no clock and (RocksDB's own and the second
+ * loader apart) no threads. Stores never decide: they are told, they do, they say when. */
+
+struct viv_store_config {
+    const char *log_dir;      /* exists, private to this server; made 0700 by the caller */
+    const char *state_dir;    /* may equal log_dir */
+    uint64_t cluster[2];      /* identity written into new files; {0,0} adopts what is found */
+    int64_t server_id;        /* refuse (VIV_ERR_FOREIGN) files of another server */
+    bool durable;             /* false only for durability=none: no sync is made */
+    uint64_t segment_bytes;   /* log segment size, 1 MiB to 1 GiB; 0 = 64 MiB */
+    unsigned load_threads;    /* 1 or 2 */
+};
+
+enum viv_store_trait {
+    VIV_STORE_VOLATILE = 1,  /* nothing survives the process: starts only with durability=none */
+    VIV_STORE_DELTAS = 2,    /* state store: takes VIV_CHECKPOINT_DELTA, not only full images */
+};
+
+/* Filled by open and load; printed by the server as one line. Times in nanoseconds of the monotonic clock that the
+ * caller passes nothing of: each store measures its own phases with clock_gettime. */
+struct viv_store_report {
+    uint64_t open_ns, read_ns, decompress_ns, verify_ns;
+    uint64_t bytes, rows, entries, files, rejected_files, torn_bytes;
+};
+
+/* Sizes and work done since open; every member counts up except the *_now gauges. */
+struct viv_store_measure {
+    uint64_t bytes_written, syncs, appends, entries, segments_made, segments_recycled, checkpoints;
+    uint64_t disk_bytes_now;
+};
+
+#endif /* VIV_STORE_STORE_H */

@@ -1,0 +1,36 @@
+#ifndef VIV_TREE_PREPARE_H
+#define VIV_TREE_PREPARE_H
+
+#include "tree/tree.h"
+
+/* Request -> transaction or refusal, seen through the transactions that are proposed but not yet applied. Leader (and
+ * standalone) only. Order of checks and error codes: client-protocol.md §5.1. A refusal is a transaction too (type
+ * -1, it consumes its zxid). Results are final: sequence names resolved, versions and parent counters absolute, ACLs
+ * fixed up; nothing in the record depends on flags. */
+
+struct viv_preparer;
+
+struct viv_request {
+    int64_t session_id;
+    int32_t cxid;
+    int32_t op; /* enum viv_op, as the client sent it */
+    struct viv_bytes record;   /* the request record after its header */
+    struct viv_bytes authinfo; /* raw vector<Id>, count first; empty = none */
+};
+
+/* Borrows the tree, which must outlive it. */
+struct viv_preparer *viv_preparer_new(const struct viv_tree *tree);
+void viv_preparer_free(struct viv_preparer *preparer);
+/* Appends the entry body (TxnHeader + record) of the transaction that the request comes to. createSession (record:
+ * int timeout) and closeSession too. Always succeeds. Returns the reply code that the transaction carries (0, or the
+ * error; a failed multi returns the code of its failing operation). */
+int32_t viv_prepare(struct viv_preparer *preparer, const struct viv_request *request, uint64_t zxid, int64_t time_ms,
+                    struct viv_buffer *body);
+/* Transactions up to zxid are in the tree now: what the overlay knew of them is forgotten. */
+void viv_preparer_applied(struct viv_preparer *preparer, uint64_t zxid);
+/* Leadership ended, or the tree was replaced. */
+void viv_preparer_reset(struct viv_preparer *preparer, const struct viv_tree *tree);
+/* True when the operation is a write: it must be prepared and proposed rather than served locally. */
+bool viv_prepare_is_write(int32_t op);
+
+#endif /* VIV_TREE_PREPARE_H */

@@ -1,0 +1,160 @@
+#ifndef VIV_ZAB_ZAB_H
+#define VIV_ZAB_ZAB_H
+
+#include "base/entry.h"
+#include "wire/peer.h"
+
+/* One server's part in one ZAB ensemble, as a pure state machine: fast leader election, discovery, synchronisation
+ * (DIFF, TRUNC, SNAP), broadcast, heartbeats, resignation (zab.md §4-§8; D1-D12 of §13 are law; each entry of
+ * zab-pitfalls.md is a test). An input goes in, outputs come out; time is data; it never blocks and cannot fail.
+ *
+ * What it does not know: znodes, sessions (their bytes pass through), sockets, files. A message that depends on
+ * something being durable is withheld here until the matching *_STORED input: a driver cannot reorder them.
+ *
+ * Standalone (one member, config.standalone): leads at once, epoch 0, zxids are a plain counter, no messages. */
+
+struct viv_zab;
+
+struct viv_zab_member {
+    viv_sid sid;
+    bool voter; /* false: observer */
+};
+
+struct viv_zab_config {
+    viv_gid gid;
+    viv_sid sid;
+    bool standalone;
+    const struct viv_zab_member *members; /* copied */
+    size_t member_count;
+    struct viv_bytes config_text;         /* "server.1=...\nversion=0"; copied; sent in votes and NEWLEADER */
+    uint64_t config_version;
+    uint32_t tick_ms, init_limit_ticks, sync_limit_ticks;
+    uint64_t seed;
+    const char *election_policy;          /* "fle" */
+};
+
+/* Where the server stands after recovery. */
+struct viv_zab_start {
+    uint64_t now_ms;
+    uint32_t accepted_epoch, current_epoch;
+    uint64_t base_zxid;    /* history in the log starts after it */
+    uint64_t applied_zxid; /* committed and in the tree */
+    uint64_t last_zxid;    /* newest durable entry */
+};
+
+enum viv_zab_input_kind {
+    VIV_ZAB_TICK,             /* time passed; give one at least every tick_ms / 10 */
+    VIV_ZAB_VOTE,             /* sid, vote: an election message arrived */
+    VIV_ZAB_LINK_UP,          /* link, sid: the LINK_DIAL of this sid succeeded; sid 0: a learner connected to us */
+    VIV_ZAB_LINK_DOWN,        /* link, or link 0 and sid: the dial failed */
+    VIV_ZAB_PACKET,           /* link, packet */
+    VIV_ZAB_STORED,           /* zxid: every entry of APPEND outputs up to it is durable (answers in order) */
+    VIV_ZAB_EPOCHS_STORED,    /* answers EPOCHS, in order */
+    VIV_ZAB_TRUNCATED,        /* answers TRUNCATE */
+    VIV_ZAB_SNAP_SENT,        /* link: the stream asked for by SNAP_SEND has been handed to the link whole */
+    VIV_ZAB_SNAP_INSTALLED,   /* zxid: the stream asked for by SNAP_RECEIVE is the state now, and durable */
+    VIV_ZAB_PROPOSE,          /* zxid (= viv_zab_next_zxid), body: leader only, phase BROADCAST only */
+    VIV_ZAB_LOG_DATA,         /* link, entries, entry_count, last: answers READ */
+    VIV_ZAB_PING_REPLY,       /* link, data: the sessions touched since the last one; answers PING_ASK */
+    VIV_ZAB_PASS,             /* link, packet: send it on that link after everything queued before (SYNC, REVALIDATE,
+                                 REQUEST); dropped when the link is not in broadcast */
+};
+
+struct viv_zab_input {
+    enum viv_zab_input_kind kind;
+    uint64_t now_ms; /* monotonic; never goes back; in every input */
+    uint32_t link;   /* names one connection of the quorum port; never 0, never reused soon */
+    viv_sid sid;
+    uint64_t zxid;
+    struct viv_vote vote;
+    struct viv_packet packet;
+    struct viv_bytes data;
+    const struct viv_entry *entries;
+    size_t entry_count;
+    bool last;
+};
+
+enum viv_zab_phase {
+    VIV_ZAB_ELECTION, VIV_ZAB_DISCOVERY, VIV_ZAB_SYNCHRONIZATION, VIV_ZAB_BROADCAST
+};
+
+enum viv_zab_output_kind {
+    VIV_ZAB_VOTE_SEND,     /* sid, vote: replaces an unsent one to the same server */
+    VIV_ZAB_LISTEN,        /* flag: accept learners on the quorum port, or stop and close those accepted */
+    VIV_ZAB_LINK_DIAL,     /* sid: answered by LINK_UP or LINK_DOWN */
+    VIV_ZAB_LINK_CLOSE,    /* link: no input for it will be heeded any more */
+    VIV_ZAB_SEND,          /* link, packet: bytes borrowed until the outputs are reset or, for a PROPOSAL's data, as
+                              long as the entry lives */
+    VIV_ZAB_ENVELOPE,      /* link: from the next SEND/PACKET on, frames of this link are in the group envelope */
+    VIV_ZAB_APPEND,        /* entries, entry_count, zxid = commit hint: log them; answered by STORED. The bodies stay
+                              valid and unmoved until that answer */
+    VIV_ZAB_EPOCHS,        /* accepted_epoch, current_epoch: make durable; answered by EPOCHS_STORED */
+    VIV_ZAB_TRUNCATE,      /* zxid: forget the log above it, durably; answered by TRUNCATED */
+    VIV_ZAB_READ,          /* link, zxid_from, zxid: read log entries in (from, zxid] for a DIFF; answered by LOG_DATA */
+    VIV_ZAB_SNAP_SEND,     /* link: stream the tree as it is now (applied state) to the link; answered by SNAP_SENT.
+                              Nothing else is sent on the link meanwhile */
+    VIV_ZAB_SNAP_RECEIVE,  /* link, zxid: the bytes that follow on this link are a snapshot stream; answered by
+                              SNAP_INSTALLED, or LINK_DOWN when it is malformed */
+    VIV_ZAB_DELIVER,       /* entry: committed and durable here; apply it, in exactly this order */
+    VIV_ZAB_ROLE,          /* state, sid = leader or 0, epoch, phase, flag = serving clients */
+    VIV_ZAB_PING_ASK,      /* link: answer at once with PING_REPLY */
+    VIV_ZAB_PASSED,        /* link, sid, packet: REQUEST, SYNC, REVALIDATE, or a learner's PING data; borrowed */
+    VIV_ZAB_TRACE,         /* trace code, a, b */
+    VIV_ZAB_FATAL,         /* text: an invariant is broken; the process must stop */
+};
+
+struct viv_zab_output {
+    enum viv_zab_output_kind kind;
+    uint32_t link;
+    viv_sid sid;
+    uint64_t zxid, zxid_from;
+    struct viv_vote vote;
+    struct viv_packet packet;
+    const struct viv_entry *entries; /* until the outputs are reset (the bodies: see APPEND) */
+    size_t entry_count;
+    struct viv_entry entry;
+    uint32_t accepted_epoch, current_epoch, epoch;
+    enum viv_server_state state;
+    enum viv_zab_phase phase;
+    bool flag;
+    int trace;
+    uint64_t a, b;
+    const char *text;
+};
+
+/* A list that grows; all-zero is empty. `arena` holds what outputs borrow. */
+struct viv_zab_outputs {
+    struct viv_zab_output *items;
+    size_t count, capacity;
+    struct viv_arena *arena; /* set by the caller */
+};
+
+struct viv_zab *viv_zab_new(const struct viv_zab_config *config);
+void viv_zab_free(struct viv_zab *zab);
+
+/* Recovery, before start: entries of the log above the tree's image in zxid order; committed ones first. They become
+ * the history for DIFF; those not committed wait for synchronisation. Bodies are copied. */
+void viv_zab_recover(struct viv_zab *zab, const struct viv_entry *entry, bool committed);
+void viv_zab_start(struct viv_zab *zab, const struct viv_zab_start *start, struct viv_zab_outputs *out);
+void viv_zab_step(struct viv_zab *zab, const struct viv_zab_input *input, struct viv_zab_outputs *out);
+
+/* The zxid that the next PROPOSE must carry. Leader in BROADCAST only. At counter 0xffffffff the leader resigns. */
+uint64_t viv_zab_next_zxid(const struct viv_zab *zab);
+bool viv_zab_is_broadcasting_leader(const struct viv_zab *zab);
+/* The learner's link to its leader in BROADCAST, or 0. */
+uint32_t viv_zab_leader_link(const struct viv_zab *zab);
+uint64_t viv_zab_last_proposed(const struct viv_zab *zab);
+uint64_t viv_zab_last_committed(const struct viv_zab *zab);
+
+/* For operators (srvr, mntr). */
+struct viv_zab_stats {
+    enum viv_server_state state;
+    enum viv_zab_phase phase;
+    viv_sid leader;
+    uint32_t accepted_epoch, current_epoch;
+    size_t learners, synced_followers, synced_observers, outstanding;
+    uint64_t proposals, commits, elections;
+};
+void viv_zab_stats(const struct viv_zab *zab, struct viv_zab_stats *stats);
+
+#endif /* VIV_ZAB_ZAB_H */

@@ -1,0 +1,25 @@
+EXTRA_DIST += %reldir%/README.md %reldir%/lsan.supp %reldir%/tidy.sh
+
+# Criterion speaks TAP: every test is a PASS or FAIL line of its own. TEST_EXTENSIONS: shell scripts speak TAP too.
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+TEST_EXTENSIONS = .sh .py
+SH_LOG_DRIVER = $(LOG_DRIVER)
+PY_LOG_DRIVER = $(LOG_DRIVER)
+PY_LOG_COMPILER = python3
+SH_LOG_COMPILER = $(SHELL)
+AM_TESTS_ENVIRONMENT = CRITERION_OUTPUTS=tap:/dev/stdout; export CRITERION_OUTPUTS; \
+	LSAN_OPTIONS=suppressions=$(abs_top_srcdir)/tests/lsan.supp; export LSAN_OPTIONS; \
+	VIV_SOURCE_DIR=$(abs_top_srcdir); export VIV_SOURCE_DIR; \
+	VIV_BUILD_DIR=$(abs_top_builddir); export VIV_BUILD_DIR;
+
+# A test program: add its name to check_PROGRAMS and TESTS, its file to NAME_SOURCES, and NAME_LDADD = $(viv_test_libs).
+viv_test_libs = $(viv_libs) $(CRITERION_LIBS)
+
+if HAVE_CRITERION
+AM_CPPFLAGS += $(CRITERION_CFLAGS)
+include tests/unit/local.mk
+include tests/contract/local.mk
+include tests/scenario/local.mk
+endif
+include tests/interop/local.mk
+include tests/crash/local.mk

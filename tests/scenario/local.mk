@@ -1,0 +1,1 @@
+# programs and scripts of this kind
