@@ -1,7 +1,9 @@
 libcore_a_SOURCES += \
 	%reldir%/jute.c %reldir%/jute.h \
 	%reldir%/op.h \
-	%reldir%/path.h \
-	%reldir%/peer.h \
-	%reldir%/records.h \
-	%reldir%/reply_code.h
+	%reldir%/path.c %reldir%/path.h \
+	%reldir%/peer.c %reldir%/peer.h \
+	%reldir%/records.c %reldir%/records.h \
+	%reldir%/reply_code.h \
+	%reldir%/session.c %reldir%/session.h \
+	%reldir%/txn.c

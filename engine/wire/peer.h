@@ -86,5 +86,8 @@ struct viv_learner_info {
 };
 void viv_learner_info_encode(struct viv_buffer *out, const struct viv_learner_info *info);
 viv_status viv_learner_info_decode(struct viv_bytes data, struct viv_learner_info *info) VIV_MUST_USE;
+/* The trailer alone, for LEADERINFO: append it, or find it at the front of what follows the 4 bytes. */
+void viv_peer_trailer_append(struct viv_buffer *out, uint32_t capabilities);
+bool viv_peer_trailer_find(struct viv_bytes tail, uint32_t *capabilities);
 
 #endif /* VIV_WIRE_PEER_H */

@@ -114,5 +114,7 @@ struct viv_set_acl_txn { struct viv_bytes path, acl; int32_t version; };
 void viv_set_acl_txn_encode(struct viv_buffer *out, const struct viv_set_acl_txn *txn);
 void viv_set_acl_txn_decode(struct viv_jute_reader *reader, struct viv_set_acl_txn *txn);
 struct viv_path_version_txn { struct viv_bytes path; int32_t version; }; /* check; delete has the path only */
+void viv_path_version_txn_encode(struct viv_buffer *out, const struct viv_path_version_txn *txn);
+void viv_path_version_txn_decode(struct viv_jute_reader *reader, struct viv_path_version_txn *txn);
 
 #endif /* VIV_WIRE_RECORDS_H */
