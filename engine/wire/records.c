@@ -4,7 +4,7 @@
 
 #include "base/assert.h"
 
-enum { PASSWORD_BYTES = 16, ACL_ENTRY_BYTES_MIN = 12, ACL_OPEN_UNSAFE_BYTES = 31 };
+enum { PASSWORD_BYTES = 16, ACL_ENTRY_BYTES_MIN = 12, ACL_OPEN_UNSAFE_BYTES = 27 };
 
 void viv_stat_encode(struct viv_buffer *out, const struct viv_stat *stat)
 {
