@@ -1,4 +1,7 @@
-EXTRA_DIST += %reldir%/README.md %reldir%/lsan.supp %reldir%/tidy.sh
+EXTRA_DIST += %reldir%/README.md %reldir%/lsan.supp
+
+dist_check_SCRIPTS += %reldir%/tidy.sh %reldir%/purity.sh
+TESTS += %reldir%/tidy.sh %reldir%/purity.sh
 
 # Criterion speaks TAP: every test is a PASS or FAIL line of its own. TEST_EXTENSIONS: shell scripts speak TAP too.
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
