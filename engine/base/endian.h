@@ -7,17 +7,17 @@
 /* Loads and stores of integers at any alignment. Wire and ZooKeeper's files are big-endian; our own files are
  * little-endian. */
 
-#define VIV_DEFINE_ENDIAN(bits, order, swap)                                                                 \
-    static inline uint##bits##_t viv_load_##order##bits(const void *from)                                   \
-    {                                                                                                        \
-        uint##bits##_t value;                                                                                \
-        memcpy(&value, from, sizeof value);                                                                  \
-        return swap(value);                                                                                  \
-    }                                                                                                        \
-    static inline void viv_store_##order##bits(void *to, uint##bits##_t value)                               \
-    {                                                                                                        \
-        value = swap(value);                                                                                 \
-        memcpy(to, &value, sizeof value);                                                                    \
+#define VIV_DEFINE_ENDIAN(bits, order, swap)                                                                           \
+    static inline uint##bits##_t viv_load_##order##bits(const void *from)                                              \
+    {                                                                                                                  \
+        uint##bits##_t value;                                                                                          \
+        memcpy(&value, from, sizeof value);                                                                            \
+        return swap(value);                                                                                            \
+    }                                                                                                                  \
+    static inline void viv_store_##order##bits(void *to, uint##bits##_t value)                                         \
+    {                                                                                                                  \
+        value = swap(value);                                                                                           \
+        memcpy(to, &value, sizeof value);                                                                              \
     }
 
 #define VIV_ENDIAN_KEEP(value) (value)

@@ -20,8 +20,8 @@ typedef uint16_t viv_gid;
 /* Server id, 1..254 (it is the top byte of the session ids that the server makes). */
 typedef int64_t viv_sid;
 
-#define VIV_ZXID_EPOCH(zxid) ((uint32_t)((zxid) >> 32))
-#define VIV_ZXID_COUNTER(zxid) ((uint32_t)(zxid))
+#define VIV_ZXID_EPOCH(zxid)     ((uint32_t)((zxid) >> 32))
+#define VIV_ZXID_COUNTER(zxid)   ((uint32_t)(zxid))
 #define VIV_ZXID(epoch, counter) (((uint64_t)(epoch) << 32) | (uint32_t)(counter))
 
 #endif /* VIV_BASE_ENTRY_H */

@@ -16,12 +16,12 @@ typedef enum viv_status viv_status;
 #define VIV_MUST_USE __attribute__((warn_unused_result))
 
 /* Returns early with the status of expr unless it is VIV_OK. */
-#define VIV_TRY(expr)                                                                                        \
-    do {                                                                                                     \
-        viv_status viv_try_status_ = (expr);                                                                 \
-        if (viv_try_status_ != VIV_OK) {                                                                     \
-            return viv_try_status_;                                                                          \
-        }                                                                                                    \
+#define VIV_TRY(expr)                                                                                                  \
+    do {                                                                                                               \
+        viv_status viv_try_status_ = (expr);                                                                           \
+        if (viv_try_status_ != VIV_OK) {                                                                               \
+            return viv_try_status_;                                                                                    \
+        }                                                                                                              \
     } while (0)
 
 /* Text for people; never NULL. */

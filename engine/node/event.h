@@ -9,27 +9,27 @@
 typedef uint64_t viv_conn; /* a client connection; never 0, never reused */
 
 enum viv_event_kind {
-    VIV_EVENT_START,            /* once, after recovery */
-    VIV_EVENT_TICK,             /* at least every tick_ms / 10, 20 ms at most */
-    VIV_EVENT_CLIENT_OPEN,      /* conn, bytes = textual address without port */
-    VIV_EVENT_CLIENT_FRAME,     /* conn, bytes = one frame without its length */
-    VIV_EVENT_CLIENT_CLOSED,    /* conn: the socket is gone (also after CLIENT_CLOSE) */
-    VIV_EVENT_VOTE,             /* sid, bytes = body of an election message */
-    VIV_EVENT_LINK_UP,          /* link, sid as dialled, or sid 0 for a learner that connected */
-    VIV_EVENT_LINK_DOWN,        /* link; or link 0 and sid when a dial failed */
-    VIV_EVENT_LINK_BYTES,       /* link, bytes as they came */
-    VIV_EVENT_LINK_DRAINED,     /* link: less than 256 KiB of LINK_SEND are unsent (after more were) */
-    VIV_EVENT_LOG_DONE,         /* ticket: that LOG_* action and all before it are durable; in order */
-    VIV_EVENT_LOG_READ,         /* ticket, entries, entry_count, last; status VIV_ERR_TRIMMED or VIV_ERR_CORRUPT: none */
-    VIV_EVENT_CHECKPOINT_ROOM,  /* one block of CHECKPOINT_ROWS was consumed */
-    VIV_EVENT_CHECKPOINT_DONE,  /* status of COMMIT (or of the step that failed), zxid = log_needed_after */
-    VIV_EVENT_DISK_FULL,        /* flag: the log cannot prepare room (true), or can again (false) */
+    VIV_EVENT_START,           /* once, after recovery */
+    VIV_EVENT_TICK,            /* at least every tick_ms / 10, 20 ms at most */
+    VIV_EVENT_CLIENT_OPEN,     /* conn, bytes = textual address without port */
+    VIV_EVENT_CLIENT_FRAME,    /* conn, bytes = one frame without its length */
+    VIV_EVENT_CLIENT_CLOSED,   /* conn: the socket is gone (also after CLIENT_CLOSE) */
+    VIV_EVENT_VOTE,            /* sid, bytes = body of an election message */
+    VIV_EVENT_LINK_UP,         /* link, sid as dialled, or sid 0 for a learner that connected */
+    VIV_EVENT_LINK_DOWN,       /* link; or link 0 and sid when a dial failed */
+    VIV_EVENT_LINK_BYTES,      /* link, bytes as they came */
+    VIV_EVENT_LINK_DRAINED,    /* link: less than 256 KiB of LINK_SEND are unsent (after more were) */
+    VIV_EVENT_LOG_DONE,        /* ticket: that LOG_* action and all before it are durable; in order */
+    VIV_EVENT_LOG_READ,        /* ticket, entries, entry_count, last; status VIV_ERR_TRIMMED or VIV_ERR_CORRUPT: none */
+    VIV_EVENT_CHECKPOINT_ROOM, /* one block of CHECKPOINT_ROWS was consumed */
+    VIV_EVENT_CHECKPOINT_DONE, /* status of COMMIT (or of the step that failed), zxid = log_needed_after */
+    VIV_EVENT_DISK_FULL,       /* flag: the log cannot prepare room (true), or can again (false) */
 };
 
 struct viv_event {
     enum viv_event_kind kind;
-    uint64_t now_ms;  /* monotonic */
-    int64_t wall_ms;  /* for transaction times only */
+    uint64_t now_ms; /* monotonic */
+    int64_t wall_ms; /* for transaction times only */
     viv_conn conn;
     viv_sid sid;
     uint32_t link;

@@ -19,11 +19,11 @@ struct viv_node_config {
     uint32_t tick_ms;
     uint32_t session_timeout_min_ms, session_timeout_max_ms;
     size_t frame_bytes_max;
-    bool state_takes_deltas;       /* VIV_STORE_DELTAS of the state store */
-    uint64_t snapshot_entries;     /* checkpoint after about this many entries (jittered by sid) */
-    uint64_t snapshot_bytes;       /* or this many bytes of log */
-    int64_t start_wall_ms;         /* seeds session ids */
-    struct viv_bytes config_text;  /* shown at /zookeeper/config in an ensemble; borrowed for the call */
+    bool state_takes_deltas;      /* VIV_STORE_DELTAS of the state store */
+    uint64_t snapshot_entries;    /* checkpoint after about this many entries (jittered by sid) */
+    uint64_t snapshot_bytes;      /* or this many bytes of log */
+    int64_t start_wall_ms;        /* seeds session ids */
+    struct viv_bytes config_text; /* shown at /zookeeper/config in an ensemble; borrowed for the call */
 };
 
 struct viv_node *viv_node_new(const struct viv_node_config *config);

@@ -15,10 +15,10 @@ struct viv_bin {
 };
 
 struct viv_partition_options {
-    uint32_t vnodes;     /* ring: points per bin of weight 1 (128) */
-    double epsilon;      /* ring-bounded: load bound (0.05) */
-    uint32_t slots;      /* ring-bounded: slots placed in order (256) */
-    uint32_t table_size; /* maglev: a prime (65537) */
+    uint32_t vnodes;                        /* ring: points per bin of weight 1 (128) */
+    double epsilon;                         /* ring-bounded: load bound (0.05) */
+    uint32_t slots;                         /* ring-bounded: slots placed in order (256) */
+    uint32_t table_size;                    /* maglev: a prime (65537) */
     const struct viv_partition_rule *rules; /* static: longest component-wise prefix wins, default bin 0 */
     size_t rule_count;
 };

@@ -24,7 +24,7 @@ struct viv_log_iter;
 
 struct viv_log_run {
     viv_gid gid;
-    uint64_t commit_zxid; /* highest zxid known committed in this group: a safe lower bound for recovery */
+    uint64_t commit_zxid;            /* highest zxid known committed in this group: a safe lower bound for recovery */
     const struct viv_entry *entries; /* zxids strictly increasing, above everything appended before */
     size_t entry_count;              /* 0 is legal: it only records the commit hint */
 };
@@ -106,8 +106,8 @@ viv_status viv_log_trim(struct viv_log *log, viv_gid gid, uint64_t zxid) VIV_MUS
 void viv_log_bounds(struct viv_log *log, viv_gid gid, struct viv_log_bounds *bounds);
 viv_status viv_log_iter_open(struct viv_log *log, viv_gid gid, uint64_t after, uint64_t upto,
                              struct viv_log_iter **iter) VIV_MUST_USE;
-viv_status viv_log_iter_next(struct viv_log *log, struct viv_log_iter *iter, struct viv_entry *entries,
-                             size_t capacity, size_t bytes_max, size_t *count) VIV_MUST_USE;
+viv_status viv_log_iter_next(struct viv_log *log, struct viv_log_iter *iter, struct viv_entry *entries, size_t capacity,
+                             size_t bytes_max, size_t *count) VIV_MUST_USE;
 void viv_log_iter_close(struct viv_log *log, struct viv_log_iter *iter);
 void viv_log_hard_get(struct viv_log *log, viv_gid gid, struct viv_hard_state *hard);
 viv_status viv_log_hard_put(struct viv_log *log, viv_gid gid, const struct viv_hard_state *hard) VIV_MUST_USE;

@@ -11,18 +11,18 @@
  * loader apart) no threads. Stores never decide: they are told, they do, they say when. */
 
 struct viv_store_config {
-    const char *log_dir;      /* exists, private to this server; made 0700 by the caller */
-    const char *state_dir;    /* may equal log_dir */
-    uint64_t cluster[2];      /* identity written into new files; {0,0} adopts what is found */
-    int64_t server_id;        /* refuse (VIV_ERR_FOREIGN) files of another server */
-    bool durable;             /* false only for durability=none: no sync is made */
-    uint64_t segment_bytes;   /* log segment size, 1 MiB to 1 GiB; 0 = 64 MiB */
-    unsigned load_threads;    /* 1 or 2 */
+    const char *log_dir;    /* exists, private to this server; made 0700 by the caller */
+    const char *state_dir;  /* may equal log_dir */
+    uint64_t cluster[2];    /* identity written into new files; {0,0} adopts what is found */
+    int64_t server_id;      /* refuse (VIV_ERR_FOREIGN) files of another server */
+    bool durable;           /* false only for durability=none: no sync is made */
+    uint64_t segment_bytes; /* log segment size, 1 MiB to 1 GiB; 0 = 64 MiB */
+    unsigned load_threads;  /* 1 or 2 */
 };
 
 enum viv_store_trait {
-    VIV_STORE_VOLATILE = 1,  /* nothing survives the process: starts only with durability=none */
-    VIV_STORE_DELTAS = 2,    /* state store: takes VIV_CHECKPOINT_DELTA, not only full images */
+    VIV_STORE_VOLATILE = 1, /* nothing survives the process: starts only with durability=none */
+    VIV_STORE_DELTAS = 2,   /* state store: takes VIV_CHECKPOINT_DELTA, not only full images */
 };
 
 /* Filled by open and load; printed by the server as one line. Times in nanoseconds of the monotonic clock that the

@@ -13,7 +13,7 @@ struct viv_preparer;
 struct viv_request {
     int64_t session_id;
     int32_t cxid;
-    int32_t op; /* enum viv_op, as the client sent it */
+    int32_t op;                /* enum viv_op, as the client sent it */
     struct viv_bytes record;   /* the request record after its header */
     struct viv_bytes authinfo; /* raw vector<Id>, count first; empty = none */
 };

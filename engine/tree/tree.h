@@ -21,8 +21,8 @@ enum { VIV_NODE_NONE = 0, VIV_NODE_ROOT = 1 };
 
 /* Raw owner values, as in ZooKeeper's files: 0 persistent, a session id, container, or TTL in ms. */
 #define VIV_OWNER_CONTAINER ((int64_t)0x8000000000000000)
-#define VIV_OWNER_TTL_MARK ((uint64_t)0xff00000000000000)
-#define VIV_TTL_MS_MAX ((INT64_C(1) << 40) - 1)
+#define VIV_OWNER_TTL_MARK  ((uint64_t)0xff00000000000000)
+#define VIV_TTL_MS_MAX      ((INT64_C(1) << 40) - 1)
 
 /* A znode as it stands; borrows until the tree changes. */
 struct viv_znode {
@@ -32,7 +32,7 @@ struct viv_znode {
     int32_t version, aversion;
     int32_t child_counter; /* stored cversion: creations below it; the source of sequence numbers */
     uint32_t child_count;
-    int64_t owner;         /* raw */
+    int64_t owner; /* raw */
     uint32_t acl_id;
     struct viv_jute_slice data;
     struct viv_bytes name; /* last component; "" for the root */
@@ -67,9 +67,9 @@ void viv_tree_sessions(const struct viv_tree *tree, viv_tree_session_fn *visit, 
 viv_node_id viv_tree_next_ephemeral(const struct viv_tree *tree, int64_t session_id, viv_node_id node);
 
 struct viv_tree_counts {
-    uint64_t nodes;            /* with the root once */
+    uint64_t nodes; /* with the root once */
     uint64_t ephemerals, sessions, data_bytes /* paths and data, ZooKeeper's approximate_data_size */, acls;
-    uint64_t memory_bytes;     /* what the tree holds allocated */
+    uint64_t memory_bytes; /* what the tree holds allocated */
 };
 void viv_tree_counts(const struct viv_tree *tree, struct viv_tree_counts *counts);
 uint64_t viv_tree_zxid(const struct viv_tree *tree);   /* last transaction applied */

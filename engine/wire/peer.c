@@ -5,8 +5,8 @@
 
 enum {
     VOTE_FORMAT_VERSION = 2,
-    VOTE_BYTES_OLDEST = 28,  /* state, leader, zxid, round */
-    VOTE_BYTES_OLD = 40,     /* and peer epoch, format version */
+    VOTE_BYTES_OLDEST = 28, /* state, leader, zxid, round */
+    VOTE_BYTES_OLD = 40,    /* and peer epoch, format version */
     HELLO_HEAD_BYTES = 20,
     HELLO_ADDRESS_BYTES_MAX = 2048,
     PACKET_HEAD_BYTES = 16,
@@ -17,7 +17,7 @@ enum {
     INFO_TRAILER_BYTES = 8,
 };
 
-#define HELLO_ONE_ADDRESS (-65536)
+#define HELLO_ONE_ADDRESS    (-65536)
 #define HELLO_MANY_ADDRESSES (-65535)
 
 void viv_vote_encode(struct viv_buffer *out, const struct viv_vote *vote)

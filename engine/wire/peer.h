@@ -59,9 +59,9 @@ enum viv_packet_type {
 struct viv_packet {
     int32_t type;
     uint64_t zxid;
-    bool has_data;           /* false = null, distinct from length 0 */
+    bool has_data; /* false = null, distinct from length 0 */
     struct viv_bytes data;
-    bool has_authinfo;       /* REQUEST only; otherwise null */
+    bool has_authinfo;         /* REQUEST only; otherwise null */
     struct viv_bytes authinfo; /* the encoded vector<Id> after its count is included: the raw jute bytes, count first */
 };
 
@@ -74,14 +74,14 @@ viv_status viv_packet_decode(struct viv_bytes in, size_t data_bytes_max, struct 
 /* LearnerInfo, the data of FOLLOWERINFO and OBSERVERINFO. Our own servers append {'V','I','V','A', u32 capabilities},
  * and append the same to the 4 bytes of LEADERINFO; Apache ignores both. */
 enum viv_peer_capability {
-    VIV_PEER_ENVELOPE = 1,        /* packets travel inside {u16 group, u32 length} from the next packet on */
-    VIV_PEER_CUMULATIVE = 2,      /* ACK(z) and COMMIT(z) mean everything up to z */
+    VIV_PEER_ENVELOPE = 1,   /* packets travel inside {u16 group, u32 length} from the next packet on */
+    VIV_PEER_CUMULATIVE = 2, /* ACK(z) and COMMIT(z) mean everything up to z */
 };
 struct viv_learner_info {
     viv_sid sid;
     uint32_t protocol_version; /* 0x10000 */
     uint64_t config_version;
-    bool native;               /* the trailer was there */
+    bool native; /* the trailer was there */
     uint32_t capabilities;
 };
 void viv_learner_info_encode(struct viv_buffer *out, const struct viv_learner_info *info);

@@ -38,18 +38,31 @@ void viv_connect_request_decode(struct viv_jute_reader *reader, struct viv_conne
 void viv_connect_response_encode(struct viv_buffer *out, const struct viv_connect_response *response);
 void viv_connect_response_decode(struct viv_jute_reader *reader, struct viv_connect_response *response);
 
-struct viv_request_header { int32_t xid, type; };
-struct viv_reply_header { int32_t xid; int64_t zxid; int32_t err; };
+struct viv_request_header {
+    int32_t xid, type;
+};
+struct viv_reply_header {
+    int32_t xid;
+    int64_t zxid;
+    int32_t err;
+};
 void viv_request_header_encode(struct viv_buffer *out, const struct viv_request_header *header);
 void viv_request_header_decode(struct viv_jute_reader *reader, struct viv_request_header *header);
 void viv_reply_header_encode(struct viv_buffer *out, const struct viv_reply_header *header);
 void viv_reply_header_decode(struct viv_jute_reader *reader, struct viv_reply_header *header);
 
-struct viv_multi_header { int32_t type; bool done; int32_t err; };
+struct viv_multi_header {
+    int32_t type;
+    bool done;
+    int32_t err;
+};
 void viv_multi_header_encode(struct viv_buffer *out, const struct viv_multi_header *header);
 void viv_multi_header_decode(struct viv_jute_reader *reader, struct viv_multi_header *header);
 
-struct viv_watcher_event { int32_t type, state; struct viv_bytes path; };
+struct viv_watcher_event {
+    int32_t type, state;
+    struct viv_bytes path;
+};
 void viv_watcher_event_encode(struct viv_buffer *out, const struct viv_watcher_event *event);
 void viv_watcher_event_decode(struct viv_jute_reader *reader, struct viv_watcher_event *event);
 
@@ -57,15 +70,28 @@ struct viv_create_request { /* 1, 15, 19; 21 has a ttl behind it */
     struct viv_jute_slice path, data;
     struct viv_bytes acl; /* the raw vector<ACL>, count first; bad when malformed */
     int32_t flags;
-    int64_t ttl_ms;       /* of op 21, else -1 */
+    int64_t ttl_ms; /* of op 21, else -1 */
 };
 void viv_create_request_encode(struct viv_buffer *out, const struct viv_create_request *request, enum viv_op op);
 void viv_create_request_decode(struct viv_jute_reader *reader, struct viv_create_request *request, enum viv_op op);
 
-struct viv_path_version_request { struct viv_jute_slice path; int32_t version; };              /* 2, 13 */
-struct viv_path_watch_request { struct viv_jute_slice path; bool watch; };                     /* 3, 4, 8, 12 */
-struct viv_set_data_request { struct viv_jute_slice path, data; int32_t version; };            /* 5 */
-struct viv_set_acl_request { struct viv_jute_slice path; struct viv_bytes acl; int32_t version; }; /* 7 */
+struct viv_path_version_request {
+    struct viv_jute_slice path;
+    int32_t version;
+}; /* 2, 13 */
+struct viv_path_watch_request {
+    struct viv_jute_slice path;
+    bool watch;
+}; /* 3, 4, 8, 12 */
+struct viv_set_data_request {
+    struct viv_jute_slice path, data;
+    int32_t version;
+}; /* 5 */
+struct viv_set_acl_request {
+    struct viv_jute_slice path;
+    struct viv_bytes acl;
+    int32_t version;
+}; /* 7 */
 void viv_path_version_request_encode(struct viv_buffer *out, const struct viv_path_version_request *request);
 void viv_path_version_request_decode(struct viv_jute_reader *reader, struct viv_path_version_request *request);
 void viv_path_watch_request_encode(struct viv_buffer *out, const struct viv_path_watch_request *request);
@@ -76,7 +102,10 @@ void viv_set_acl_request_encode(struct viv_buffer *out, const struct viv_set_acl
 void viv_set_acl_request_decode(struct viv_jute_reader *reader, struct viv_set_acl_request *request);
 
 /* One ACL entry; a list travels raw and is walked with these. */
-struct viv_acl_entry { int32_t perms; struct viv_jute_slice scheme, id; };
+struct viv_acl_entry {
+    int32_t perms;
+    struct viv_jute_slice scheme, id;
+};
 void viv_acl_entry_encode(struct viv_buffer *out, const struct viv_acl_entry *entry);
 void viv_acl_entry_decode(struct viv_jute_reader *reader, struct viv_acl_entry *entry);
 /* Skips a whole vector<ACL> and returns its raw bytes, count first. */
@@ -107,13 +136,23 @@ struct viv_create_txn { /* 1, 15; 19 without ephemeral; 21 with ttl */
 };
 void viv_create_txn_encode(struct viv_buffer *out, const struct viv_create_txn *txn, enum viv_op type);
 void viv_create_txn_decode(struct viv_jute_reader *reader, struct viv_create_txn *txn, enum viv_op type);
-struct viv_set_data_txn { struct viv_bytes path; struct viv_jute_slice data; int32_t version; };
+struct viv_set_data_txn {
+    struct viv_bytes path;
+    struct viv_jute_slice data;
+    int32_t version;
+};
 void viv_set_data_txn_encode(struct viv_buffer *out, const struct viv_set_data_txn *txn);
 void viv_set_data_txn_decode(struct viv_jute_reader *reader, struct viv_set_data_txn *txn);
-struct viv_set_acl_txn { struct viv_bytes path, acl; int32_t version; };
+struct viv_set_acl_txn {
+    struct viv_bytes path, acl;
+    int32_t version;
+};
 void viv_set_acl_txn_encode(struct viv_buffer *out, const struct viv_set_acl_txn *txn);
 void viv_set_acl_txn_decode(struct viv_jute_reader *reader, struct viv_set_acl_txn *txn);
-struct viv_path_version_txn { struct viv_bytes path; int32_t version; }; /* check; delete has the path only */
+struct viv_path_version_txn {
+    struct viv_bytes path;
+    int32_t version;
+}; /* check; delete has the path only */
 void viv_path_version_txn_encode(struct viv_buffer *out, const struct viv_path_version_txn *txn);
 void viv_path_version_txn_decode(struct viv_jute_reader *reader, struct viv_path_version_txn *txn);
 

@@ -3,9 +3,9 @@
 #include "base/endian.h"
 
 #define GENERATOR_MULTIPLIER UINT64_C(0x5DEECE66D)
-#define GENERATOR_INCREMENT 11
-#define GENERATOR_MASK ((UINT64_C(1) << 48) - 1)
-#define PASSWORD_SALT UINT64_C(0xB3415C00)
+#define GENERATOR_INCREMENT  11
+#define GENERATOR_MASK       ((UINT64_C(1) << 48) - 1)
+#define PASSWORD_SALT        UINT64_C(0xB3415C00)
 
 void viv_session_password(int64_t session_id, uint8_t password[VIV_PASSWORD_BYTES])
 {

@@ -26,11 +26,11 @@ struct viv_zab_config {
     bool standalone;
     const struct viv_zab_member *members; /* copied */
     size_t member_count;
-    struct viv_bytes config_text;         /* "server.1=...\nversion=0"; copied; sent in votes and NEWLEADER */
+    struct viv_bytes config_text; /* "server.1=...\nversion=0"; copied; sent in votes and NEWLEADER */
     uint64_t config_version;
     uint32_t tick_ms, init_limit_ticks, sync_limit_ticks;
     uint64_t seed;
-    const char *election_policy;          /* "fle" */
+    const char *election_policy; /* "fle" */
 };
 
 /* Where the server stands after recovery. */
@@ -43,21 +43,21 @@ struct viv_zab_start {
 };
 
 enum viv_zab_input_kind {
-    VIV_ZAB_TICK,             /* time passed; give one at least every tick_ms / 10 */
-    VIV_ZAB_VOTE,             /* sid, vote: an election message arrived */
-    VIV_ZAB_LINK_UP,          /* link, sid: the LINK_DIAL of this sid succeeded; sid 0: a learner connected to us */
-    VIV_ZAB_LINK_DOWN,        /* link, or link 0 and sid: the dial failed */
-    VIV_ZAB_PACKET,           /* link, packet */
-    VIV_ZAB_STORED,           /* zxid: every entry of APPEND outputs up to it is durable (answers in order) */
-    VIV_ZAB_EPOCHS_STORED,    /* answers EPOCHS, in order */
-    VIV_ZAB_TRUNCATED,        /* answers TRUNCATE */
-    VIV_ZAB_SNAP_SENT,        /* link: the stream asked for by SNAP_SEND has been handed to the link whole */
-    VIV_ZAB_SNAP_INSTALLED,   /* zxid: the stream asked for by SNAP_RECEIVE is the state now, and durable */
-    VIV_ZAB_PROPOSE,          /* zxid (= viv_zab_next_zxid), body: leader only, phase BROADCAST only */
-    VIV_ZAB_LOG_DATA,         /* link, entries, entry_count, last: answers READ */
-    VIV_ZAB_PING_REPLY,       /* link, data: the sessions touched since the last one; answers PING_ASK */
-    VIV_ZAB_PASS,             /* link, packet: send it on that link after everything queued before (SYNC, REVALIDATE,
-                                 REQUEST); dropped when the link is not in broadcast */
+    VIV_ZAB_TICK,           /* time passed; give one at least every tick_ms / 10 */
+    VIV_ZAB_VOTE,           /* sid, vote: an election message arrived */
+    VIV_ZAB_LINK_UP,        /* link, sid: the LINK_DIAL of this sid succeeded; sid 0: a learner connected to us */
+    VIV_ZAB_LINK_DOWN,      /* link, or link 0 and sid: the dial failed */
+    VIV_ZAB_PACKET,         /* link, packet */
+    VIV_ZAB_STORED,         /* zxid: every entry of APPEND outputs up to it is durable (answers in order) */
+    VIV_ZAB_EPOCHS_STORED,  /* answers EPOCHS, in order */
+    VIV_ZAB_TRUNCATED,      /* answers TRUNCATE */
+    VIV_ZAB_SNAP_SENT,      /* link: the stream asked for by SNAP_SEND has been handed to the link whole */
+    VIV_ZAB_SNAP_INSTALLED, /* zxid: the stream asked for by SNAP_RECEIVE is the state now, and durable */
+    VIV_ZAB_PROPOSE,        /* zxid (= viv_zab_next_zxid), body: leader only, phase BROADCAST only */
+    VIV_ZAB_LOG_DATA,       /* link, entries, entry_count, last: answers READ */
+    VIV_ZAB_PING_REPLY,     /* link, data: the sessions touched since the last one; answers PING_ASK */
+    VIV_ZAB_PASS,           /* link, packet: send it on that link after everything queued before (SYNC, REVALIDATE,
+                               REQUEST); dropped when the link is not in broadcast */
 };
 
 struct viv_zab_input {
@@ -74,33 +74,31 @@ struct viv_zab_input {
     bool last;
 };
 
-enum viv_zab_phase {
-    VIV_ZAB_ELECTION, VIV_ZAB_DISCOVERY, VIV_ZAB_SYNCHRONIZATION, VIV_ZAB_BROADCAST
-};
+enum viv_zab_phase { VIV_ZAB_ELECTION, VIV_ZAB_DISCOVERY, VIV_ZAB_SYNCHRONIZATION, VIV_ZAB_BROADCAST };
 
 enum viv_zab_output_kind {
-    VIV_ZAB_VOTE_SEND,     /* sid, vote: replaces an unsent one to the same server */
-    VIV_ZAB_LISTEN,        /* flag: accept learners on the quorum port, or stop and close those accepted */
-    VIV_ZAB_LINK_DIAL,     /* sid: answered by LINK_UP or LINK_DOWN */
-    VIV_ZAB_LINK_CLOSE,    /* link: no input for it will be heeded any more */
-    VIV_ZAB_SEND,          /* link, packet: bytes borrowed until the outputs are reset or, for a PROPOSAL's data, as
-                              long as the entry lives */
-    VIV_ZAB_ENVELOPE,      /* link: from the next SEND/PACKET on, frames of this link are in the group envelope */
-    VIV_ZAB_APPEND,        /* entries, entry_count, zxid = commit hint: log them; answered by STORED. The bodies stay
-                              valid and unmoved until that answer */
-    VIV_ZAB_EPOCHS,        /* accepted_epoch, current_epoch: make durable; answered by EPOCHS_STORED */
-    VIV_ZAB_TRUNCATE,      /* zxid: forget the log above it, durably; answered by TRUNCATED */
-    VIV_ZAB_READ,          /* link, zxid_from, zxid: read log entries in (from, zxid] for a DIFF; answered by LOG_DATA */
-    VIV_ZAB_SNAP_SEND,     /* link: stream the tree as it is now (applied state) to the link; answered by SNAP_SENT.
-                              Nothing else is sent on the link meanwhile */
-    VIV_ZAB_SNAP_RECEIVE,  /* link, zxid: the bytes that follow on this link are a snapshot stream; answered by
-                              SNAP_INSTALLED, or LINK_DOWN when it is malformed */
-    VIV_ZAB_DELIVER,       /* entry: committed and durable here; apply it, in exactly this order */
-    VIV_ZAB_ROLE,          /* state, sid = leader or 0, epoch, phase, flag = serving clients */
-    VIV_ZAB_PING_ASK,      /* link: answer at once with PING_REPLY */
-    VIV_ZAB_PASSED,        /* link, sid, packet: REQUEST, SYNC, REVALIDATE, or a learner's PING data; borrowed */
-    VIV_ZAB_TRACE,         /* trace code, a, b */
-    VIV_ZAB_FATAL,         /* text: an invariant is broken; the process must stop */
+    VIV_ZAB_VOTE_SEND,    /* sid, vote: replaces an unsent one to the same server */
+    VIV_ZAB_LISTEN,       /* flag: accept learners on the quorum port, or stop and close those accepted */
+    VIV_ZAB_LINK_DIAL,    /* sid: answered by LINK_UP or LINK_DOWN */
+    VIV_ZAB_LINK_CLOSE,   /* link: no input for it will be heeded any more */
+    VIV_ZAB_SEND,         /* link, packet: bytes borrowed until the outputs are reset or, for a PROPOSAL's data, as
+                             long as the entry lives */
+    VIV_ZAB_ENVELOPE,     /* link: from the next SEND/PACKET on, frames of this link are in the group envelope */
+    VIV_ZAB_APPEND,       /* entries, entry_count, zxid = commit hint: log them; answered by STORED. The bodies stay
+                             valid and unmoved until that answer */
+    VIV_ZAB_EPOCHS,       /* accepted_epoch, current_epoch: make durable; answered by EPOCHS_STORED */
+    VIV_ZAB_TRUNCATE,     /* zxid: forget the log above it, durably; answered by TRUNCATED */
+    VIV_ZAB_READ,         /* link, zxid_from, zxid: read log entries in (from, zxid] for a DIFF; answered by LOG_DATA */
+    VIV_ZAB_SNAP_SEND,    /* link: stream the tree as it is now (applied state) to the link; answered by SNAP_SENT.
+                             Nothing else is sent on the link meanwhile */
+    VIV_ZAB_SNAP_RECEIVE, /* link, zxid: the bytes that follow on this link are a snapshot stream; answered by
+                             SNAP_INSTALLED, or LINK_DOWN when it is malformed */
+    VIV_ZAB_DELIVER,      /* entry: committed and durable here; apply it, in exactly this order */
+    VIV_ZAB_ROLE,         /* state, sid = leader or 0, epoch, phase, flag = serving clients */
+    VIV_ZAB_PING_ASK,     /* link: answer at once with PING_REPLY */
+    VIV_ZAB_PASSED,       /* link, sid, packet: REQUEST, SYNC, REVALIDATE, or a learner's PING data; borrowed */
+    VIV_ZAB_TRACE,        /* trace code, a, b */
+    VIV_ZAB_FATAL,        /* text: an invariant is broken; the process must stop */
 };
 
 struct viv_zab_output {

@@ -14,13 +14,13 @@
 #define VIV_TEST_LEAKS() 0
 #endif
 
-#define VIV_TEST(suite, name, ...)                                                                           \
-    static void viv_test_body_##suite##_##name(void);                                                        \
-    Test(suite, name, ##__VA_ARGS__)                                                                         \
-    {                                                                                                        \
-        viv_test_body_##suite##_##name();                                                                    \
-        cr_assert_eq(VIV_TEST_LEAKS(), 0, "the test leaks memory");                                          \
-    }                                                                                                        \
+#define VIV_TEST(suite, name, ...)                                                                                     \
+    static void viv_test_body_##suite##_##name(void);                                                                  \
+    Test(suite, name, ##__VA_ARGS__)                                                                                   \
+    {                                                                                                                  \
+        viv_test_body_##suite##_##name();                                                                              \
+        cr_assert_eq(VIV_TEST_LEAKS(), 0, "the test leaks memory");                                                    \
+    }                                                                                                                  \
     static void viv_test_body_##suite##_##name(void)
 
 #endif /* VIV_TESTS_SUPPORT_VIV_TEST_H */

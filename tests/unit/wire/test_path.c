@@ -18,10 +18,25 @@ VIV_TEST(wire_path, ordinary_paths_are_valid)
 
 VIV_TEST(wire_path, broken_paths_are_not_valid)
 {
-    static const char *const broken[] = {"",     "a",    "/a/",       "//",           "/a//b",        "/.",
-                                         "/a/.", "/..",  "/a/../b",   "/a\x01",       "/a\x7f",       "/\xc2\x80",
-                                         "/\xee\x80\x80", "/\xef\xbf\xb0", "/\xf0\x9f\x98\x80", "/\xff", "/\xc3",
-                                         "/\xed\xa0\x80", "/\xe0\x80\x80"};
+    static const char *const broken[] = {"",
+                                         "a",
+                                         "/a/",
+                                         "//",
+                                         "/a//b",
+                                         "/.",
+                                         "/a/.",
+                                         "/..",
+                                         "/a/../b",
+                                         "/a\x01",
+                                         "/a\x7f",
+                                         "/\xc2\x80",
+                                         "/\xee\x80\x80",
+                                         "/\xef\xbf\xb0",
+                                         "/\xf0\x9f\x98\x80",
+                                         "/\xff",
+                                         "/\xc3",
+                                         "/\xed\xa0\x80",
+                                         "/\xe0\x80\x80"};
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
         cr_assert_not(valid(broken[i]), "case %zu", i);
     }

@@ -4,8 +4,8 @@
 
 /* The hexadecimal texts were captured from Apache ZooKeeper 3.8.0 servers. */
 
-#define CONFIG_TEXT                                                                                          \
-    "server.1=127.0.0.1:28881:38881:participant\nserver.2=127.0.0.1:28882:38882:participant\n"               \
+#define CONFIG_TEXT                                                                                                    \
+    "server.1=127.0.0.1:28881:38881:participant\nserver.2=127.0.0.1:28882:38882:participant\n"                         \
     "server.3=127.0.0.1:28883:38883:participant\nserver.4=127.0.0.1:28884:38884:observer\nversion=0"
 
 static struct viv_packet decode_whole(struct viv_bytes bytes)
@@ -72,8 +72,7 @@ VIV_TEST(wire_peer, a_packet_with_an_impossible_length_is_malformed)
 VIV_TEST(wire_peer, an_observers_first_notification_is_reproduced)
 {
     struct viv_buffer out = {0};
-    struct viv_vote vote = {VIV_LOOKING, INT64_MIN, (uint64_t)INT64_MIN, 1, INT64_MIN,
-                            VIV_BYTES_LITERAL(CONFIG_TEXT)};
+    struct viv_vote vote = {VIV_LOOKING, INT64_MIN, (uint64_t)INT64_MIN, 1, INT64_MIN, VIV_BYTES_LITERAL(CONFIG_TEXT)};
     viv_vote_encode(&out, &vote);
     viv_hex_expect((struct viv_bytes){out.data, 44},
                    "00000000 8000000000000000 8000000000000000 0000000000000001 8000000000000000 00000002 000000b2");
@@ -122,8 +121,8 @@ VIV_TEST(wire_peer, the_captured_hello_is_reproduced_and_read_in_pieces)
 VIV_TEST(wire_peer, our_own_servers_recognise_each_other_and_others_are_not_confused)
 {
     struct viv_buffer out = {0};
-    struct viv_learner_info info = {.sid = 4, .protocol_version = 0x10000, .native = true,
-                                    .capabilities = VIV_PEER_ENVELOPE | VIV_PEER_CUMULATIVE};
+    struct viv_learner_info info = {
+        .sid = 4, .protocol_version = 0x10000, .native = true, .capabilities = VIV_PEER_ENVELOPE | VIV_PEER_CUMULATIVE};
     struct viv_learner_info got;
     viv_learner_info_encode(&out, &info);
     cr_assert_eq(viv_learner_info_decode(viv_buffer_bytes(&out), &got), VIV_OK);

@@ -14,19 +14,18 @@ VIV_TEST(wire_records, the_captured_handshake_is_reproduced)
 {
     struct viv_buffer out = {0};
     uint8_t zeros[16] = {0};
-    struct viv_connect_request request = {.timeout_ms = 10000, .password = {viv_bytes_of(zeros, 16), false},
-                                          .has_read_only = true};
+    struct viv_connect_request request = {
+        .timeout_ms = 10000, .password = {viv_bytes_of(zeros, 16), false}, .has_read_only = true};
     viv_connect_request_encode(&out, &request);
-    viv_hex_expect(viv_buffer_bytes(&out),
-                   "00000000 0000000000000000 00002710 0000000000000000 00000010"
-                   "00000000000000000000000000000000 00");
+    viv_hex_expect(viv_buffer_bytes(&out), "00000000 0000000000000000 00002710 0000000000000000 00000010"
+                                           "00000000000000000000000000000000 00");
     struct viv_jute_reader reader = viv_jute_reader_of((struct viv_bytes){out.data, 44});
     viv_connect_request_decode(&reader, &request);
     cr_assert_not(reader.bad);
     cr_assert_not(request.has_read_only, "clients older than 3.4 send 44 bytes");
     viv_buffer_clear(&out);
-    struct viv_connect_response response = {.timeout_ms = 10000, .session_id = 0x01000038b5f30000,
-                                            .has_read_only = true};
+    struct viv_connect_response response = {
+        .timeout_ms = 10000, .session_id = 0x01000038b5f30000, .has_read_only = true};
     viv_session_password(response.session_id, response.password);
     viv_connect_response_encode(&out, &response);
     viv_hex_expect(viv_buffer_bytes(&out),
