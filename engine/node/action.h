@@ -30,7 +30,7 @@ enum viv_action_kind {
     VIV_ACTION_CHECKPOINT_BEGIN,  /* gid, checkpoint kind, zxid = start */
     VIV_ACTION_CHECKPOINT_ROWS,   /* rows: takes the buffer; at most 16 unanswered */
     VIV_ACTION_CHECKPOINT_COMMIT, /* mark */
-    VIV_ACTION_CHECKPOINT_ABORT,
+    VIV_ACTION_CHECKPOINT_ABORT, /* no answer */
     VIV_ACTION_TRACE, /* trace code, gid, a, b: stamped with the monotonic clock in ns and recorded */
     VIV_ACTION_FATAL, /* text: stop the process, exit code 3 */
 };

@@ -30,15 +30,17 @@ struct viv_node *viv_node_new(const struct viv_node_config *config);
 void viv_node_free(struct viv_node *node);
 
 /* Recovery, before START: rows of the image (a viv_state_rows_fn and a viv_state_restart_fn with the node as ctx),
- * then viv_node_recover_image_end with the mark (all-zero when there was none), then every entry of the log above
- * mark.zxid_start in order, then viv_node_recover_end. Entries up to commit_zxid are applied, later ones wait. */
+ * then viv_node_recover_image_end with the mark (all-zero when there was none) and the log's hard state, then every
+ * entry of the log above mark.zxid_start in order, then viv_node_recover_end. Entries up to commit_zxid are applied,
+ * later ones wait. When an installation was interrupted after its image became durable, the log is stale: its entries
+ * are passed over here and START finishes the installation. */
 viv_status viv_node_recover_rows(void *node, struct viv_bytes rows) VIV_MUST_USE;
 void viv_node_recover_restart(void *node);
-viv_status viv_node_recover_image_end(struct viv_node *node, const struct viv_state_mark *mark) VIV_MUST_USE;
+viv_status viv_node_recover_image_end(struct viv_node *node, const struct viv_state_mark *mark,
+                                      const struct viv_hard_state *hard) VIV_MUST_USE;
 viv_status viv_node_recover_entry(struct viv_node *node, const struct viv_entry *entry, bool committed) VIV_MUST_USE;
-/* VIV_ERR_CORRUPT: the digest recorded with the image disagrees after replay. */
-viv_status viv_node_recover_end(struct viv_node *node, const struct viv_log_bounds *bounds,
-                                const struct viv_hard_state *hard) VIV_MUST_USE;
+/* VIV_ERR_CORRUPT: image and log do not join, or the digest recorded with the image disagrees after replay. */
+viv_status viv_node_recover_end(struct viv_node *node, const struct viv_log_bounds *bounds) VIV_MUST_USE;
 
 /* The one entry point once running. Appends to *out. */
 void viv_node_step(struct viv_node *node, const struct viv_event *event, struct viv_actions *out);
