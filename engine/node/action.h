@@ -12,27 +12,28 @@
  * thread in issue order; neighbouring LOG_APPENDs may share one write and one sync. */
 
 enum viv_action_kind {
-    VIV_ACTION_CLIENT_SEND,       /* conn, bytes: complete frames with their lengths */
-    VIV_ACTION_CLIENT_CLOSE,      /* conn: send what is queued, then close */
-    VIV_ACTION_CLIENT_PAUSE,      /* conn (0 = all), flag: stop reading, or go on */
-    VIV_ACTION_VOTE_SEND,         /* sid, bytes: body of an election message; the latest replaces an unsent one */
-    VIV_ACTION_LISTEN,            /* flag: the quorum port accepts learners, or not (accepted links close) */
-    VIV_ACTION_LINK_DIAL,         /* sid */
-    VIV_ACTION_LINK_SEND,         /* link, bytes */
-    VIV_ACTION_LINK_CLOSE,        /* link */
-    VIV_ACTION_LOG_APPEND,        /* gid, ticket, entries, entry_count, zxid = commit hint. The array and the bodies
-                                     stay valid until LOG_DONE of that ticket */
-    VIV_ACTION_LOG_TRUNCATE,      /* gid, ticket, zxid = keep */
-    VIV_ACTION_LOG_RESET,         /* gid, ticket, zxid = base */
-    VIV_ACTION_LOG_HARD,          /* gid, ticket, hard */
-    VIV_ACTION_LOG_TRIM,          /* gid, zxid; no answer */
-    VIV_ACTION_LOG_READ,          /* gid, ticket, zxid_from, zxid: answered by LOG_READ events */
-    VIV_ACTION_CHECKPOINT_BEGIN,  /* gid, checkpoint kind, zxid = start */
-    VIV_ACTION_CHECKPOINT_ROWS,   /* rows: takes the buffer; at most 16 unanswered */
+    VIV_ACTION_CLIENT_SEND,      /* conn, bytes: complete frames with their lengths */
+    VIV_ACTION_CLIENT_CLOSE,     /* conn: send what is queued, then close */
+    VIV_ACTION_CLIENT_PAUSE,     /* conn (0 = all), flag: stop reading, or go on */
+    VIV_ACTION_VOTE_SEND,        /* sid, bytes: body of an election message; the latest replaces an unsent one */
+    VIV_ACTION_LISTEN,           /* flag: the quorum port accepts learners, or not (accepted links close) */
+    VIV_ACTION_LINK_DIAL,        /* sid */
+    VIV_ACTION_LINK_SEND,        /* link, bytes; flag: answer with one LINK_DRAINED as soon as less than 256 KiB of what
+                                    was handed over for this link are unsent (also when that is so at once) */
+    VIV_ACTION_LINK_CLOSE,       /* link */
+    VIV_ACTION_LOG_APPEND,       /* gid, ticket, entries, entry_count, zxid = commit hint. The array and the bodies
+                                    stay valid until LOG_DONE of that ticket */
+    VIV_ACTION_LOG_TRUNCATE,     /* gid, ticket, zxid = keep */
+    VIV_ACTION_LOG_RESET,        /* gid, ticket, zxid = base */
+    VIV_ACTION_LOG_HARD,         /* gid, ticket, hard */
+    VIV_ACTION_LOG_TRIM,         /* gid, zxid; no answer */
+    VIV_ACTION_LOG_READ,         /* gid, ticket, zxid_from, zxid: answered by LOG_READ events */
+    VIV_ACTION_CHECKPOINT_BEGIN, /* gid, ticket, checkpoint kind, zxid = start */
+    VIV_ACTION_CHECKPOINT_ROWS,  /* rows: takes the buffer; at most 16 unanswered */
     VIV_ACTION_CHECKPOINT_COMMIT, /* mark */
-    VIV_ACTION_CHECKPOINT_ABORT, /* no answer */
-    VIV_ACTION_TRACE, /* trace code, gid, a, b: stamped with the monotonic clock in ns and recorded */
-    VIV_ACTION_FATAL, /* text: stop the process, exit code 3 */
+    VIV_ACTION_CHECKPOINT_ABORT,  /* no answer */
+    VIV_ACTION_TRACE,             /* trace code, gid, a, b: stamped with the monotonic clock in ns and recorded */
+    VIV_ACTION_FATAL,             /* text: stop the process, exit code 3 */
 };
 
 struct viv_action {

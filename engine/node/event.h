@@ -18,11 +18,12 @@ enum viv_event_kind {
     VIV_EVENT_LINK_UP,         /* link, sid as dialled, or sid 0 for a learner that connected */
     VIV_EVENT_LINK_DOWN,       /* link; or link 0 and sid when a dial failed */
     VIV_EVENT_LINK_BYTES,      /* link, bytes as they came */
-    VIV_EVENT_LINK_DRAINED,    /* link: less than 256 KiB of LINK_SEND are unsent (after more were) */
+    VIV_EVENT_LINK_DRAINED,    /* link: answers a LINK_SEND with flag */
     VIV_EVENT_LOG_DONE,        /* ticket: that LOG_* action and all before it are durable; in order */
     VIV_EVENT_LOG_READ,        /* ticket, entries, entry_count, last; status VIV_ERR_TRIMMED or VIV_ERR_CORRUPT: none */
     VIV_EVENT_CHECKPOINT_ROOM, /* one block of CHECKPOINT_ROWS was consumed, or dropped after a failure or ABORT */
-    VIV_EVENT_CHECKPOINT_DONE, /* status of COMMIT (or of the step that failed), zxid = log_needed_after */
+    VIV_EVENT_CHECKPOINT_DONE, /* ticket = that of BEGIN; status of COMMIT, or of the first step that failed (later
+                                  steps of that ticket are then dropped); zxid = log_needed_after */
     VIV_EVENT_DISK_FULL,       /* flag: the log cannot prepare room (true), or can again (false) */
 };
 
