@@ -1,1 +1,1 @@
-# sources of this room
+libskin_a_SOURCES += %reldir%/snapshot.c %reldir%/snapshot.h

@@ -1,2 +1,3 @@
 include tests/unit/base/local.mk
 include tests/unit/wire/local.mk
+include tests/unit/zkdata/local.mk
