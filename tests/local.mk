@@ -8,7 +8,8 @@ LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver
 TEST_EXTENSIONS = .sh .py
 SH_LOG_DRIVER = $(LOG_DRIVER)
 PY_LOG_DRIVER = $(LOG_DRIVER)
-PY_LOG_COMPILER = python3
+# Debian puts python3-kazoo beside its own interpreter, not beside another that PATH may find first.
+PY_LOG_COMPILER = /usr/bin/python3
 SH_LOG_COMPILER = $(SHELL)
 AM_TESTS_ENVIRONMENT = CRITERION_OUTPUTS=tap:/dev/stdout; export CRITERION_OUTPUTS; \
 	LSAN_OPTIONS=suppressions=$(abs_top_srcdir)/tests/lsan.supp; export LSAN_OPTIONS; \

@@ -1,1 +1,10 @@
-# programs and scripts of this kind
+EXTRA_DIST += tests/support/ensemble.py
+dist_check_SCRIPTS += %reldir%/c_client.py %reldir%/operations.py
+TESTS += %reldir%/c_client.py %reldir%/operations.py
+
+if HAVE_ZOOKEEPER_CLIENT
+check_PROGRAMS += c_client
+c_client_SOURCES = %reldir%/c_client.c
+c_client_CPPFLAGS = -D_GNU_SOURCE -DTHREADED
+c_client_LDADD = -lzookeeper_mt -lpthread
+endif

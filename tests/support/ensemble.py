@@ -1,0 +1,248 @@
+"""Starts real servers for tests: ours, or Apache ZooKeeper from Debian, alone or as an ensemble on loopback.
+
+Every server is a child in a process group of its own, in a temporary directory; leaving the `with` block stops them
+by pid and removes everything. Ports are free ones that the kernel named.
+"""
+
+import atexit
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+BUILD = os.environ.get("VIV_BUILD_DIR", ".")
+JARS = ("zookeeper", "zookeeper-jute", "slf4j-api", "slf4j-nop", "netty-all", "netty-buffer", "netty-codec",
+        "netty-common", "netty-handler", "netty-resolver", "netty-transport", "netty-transport-native-unix-common",
+        "netty-transport-native-epoll", "snappy-java", "metrics-core", "commons-cli", "jline2", "log4j-1.2")
+
+
+def zookeeper_class_path():
+    """The class path of Debian's ZooKeeper, or None when it is not installed."""
+    jars = ["/usr/share/java/%s.jar" % name for name in JARS]
+    present = [jar for jar in jars if os.path.exists(jar)]
+    if "/usr/share/java/zookeeper.jar" not in present or shutil.which("java") is None:
+        return None
+    return ":".join(present)
+
+
+def free_ports(count):
+    sockets = []
+    for _ in range(count):
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("127.0.0.1", 0))
+        sockets.append(s)
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def four_letter(port, word, timeout=5.0):
+    """The answer to a four-letter word, or '' when nobody answers."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=timeout) as s:
+            s.settimeout(timeout)
+            s.sendall(word.encode())
+            parts = []
+            while True:
+                part = s.recv(65536)
+                if not part:
+                    return b"".join(parts).decode("utf-8", "replace")
+                parts.append(part)
+    except OSError:
+        return ""
+
+
+class Ensemble:
+    """kind: 'vivarium' or 'zookeeper'. backend: a storage configuration of ours, None for the build's default."""
+
+    def __init__(self, kind, servers=1, backend=None, settings=None, keep=False):
+        self.kind, self.servers, self.backend, self.keep = kind, servers, backend, keep
+        self.settings = {"tickTime": 2000, "initLimit": 10, "syncLimit": 5, "maxClientCnxns": 0}
+        self.settings.update(settings or {})
+        self.folder = tempfile.mkdtemp(prefix="viv-test-")
+        ports = free_ports(3 * servers)
+        self.client_ports = ports[:servers]
+        self.peer_ports = [(ports[servers + 2 * i], ports[servers + 2 * i + 1]) for i in range(servers)]
+        self.processes = [None] * servers
+        atexit.register(self.close)
+
+    def __enter__(self):
+        self.start_all()
+        self.wait_serving()
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def hosts(self):
+        return ",".join("127.0.0.1:%d" % port for port in self.client_ports)
+
+    def data_dir(self, index):
+        return os.path.join(self.folder, "server-%d" % (index + 1))
+
+    def log_file(self, index):
+        return os.path.join(self.folder, "server-%d.log" % (index + 1))
+
+    def _config(self, index):
+        data = self.data_dir(index)
+        os.makedirs(data, mode=0o700, exist_ok=True)
+        lines = ["%s=%s" % item for item in self.settings.items()]
+        lines += ["dataDir=%s" % data, "clientPort=%d" % self.client_ports[index], "clientPortAddress=127.0.0.1",
+                  "4lw.commands.whitelist=*"]
+        if self.kind == "vivarium":
+            if self.backend:
+                lines.append("backend=%s" % self.backend)
+            if self.backend == "memory":
+                lines.append("durability=none")
+        else:
+            lines.append("admin.enableServer=false")
+        if self.servers > 1:
+            for i, (quorum, election) in enumerate(self.peer_ports):
+                lines.append("server.%d=127.0.0.1:%d:%d" % (i + 1, quorum, election))
+            with open(os.path.join(data, "myid"), "w") as f:
+                f.write("%d\n" % (index + 1))
+        path = os.path.join(self.folder, "server-%d.cfg" % (index + 1))
+        with open(path, "w") as f:
+            f.write("\n".join(lines) + "\n")
+        return path
+
+    def command(self, index):
+        config = self._config(index)
+        if self.kind == "vivarium":
+            return [os.path.join(BUILD, "vivarium"), config]
+        return ["java", "-Xmx1g", "-Dzookeeper.extendedTypesEnabled=false", "-cp", zookeeper_class_path(),
+                "org.apache.zookeeper.server.quorum.QuorumPeerMain", config]
+
+    def start(self, index):
+        assert self.processes[index] is None
+        with open(self.log_file(index), "ab") as log:
+            self.processes[index] = subprocess.Popen(self.command(index), stdout=log, stderr=log,
+                                                     stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def start_all(self):
+        for index in range(self.servers):
+            if self.processes[index] is None:
+                self.start(index)
+
+    def signal(self, index, number):
+        self.processes[index].send_signal(number)
+
+    def kill(self, index):
+        """SIGKILL, as a crash of the process."""
+        process, self.processes[index] = self.processes[index], None
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def terminate(self, index, timeout=15):
+        """SIGTERM; returns the exit code."""
+        process, self.processes[index] = self.processes[index], None
+        process.terminate()
+        try:
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            return None
+
+    def mode(self, index):
+        for line in four_letter(self.client_ports[index], "srvr").splitlines():
+            if line.startswith("Mode: "):
+                return line[6:].strip()
+        return ""
+
+    def leader(self):
+        for index in range(self.servers):
+            if self.processes[index] is not None and self.mode(index) in ("leader", "standalone"):
+                return index
+        return None
+
+    def mntr(self, index):
+        pairs = (line.split("\t", 1) for line in four_letter(self.client_ports[index], "mntr").splitlines()
+                 if "\t" in line)
+        return dict(pairs)
+
+    def died(self):
+        """Indexes of servers that ended although nobody stopped them."""
+        return [i for i, p in enumerate(self.processes) if p is not None and p.poll() is not None]
+
+    def wait_serving(self, indexes=None, timeout=40.0):
+        """Until each of the servers says that it serves. Raises with the end of their logs."""
+        deadline = time.monotonic() + timeout
+        waiting = set(range(self.servers) if indexes is None else indexes)
+        while waiting:
+            waiting = {i for i in waiting if self.mode(i) not in ("leader", "follower", "standalone")}
+            if self.died() or (waiting and time.monotonic() > deadline):
+                raise RuntimeError("servers %s do not serve\n%s" % (sorted(i + 1 for i in waiting), self.logs()))
+            if waiting:
+                time.sleep(0.02)
+
+    def logs(self, lines=30):
+        parts = []
+        for index in range(self.servers):
+            try:
+                with open(self.log_file(index), errors="replace") as f:
+                    parts.append("--- server %d\n%s" % (index + 1, "".join(f.readlines()[-lines:])))
+            except OSError:
+                pass
+        return "\n".join(parts)
+
+    def close(self):
+        for index, process in enumerate(self.processes):
+            if process is not None:
+                try:
+                    os.killpg(process.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+                process.wait()
+                self.processes[index] = None
+        if not self.keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Tap:
+    """Prints results in the Test Anything Protocol."""
+
+    def __init__(self):
+        self.count = 0
+        self.failed = 0
+
+    def ok(self, passed, name, detail=""):
+        self.count += 1
+        self.failed += not passed
+        print("%s %d - %s" % ("ok" if passed else "not ok", self.count, name), flush=True)
+        if not passed:
+            for line in str(detail).splitlines()[:60]:
+                print("# " + line, flush=True)
+        return passed
+
+    def skip(self, name, why):
+        self.count += 1
+        print("ok %d - %s # SKIP %s" % (self.count, name, why), flush=True)
+
+    def done(self):
+        print("1..%d" % self.count, flush=True)
+
+
+def build_configurations():
+    """Durable configurations that this build has, from its own --version line."""
+    try:
+        text = subprocess.run([os.path.join(BUILD, "vivarium"), "--version"], capture_output=True, text=True,
+                              timeout=10).stdout
+    except OSError:
+        return []
+    return [name for name in ("flat", "lmdb-wal", "rocksdb-wal") if name in text]
+
+
+def default_configuration():
+    text = subprocess.run([os.path.join(BUILD, "vivarium"), "--version"], capture_output=True, text=True,
+                          timeout=10).stdout
+    for line in text.splitlines():
+        if line.startswith("default backend: "):
+            return line.split(": ", 1)[1].strip()
+    return "flat"
