@@ -1,6 +1,8 @@
 /* Drives a server with the stock multi-threaded C client of Apache ZooKeeper and prints what it answers, one line a
  * step, without times, session ids and zxids: the transcript is compared between servers by c_client.py. */
 
+#define THREADED 1 /* the header declares the blocking calls only then */
+
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,6 +5,5 @@ TESTS += %reldir%/c_client.py %reldir%/operations.py
 if HAVE_ZOOKEEPER_CLIENT
 check_PROGRAMS += c_client
 c_client_SOURCES = %reldir%/c_client.c
-c_client_CPPFLAGS = -D_GNU_SOURCE -DTHREADED
 c_client_LDADD = -lzookeeper_mt -lpthread
 endif

@@ -1,0 +1,216 @@
+"""Kills servers with SIGKILL under load, round after round, and checks what clients were promised.
+
+    kill_rounds.py [--rounds N] [--backend NAME] [--servers N] [--seed N]
+
+A round kills the leader, a follower, or all servers, starts them again and waits until all serve. Meanwhile workers
+write counters and unique nodes and read back. Checked: no acknowledged write is lost, no session ever reads an older
+value than it has seen, and at the end the trees of all servers have equal digests. TAP on standard output; the seed is
+printed. Negative control: with --backend memory a kill of all servers must be reported as lost writes.
+"""
+
+import argparse
+import os
+import random
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from ensemble import Ensemble, Tap, build_configurations, default_configuration  # noqa: E402
+
+from kazoo.client import KazooClient  # noqa: E402
+from kazoo.exceptions import KazooException, NodeExistsError, SessionExpiredError  # noqa: E402
+from kazoo.handlers.threading import KazooTimeoutError  # noqa: E402
+
+WORKERS = 6
+
+
+class Worker(threading.Thread):
+    """One session that writes its own counter and unique nodes, and checks every read against what it knows."""
+
+    def __init__(self, number, hosts, stop):
+        super().__init__(daemon=True)
+        self.number, self.stop_event = number, stop
+        self.client = KazooClient(hosts=hosts, timeout=20, randomize_hosts=True,
+                                  connection_retry={"max_tries": -1, "delay": 0.02, "backoff": 1, "max_jitter": 0.02})
+        self.key = "/counters/w%d" % number
+        self.acked = 0       # newest acknowledged counter
+        self.tried = 0       # newest counter ever sent
+        self.seen = 0        # newest counter read in this session
+        self.created = []    # acknowledged unique nodes
+        self.operations = 0
+        self.violations = []
+
+    def run(self):
+        try:
+            self.client.start(timeout=60)
+            while not self.stop_event.is_set():
+                self.step()
+        except KazooTimeoutError:
+            self.violations.append("worker %d: no connection within 60 s" % self.number)
+        finally:
+            self.client.stop()
+            self.client.close()
+
+    def step(self):
+        try:
+            self.write()
+            self.read()
+            if self.operations % 5 == 0:
+                name = "/nodes/w%d-%08d" % (self.number, self.operations)
+                try:
+                    self.client.create(name, b"")
+                except NodeExistsError:
+                    pass  # the reply of an earlier try was lost, the node was not
+                self.created.append(name)
+            self.operations += 1
+        except SessionExpiredError:
+            self.violations.append("worker %d: its session expired" % self.number)
+            self.stop_event.wait(0.2)
+        except KazooException:
+            self.stop_event.wait(0.01)
+
+    def write(self):
+        self.tried += 1
+        self.client.set(self.key, b"%d" % self.tried)
+        self.acked = self.tried
+
+    def read(self):
+        value = int(self.client.get(self.key)[0])
+        if value < max(self.seen, self.acked):
+            self.violations.append("worker %d read %d after it had seen %d and was acknowledged %d" %
+                                   (self.number, value, self.seen, self.acked))
+        if value > self.tried:
+            self.violations.append("worker %d read %d, which nobody wrote" % (self.number, value))
+        self.seen = max(self.seen, value)
+
+
+def digests(ensemble):
+    """{server: (zxid, digest...)} as the servers report them."""
+    found = {}
+    for index in range(ensemble.servers):
+        pairs = ensemble.mntr(index)
+        found[index + 1] = tuple(pairs[key] for key in sorted(pairs) if key.startswith("viv_")
+                                 and ("digest" in key or "zxid" in key))
+    return found
+
+
+def wait_equal(ensemble, timeout=20):
+    """Until every server shows the same zxid and digests; returns what they show last."""
+    deadline = time.monotonic() + timeout
+    while True:
+        shown = digests(ensemble)
+        values = set(shown.values())
+        if (len(values) == 1 and all(values)) or time.monotonic() > deadline:
+            return shown
+        time.sleep(0.05)
+
+
+def lost_writes(hosts, workers):
+    """Acknowledged writes that no server knows any more, read through a fresh session after a sync."""
+    client = KazooClient(hosts=hosts, timeout=20)
+    client.start(timeout=60)
+    client.sync("/")
+    lost = []
+    for worker in workers:
+        try:
+            value = int(client.get(worker.key)[0])
+        except KazooException:
+            value = -1
+        if value < worker.acked:
+            lost.append("%s is %d, %d was acknowledged" % (worker.key, value, worker.acked))
+    try:
+        present = set("/nodes/" + name for name in client.get_children("/nodes"))
+    except KazooException:
+        present = set()
+    lost += ["%s is gone" % name for worker in workers for name in worker.created if name not in present]
+    client.stop()
+    client.close()
+    return lost
+
+
+def prepare_nodes(hosts):
+    client = KazooClient(hosts=hosts, timeout=20)
+    client.start(timeout=60)
+    client.ensure_path("/nodes")
+    for number in range(WORKERS):
+        client.ensure_path("/counters/w%d" % number)
+        client.set("/counters/w%d" % number, b"0")
+    client.stop()
+    client.close()
+
+
+def one_round(ensemble, rng, kind):
+    leader = ensemble.leader()
+    if kind == "all":
+        victims = list(range(ensemble.servers))
+    elif kind == "leader" or ensemble.servers == 1:
+        victims = [leader if leader is not None else 0]
+    else:
+        victims = [rng.choice([i for i in range(ensemble.servers) if i != leader])]
+    for index in victims:
+        ensemble.kill(index)
+    time.sleep(rng.choice((0, 0.05, 0.3)))
+    rng.shuffle(victims)
+    for index in victims:
+        ensemble.start(index)
+    ensemble.wait_serving(timeout=40)
+    time.sleep(rng.uniform(0.05, 0.4))
+
+
+def run(backend, servers, rounds, seed, kinds=("leader", "follower", "all")):
+    """Plays the rounds; returns (violations, lost writes, digests, operations, log tails)."""
+    rng = random.Random(seed)
+    settings = {"snapCount": 2000, "tickTime": 1000}
+    with Ensemble("vivarium", servers, backend, settings) as ensemble:
+        prepare_nodes(ensemble.hosts())
+        stop = threading.Event()
+        workers = [Worker(number, ensemble.hosts(), stop) for number in range(WORKERS)]
+        for worker in workers:
+            worker.start()
+        time.sleep(0.3)
+        failure = []
+        try:
+            for number in range(rounds):
+                one_round(ensemble, rng, kinds[number % len(kinds)])
+                if sys.stderr.isatty():
+                    print("\r%s round %d of %d" % (backend, number + 1, rounds), end="", file=sys.stderr)
+        except RuntimeError as error:
+            failure.append(str(error))
+        stop.set()
+        for worker in workers:
+            worker.join(60)
+        violations = failure + [v for worker in workers for v in worker.violations]
+        lost = lost_writes(ensemble.hosts(), workers) if not failure else []
+        shown = wait_equal(ensemble)
+        operations = sum(worker.operations for worker in workers)
+        return violations, lost, shown, operations, ensemble.logs(20)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=int(os.environ.get("VIV_KILL_ROUNDS", "6")))
+    parser.add_argument("--backend", default=os.environ.get("VIV_BACKEND"))
+    parser.add_argument("--servers", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=int(os.environ.get("VIV_SEED", "1")))
+    arguments = parser.parse_args()
+    tap = Tap()
+    names = [arguments.backend] if arguments.backend else [default_configuration()]
+    if arguments.backend == "all":
+        names = build_configurations()
+    for backend in names:
+        violations, lost, shown, operations, logs = run(backend, arguments.servers, arguments.rounds, arguments.seed)
+        print("# %s: %d rounds, seed %d, %d operations of each kind" % (backend, arguments.rounds, arguments.seed,
+                                                                      operations))
+        tap.ok(operations > arguments.rounds, "%s: the load made progress" % backend, logs)
+        tap.ok(not lost, "%s: no acknowledged write is lost" % backend, "\n".join(lost[:20]) + "\n" + logs)
+        tap.ok(not violations, "%s: no session reads back in time" % backend, "\n".join(violations[:20]))
+        tap.ok(len(set(shown.values())) == 1 and all(shown.values()), "%s: the trees are equal on all servers" % backend,
+               shown)
+    _, lost, _, _, logs = run("memory", 1, 1, arguments.seed, kinds=("all",))
+    tap.ok(bool(lost), "control: a store without durability is caught losing writes", logs)
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
