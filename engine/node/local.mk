@@ -1,1 +1,1 @@
-libcore_a_SOURCES += %reldir%/action.h %reldir%/event.h %reldir%/node.h
+libcore_a_SOURCES += %reldir%/action.h %reldir%/event.h %reldir%/node.h %reldir%/read_path.h %reldir%/watch.h

@@ -30,7 +30,9 @@ int32_t viv_prepare(struct viv_preparer *preparer, const struct viv_request *req
 void viv_preparer_applied(struct viv_preparer *preparer, uint64_t zxid);
 /* Leadership ended, or the tree was replaced. */
 void viv_preparer_reset(struct viv_preparer *preparer, const struct viv_tree *tree);
-/* True when the operation is a write: it must be prepared and proposed rather than served locally. */
+/* True when clients may send this operation and it must be prepared and proposed rather than served locally.
+ * createSession and deleteContainer are prepared too, but only when the servers themselves ask (the latter with session
+ * 0); a client's is unimplemented, as is check outside of a multi. */
 bool viv_prepare_is_write(int32_t op);
 
 #endif /* VIV_TREE_PREPARE_H */
