@@ -53,8 +53,13 @@ enum viv_zab_input_kind {
     VIV_ZAB_TRUNCATED,      /* answers TRUNCATE */
     VIV_ZAB_SNAP_SENT,      /* link: the stream asked for by SNAP_SEND has been handed to the link whole */
     VIV_ZAB_SNAP_INSTALLED, /* zxid: the stream asked for by SNAP_RECEIVE is the state now, and durable */
+    VIV_ZAB_SNAP_ABORTED,   /* that stream was given up (malformed, or its link went away or was closed before it was
+                               whole) and nothing has changed here. Every SNAP_RECEIVE gets exactly one of the two
+                               answers, also after LINK_DOWN or LINK_CLOSE; until then this server does not vote */
+    VIV_ZAB_SNAP_PROGRESS,  /* link: bytes of a snapshot stream moved, in or out; keeps a long one from timing out */
     VIV_ZAB_PROPOSE,        /* zxid (= viv_zab_next_zxid), body: leader only, phase BROADCAST only */
-    VIV_ZAB_LOG_DATA,       /* link, entries, entry_count, last: answers READ */
+    VIV_ZAB_LOG_DATA,       /* link, entries, entry_count, last: answers READ, in parts. A last part that ends short of
+                               what was asked for: the log does not have it */
     VIV_ZAB_PING_REPLY,     /* link, data: the sessions touched since the last one; answers PING_ASK */
     VIV_ZAB_PASS,           /* link, packet: send it on that link after everything queued before (SYNC, REVALIDATE,
                                REQUEST); dropped when the link is not in broadcast */
@@ -92,7 +97,7 @@ enum viv_zab_output_kind {
     VIV_ZAB_SNAP_SEND,    /* link: stream the tree as it is now (applied state) to the link; answered by SNAP_SENT.
                              Nothing else is sent on the link meanwhile */
     VIV_ZAB_SNAP_RECEIVE, /* link, zxid: the bytes that follow on this link are a snapshot stream; answered by
-                             SNAP_INSTALLED, or LINK_DOWN when it is malformed */
+                             SNAP_INSTALLED or SNAP_ABORTED */
     VIV_ZAB_DELIVER,      /* entry: committed and durable here; apply it, in exactly this order */
     VIV_ZAB_ROLE,         /* state, sid = leader or 0, epoch, phase, flag = serving clients */
     VIV_ZAB_PING_ASK,     /* link: answer at once with PING_REPLY */
