@@ -1,1 +1,2 @@
-# experiments
+EXTRA_DIST += %reldir%/README.md
+include experiments/lab/local.mk

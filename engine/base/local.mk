@@ -5,6 +5,7 @@ libcore_a_SOURCES += \
 	%reldir%/checksum.c %reldir%/checksum.h \
 	%reldir%/endian.h \
 	%reldir%/entry.h \
+	%reldir%/histogram.c %reldir%/histogram.h \
 	%reldir%/limits.h \
 	%reldir%/log.c %reldir%/log.h \
 	%reldir%/rng.c %reldir%/rng.h \

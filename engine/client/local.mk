@@ -1,1 +1,6 @@
-# sources of this room
+libskin_a_SOURCES += \
+	%reldir%/client.h \
+	%reldir%/client_internal.h \
+	%reldir%/loop.c \
+	%reldir%/request.c \
+	%reldir%/session.c

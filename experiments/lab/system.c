@@ -1,0 +1,151 @@
+#include "experiments/lab/system.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "experiments/lab/files.h"
+
+#define ZOOKEEPER_JAR    "/usr/share/java/zookeeper.jar"
+#define ZOOKEEPER_LOGGER "/usr/share/java/slf4j-nop.jar"
+#define ZOOKEEPER_MAIN   "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+
+enum { ARGV_MAX = 16 };
+
+/* First line that a command prints, or NULL; to be freed. The command is a constant of this file. */
+static char *first_line(const char *command)
+{
+    FILE *pipe = popen(command, "re");
+    char line[256] = "";
+    bool got = pipe != NULL && fgets(line, sizeof line, pipe) != NULL;
+    if (pipe != NULL && pclose(pipe) != 0) {
+        got = false;
+    }
+    line[strcspn(line, "\n")] = '\0';
+    return got && line[0] != '\0' ? viv_text("%s", line) : NULL;
+}
+
+static char *zookeeper_unavailable(void)
+{
+    if (!viv_path_exists(ZOOKEEPER_JAR)) {
+        return viv_text("Apache ZooKeeper is not installed (package zookeeper)");
+    }
+    char *java = first_line("command -v java");
+    if (java == NULL) {
+        return viv_text("there is no java (package default-jre-headless)");
+    }
+    free(java);
+    return NULL;
+}
+
+static char *vivarium_unavailable(const struct viv_cell *cell, const struct viv_system_places *places)
+{
+    if (access(places->vivarium_program, X_OK) != 0) {
+        return viv_text("the server program is not built");
+    }
+    if (cell->backend == NULL) {
+        return NULL;
+    }
+    char *command = viv_text("'%s' --list-backends", places->vivarium_program);
+    FILE *pipe = popen(command, "re");
+    free(command);
+    char name[128];
+    bool found = false;
+    while (pipe != NULL && fgets(name, sizeof name, pipe) != NULL) {
+        name[strcspn(name, " \t\n")] = '\0';
+        found = found || strcmp(name, cell->backend) == 0;
+    }
+    bool asked = pipe != NULL && pclose(pipe) == 0;
+    return asked && !found ? viv_text("backend %s is not in this build", cell->backend) : NULL;
+}
+
+char *viv_system_unavailable(const struct viv_cell *cell, const struct viv_system_places *places)
+{
+    return cell->system == VIV_SYSTEM_ZOOKEEPER ? zookeeper_unavailable() : vivarium_unavailable(cell, places);
+}
+
+char *viv_system_version(enum viv_system system, const struct viv_system_places *places)
+{
+    char *first;
+    char *second = NULL;
+    char *text;
+    if (system == VIV_SYSTEM_ZOOKEEPER) {
+        first = first_line("dpkg-query -W -f '${Version}' libzookeeper-java 2>/dev/null");
+        second = first_line("java -version 2>&1 | head -n 1");
+        text = viv_text("Apache ZooKeeper %s, %s", first == NULL ? "of unknown version" : first,
+                        second == NULL ? "unknown Java" : second);
+    } else {
+        char *command = viv_text("'%s' --version 2>/dev/null", places->vivarium_program);
+        first = first_line(command);
+        free(command);
+        text = viv_text("%s", first == NULL ? "vivarium of unknown version" : first);
+    }
+    free(first);
+    free(second);
+    return text;
+}
+
+bool viv_system_traces(enum viv_system system)
+{
+    return system == VIV_SYSTEM_VIVARIUM;
+}
+
+void viv_system_config(const struct viv_cell *cell, const struct viv_system_ports *ports, uint32_t sid,
+                       const char *home, struct viv_buffer *out)
+{
+    VIV_ASSERT(sid >= 1 && sid <= cell->servers);
+    viv_buffer_printf(out, "dataDir=%s/data\nclientPort=%u\nclientPortAddress=127.0.0.1\n", home,
+                      ports[sid - 1].client);
+    viv_buffer_printf(out, "tickTime=%u\ninitLimit=%u\nsyncLimit=%u\nsnapCount=%u\nmaxClientCnxns=0\n", cell->tick_ms,
+                      cell->init_limit_ticks, cell->sync_limit_ticks, cell->snapshot_entries);
+    viv_buffer_printf(out, "4lw.commands.whitelist=ruok,srvr,mntr\n");
+    for (uint32_t i = 0; cell->servers > 1 && i < cell->servers; i++) {
+        viv_buffer_printf(out, "server.%u=127.0.0.1:%u:%u\n", i + 1, ports[i].peer, ports[i].election);
+    }
+    if (cell->system == VIV_SYSTEM_ZOOKEEPER) {
+        viv_buffer_printf(out, "admin.enableServer=false\n");
+    } else {
+        if (cell->backend != NULL) {
+            viv_buffer_printf(out, "backend=%s\n", cell->backend);
+        }
+        viv_buffer_printf(out, "durability=%s\ntrace.file=%s/trace.jsonl\n", cell->durable ? "sync" : "none", home);
+    }
+    for (uint32_t i = 0; i < cell->config_count; i++) {
+        viv_buffer_printf(out, "%s\n", cell->config[i]);
+    }
+}
+
+char **viv_system_argv(const struct viv_cell *cell, const struct viv_system_places *places, const char *config_path)
+{
+    char **argv = viv_alloc_zeroed(ARGV_MAX, sizeof *argv);
+    size_t count = 0;
+    if (cell->system == VIV_SYSTEM_ZOOKEEPER) {
+        argv[count++] = viv_text("java");
+        argv[count++] = viv_text("-Xmx%" PRIu64 "m", cell->heap_bytes >> 20);
+        /* ZooKeeper's own start script sets these two. */
+        argv[count++] = viv_text("-XX:+HeapDumpOnOutOfMemoryError");
+        argv[count++] = viv_text("-Dzookeeper.jmx.log4j.disable=true");
+        if (!cell->durable) {
+            argv[count++] = viv_text("-Dzookeeper.forceSync=no");
+        }
+        argv[count++] = viv_text("-cp");
+        argv[count++] = viv_text("%s:%s", ZOOKEEPER_LOGGER, ZOOKEEPER_JAR);
+        argv[count++] = viv_text("%s", ZOOKEEPER_MAIN);
+    } else {
+        argv[count++] = viv_text("%s", places->vivarium_program);
+    }
+    argv[count++] = viv_text("%s", config_path);
+    VIV_ASSERT(count < ARGV_MAX);
+    return argv;
+}
+
+void viv_system_argv_free(char **argv)
+{
+    for (size_t i = 0; argv[i] != NULL; i++) {
+        free(argv[i]);
+    }
+    free(argv);
+}

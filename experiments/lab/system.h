@@ -1,0 +1,33 @@
+#ifndef VIV_EXPERIMENTS_LAB_SYSTEM_H
+#define VIV_EXPERIMENTS_LAB_SYSTEM_H
+
+#include "client/client.h"
+#include "experiments/lab/cell.h"
+
+/* What is known of the systems under test before anything runs: whether one is there, its version, its configuration
+ * file and its command line. Starts nothing but a version query. */
+
+struct viv_system_ports {
+    uint16_t client, peer, election;
+};
+
+/* Where things of this machine are. Strings are borrowed. */
+struct viv_system_places {
+    const char *vivarium_program; /* the server that was built together with the lab */
+};
+
+/* NULL when a cell of this system can run here; otherwise why not, to be freed. */
+char *viv_system_unavailable(const struct viv_cell *cell, const struct viv_system_places *places);
+/* One line such as "Apache ZooKeeper 3.8.0 (Debian), OpenJDK 17.0.15"; to be freed. */
+char *viv_system_version(enum viv_system system, const struct viv_system_places *places);
+
+/* Appends the configuration file of server `sid` (1..cell->servers) whose directory is `home`: dataDir is home/data. */
+void viv_system_config(const struct viv_cell *cell, const struct viv_system_ports *ports, uint32_t sid,
+                       const char *home, struct viv_buffer *out);
+/* The command line: NULL-terminated, freed with viv_system_argv_free. */
+char **viv_system_argv(const struct viv_cell *cell, const struct viv_system_places *places, const char *config_path);
+void viv_system_argv_free(char **argv);
+/* True when the system writes recovery milestones to home/trace.jsonl. */
+bool viv_system_traces(enum viv_system system);
+
+#endif /* VIV_EXPERIMENTS_LAB_SYSTEM_H */
