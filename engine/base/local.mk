@@ -7,7 +7,9 @@ libcore_a_SOURCES += \
 	%reldir%/entry.h \
 	%reldir%/histogram.c %reldir%/histogram.h \
 	%reldir%/limits.h \
+	%reldir%/lookup.c %reldir%/lookup.h \
 	%reldir%/log.c %reldir%/log.h \
+	%reldir%/pool.c %reldir%/pool.h \
 	%reldir%/rng.c %reldir%/rng.h \
 	%reldir%/row.c %reldir%/row.h \
 	%reldir%/stage.c %reldir%/stage.h %reldir%/trace.def \
