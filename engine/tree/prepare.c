@@ -1,0 +1,164 @@
+#include "tree/prepare.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "tree/multi.h"
+#include "tree/operation.h"
+#include "wire/path.h"
+#include "wire/reply_code.h"
+
+struct viv_preparer *viv_preparer_new(const struct viv_tree *tree)
+{
+    struct viv_preparer *preparer = viv_alloc_zeroed(1, sizeof *preparer);
+    viv_overlay_init(&preparer->overlay, tree);
+    return preparer;
+}
+
+void viv_preparer_free(struct viv_preparer *preparer)
+{
+    viv_overlay_fini(&preparer->overlay);
+    viv_buffer_fini(&preparer->path);
+    viv_buffer_fini(&preparer->acl);
+    free(preparer);
+}
+
+void viv_preparer_applied(struct viv_preparer *preparer, uint64_t zxid)
+{
+    viv_overlay_applied(&preparer->overlay, zxid);
+}
+
+void viv_preparer_reset(struct viv_preparer *preparer, const struct viv_tree *tree)
+{
+    viv_overlay_fini(&preparer->overlay);
+    viv_overlay_init(&preparer->overlay, tree);
+}
+
+/* ---- sessions ---- */
+
+static int32_t prepare_create_session(struct viv_preparer *preparer, const struct viv_request *request, uint64_t zxid,
+                                      struct viv_buffer *record)
+{
+    struct viv_jute_reader reader = viv_jute_reader_of(request->record);
+    int32_t timeout_ms = viv_jute_read_int(&reader);
+    if (reader.bad) {
+        return VIV_REPLY_MARSHALLING_ERROR;
+    }
+    viv_overlay_put_session(&preparer->overlay, request->session_id, zxid, true);
+    viv_jute_write_int(record, timeout_ms);
+    return VIV_REPLY_OK;
+}
+
+/* An ephemeral goes with its session: it is gone, and its parent has one child less. */
+static void remove_ephemeral(struct viv_overlay *overlay, struct viv_bytes path, uint64_t zxid)
+{
+    struct viv_overlay_node parent;
+    struct viv_bytes parent_path = viv_path_parent(path);
+
+    bool found = viv_overlay_find(overlay, parent_path, &parent);
+    VIV_ASSERT(found);
+    VIV_ASSERT(parent.child_count > 0);
+    parent.child_count--;
+    viv_overlay_put(overlay, parent_path, zxid, &parent, NULL);
+    viv_overlay_put(overlay, path, zxid, &(struct viv_overlay_node){.exists = false}, NULL);
+}
+
+static int32_t prepare_close_session(struct viv_preparer *preparer, const struct viv_request *request, uint64_t zxid,
+                                     struct viv_buffer *record)
+{
+    struct viv_path_list paths = {0};
+
+    if (!viv_overlay_session_lives(&preparer->overlay, request->session_id)) {
+        return VIV_REPLY_SESSION_EXPIRED;
+    }
+    viv_overlay_ephemerals(&preparer->overlay, request->session_id, &paths);
+    viv_jute_write_int(record, (int32_t)paths.count);
+    for (size_t i = 0; i < paths.count; i++) {
+        viv_jute_write_bytes(record, paths.items[i]);
+        remove_ephemeral(&preparer->overlay, paths.items[i], zxid);
+    }
+    viv_overlay_put_session(&preparer->overlay, request->session_id, zxid, false);
+    viv_path_list_fini(&paths);
+    return VIV_REPLY_OK;
+}
+
+/* ---- requests ---- */
+
+/* Changing the ensemble is not enabled. */
+static int32_t refuse_reconfig(const struct viv_request *request)
+{
+    struct viv_jute_reader reader = viv_jute_reader_of(request->record);
+    for (int i = 0; i < 3; i++) {
+        viv_jute_read_buffer(&reader);
+    }
+    viv_jute_read_long(&reader);
+    return reader.bad ? VIV_REPLY_MARSHALLING_ERROR : VIV_REPLY_RECONFIG_DISABLED;
+}
+
+static int32_t prepare_single(struct viv_preparer *preparer, const struct viv_request *request, uint64_t zxid,
+                              struct viv_buffer *record)
+{
+    struct viv_jute_reader reader = viv_jute_reader_of(request->record);
+    bool is_own = request->op == VIV_OP_DELETE_CONTAINER && request->session_id == 0;
+
+    if (!is_own && !viv_prepare_is_write(request->op)) {
+        return VIV_REPLY_UNIMPLEMENTED;
+    }
+    VIV_ASSERT(viv_operation_is_known(request->op));
+    return viv_operation_prepare(preparer, request, request->op, &reader, zxid, record);
+}
+
+/* Appends the record. A failed multi is a record like another: *failure then says what failed in it. */
+static int32_t prepare_record(struct viv_preparer *preparer, const struct viv_request *request, uint64_t zxid,
+                              struct viv_buffer *record, int32_t *failure)
+{
+    *failure = VIV_REPLY_OK;
+    switch (request->op) {
+    case VIV_OP_CREATE_SESSION:
+        return prepare_create_session(preparer, request, zxid, record);
+    case VIV_OP_CLOSE_SESSION:
+        return prepare_close_session(preparer, request, zxid, record);
+    case VIV_OP_MULTI:
+        return viv_multi_prepare(preparer, request, zxid, record, failure);
+    case VIV_OP_RECONFIG:
+        return refuse_reconfig(request);
+    default:
+        return prepare_single(preparer, request, zxid, record);
+    }
+}
+
+int32_t viv_prepare(struct viv_preparer *preparer, const struct viv_request *request, uint64_t zxid, int64_t time_ms,
+                    struct viv_buffer *body)
+{
+    struct viv_txn_header header = {request->session_id, request->cxid, zxid, time_ms, request->op};
+    size_t start = body->size;
+    int32_t failure;
+
+    VIV_ASSERT(zxid > viv_tree_zxid(preparer->overlay.tree));
+    viv_txn_header_encode(body, &header);
+    int32_t code = prepare_record(preparer, request, zxid, body, &failure);
+    if (code != VIV_REPLY_OK) {
+        /* A refusal is a transaction too. */
+        body->size = start;
+        header.type = VIV_OP_ERROR;
+        viv_txn_header_encode(body, &header);
+        viv_jute_write_int(body, code);
+    }
+    VIV_ASSERT(body->size > start + VIV_TXN_HEADER_BYTES);
+    return code != VIV_REPLY_OK ? code : failure;
+}
+
+bool viv_prepare_is_write(int32_t op)
+{
+    static const int32_t writes[] = {
+        VIV_OP_CREATE,  VIV_OP_CREATE2, VIV_OP_CREATE_CONTAINER, VIV_OP_CREATE_TTL,    VIV_OP_DELETE, VIV_OP_SET_DATA,
+        VIV_OP_SET_ACL, VIV_OP_MULTI,   VIV_OP_RECONFIG,         VIV_OP_CLOSE_SESSION,
+    };
+
+    for (size_t i = 0; i < sizeof writes / sizeof writes[0]; i++) {
+        if (writes[i] == op) {
+            return true;
+        }
+    }
+    return false;
+}
