@@ -23,7 +23,7 @@ if HAVE_CRITERION
 AM_CPPFLAGS += $(CRITERION_CFLAGS)
 include tests/unit/local.mk
 include tests/contract/local.mk
-include tests/scenario/local.mk
 endif
+include tests/scenario/local.mk
 include tests/interop/local.mk
 include tests/crash/local.mk

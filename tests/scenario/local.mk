@@ -1,1 +1,3 @@
-# programs and scripts of this kind
+dist_check_SCRIPTS += %reldir%/replay.py
+TESTS += %reldir%/replay.py
+EXTRA_DIST += %reldir%/README.md $(top_srcdir)/tests/scenario/captured

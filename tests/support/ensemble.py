@@ -115,7 +115,7 @@ class Ensemble:
         config = self._config(index)
         if self.kind == "vivarium":
             return [os.path.join(BUILD, "vivarium"), config]
-        return ["java", "-Xmx1g", "-Dzookeeper.extendedTypesEnabled=false", "-cp", zookeeper_class_path(),
+        return ["java", "-Xmx1g", "-Dzookeeper.extendedTypesEnabled=true", "-cp", zookeeper_class_path(),
                 "org.apache.zookeeper.server.quorum.QuorumPeerMain", config]
 
     def start(self, index):
