@@ -1,1 +1,1 @@
-# sources
+libbackends_a_SOURCES += %reldir%/log.c %reldir%/state.c

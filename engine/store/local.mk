@@ -1,1 +1,4 @@
-libskin_a_SOURCES += %reldir%/log_store.h %reldir%/state_store.h %reldir%/store.h %reldir%/store.c
+libskin_a_SOURCES += \
+	%reldir%/file_io.c %reldir%/file_io.h \
+	%reldir%/log_store.h %reldir%/state_store.h \
+	%reldir%/store.c %reldir%/store.h

@@ -10,14 +10,17 @@
  * with a state store. Stores are passive: every call blocks, they own no clock and (RocksDB's own and the second
  * loader apart) no threads. Stores never decide: they are told, they do, they say when. */
 
+struct viv_disk;
+
 struct viv_store_config {
-    const char *log_dir;    /* exists, private to this server; made 0700 by the caller */
-    const char *state_dir;  /* may equal log_dir */
-    uint64_t cluster[2];    /* identity written into new files; {0,0} adopts what is found */
-    int64_t server_id;      /* refuse (VIV_ERR_FOREIGN) files of another server */
-    bool durable;           /* false only for durability=none: no sync is made */
-    uint64_t segment_bytes; /* log segment size, 1 MiB to 1 GiB; 0 = 64 MiB */
-    unsigned load_threads;  /* 1 or 2 */
+    const char *log_dir;         /* exists, private to this server; made 0700 by the caller */
+    const char *state_dir;       /* may equal log_dir */
+    uint64_t cluster[2];         /* identity written into new files; {0,0} adopts what is found */
+    int64_t server_id;           /* refuse (VIV_ERR_FOREIGN) files of another server */
+    bool durable;                /* false only for durability=none: no sync is made */
+    uint64_t segment_bytes;      /* log segment size, 1 MiB to 1 GiB; 0 = 64 MiB */
+    unsigned load_threads;       /* 1 or 2; 0 = 2 */
+    const struct viv_disk *disk; /* NULL: the real one (store/file_io.h); LMDB and RocksDB use their own */
 };
 
 enum viv_store_trait {
