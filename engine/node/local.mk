@@ -1,2 +1,24 @@
-libcore_a_SOURCES += %reldir%/action.h %reldir%/event.h %reldir%/node.h %reldir%/read_path.c %reldir%/read_path.h \
-	%reldir%/watch.c %reldir%/watch.h
+libcore_a_SOURCES += \
+	%reldir%/action.c %reldir%/action.h \
+	%reldir%/checkpoint.c %reldir%/checkpoint.h \
+	%reldir%/connection.c %reldir%/connection.h \
+	%reldir%/event.h \
+	%reldir%/expiry.c %reldir%/expiry.h \
+	%reldir%/fifo.c %reldir%/fifo.h \
+	%reldir%/group.c %reldir%/group_log.c %reldir%/group.h \
+	%reldir%/handshake.c \
+	%reldir%/identity.c %reldir%/identity.h \
+	%reldir%/install.c %reldir%/install.h \
+	%reldir%/lead.c %reldir%/lead.h \
+	%reldir%/learn.c %reldir%/learn.h \
+	%reldir%/link.c %reldir%/link.h \
+	%reldir%/node.c %reldir%/node.h %reldir%/node_internal.h \
+	%reldir%/read_path.c %reldir%/read_path.h \
+	%reldir%/recovery.c \
+	%reldir%/request.c \
+	%reldir%/session.c %reldir%/session.h \
+	%reldir%/stream.c %reldir%/stream.h \
+	%reldir%/table.c %reldir%/table.h \
+	%reldir%/turn.h \
+	%reldir%/watch.c %reldir%/watch.h \
+	%reldir%/write_path.c

@@ -1,0 +1,92 @@
+#ifndef VIV_NODE_CONNECTION_H
+#define VIV_NODE_CONNECTION_H
+
+#include "node/fifo.h"
+#include "node/table.h"
+#include "node/turn.h"
+#include "wire/records.h"
+
+/* Clients' connections as records: where each stands, what it waits for in which order, what it is told at the end of
+ * the turn. Everything that happens to a connection is decided in handshake.c, request.c and write_path.c. */
+
+enum viv_connection_state {
+    VIV_CONNECTION_NEW,       /* no ConnectRequest yet */
+    VIV_CONNECTION_ATTACHING, /* its session is being made or found */
+    VIV_CONNECTION_LIVE,
+    VIV_CONNECTION_LEAVING, /* closeSession is on the way: nothing more is heard */
+    VIV_CONNECTION_CLOSING, /* closed at the end of the turn; waits for CLIENT_CLOSED */
+};
+
+enum viv_pending_kind {
+    VIV_PENDING_READ,    /* ready as soon as it is the oldest */
+    VIV_PENDING_REFUSED, /* the same; err is known */
+    VIV_PENDING_WRITE,   /* waits for its transaction */
+    VIV_PENDING_SYNC,    /* waits for the leader's word */
+};
+
+/* A request whose reply is not said yet. */
+struct viv_pending {
+    enum viv_pending_kind kind;
+    int32_t xid, op, err;
+    uint64_t after_zxid; /* WRITE: its transaction is later than this one */
+    uint64_t received_ms;
+    struct viv_buffer record; /* READ, SYNC: the request record */
+};
+
+/* A frame that came before the session was there. */
+struct viv_early_frame {
+    struct viv_buffer frame;
+};
+
+struct viv_session;
+
+struct viv_connection {
+    viv_conn id;
+    enum viv_connection_state state;
+    uint64_t opened_ms;
+    int64_t session_id; /* from ATTACHING on */
+    int32_t timeout_ms;
+    bool has_read_only;          /* the handshake carried that byte */
+    struct viv_session *session; /* while attached */
+    struct viv_buffer authinfo;  /* raw vector<Id> */
+    struct viv_fifo early;       /* struct viv_early_frame */
+    struct viv_fifo pending;     /* struct viv_pending, in request order */
+    struct viv_buffer outbox;    /* whole frames */
+    bool is_dirty;               /* has something to say or do at the end of the turn */
+    bool is_paused;
+    struct viv_connection *next, *previous; /* in order of opening */
+};
+
+struct viv_connections {
+    struct viv_table by_id;
+    struct viv_connection *first, *last;
+    viv_conn *dirty; /* touched in this turn; some may be gone again */
+    size_t dirty_count, dirty_capacity;
+    uint64_t pending_count; /* over all connections */
+    bool is_paused;
+    uint64_t frames_sent;
+};
+
+void viv_connections_fini(struct viv_connections *connections);
+struct viv_connection *viv_connections_add(struct viv_connections *connections, viv_conn id, uint64_t now_ms);
+struct viv_connection *viv_connections_find(const struct viv_connections *connections, viv_conn id);
+void viv_connections_remove(struct viv_connections *connections, struct viv_connection *connection);
+/* End of a turn: one CLIENT_SEND per connection, then CLIENT_CLOSE where it is due; pauses and their ends. */
+void viv_connections_flush(struct viv_connections *connections, struct viv_actions *out);
+/* Start of a turn: what the last one sent is done with. */
+void viv_connections_turn_begin(struct viv_connections *connections);
+
+/* One reply frame. */
+void viv_connection_reply(struct viv_connections *connections, struct viv_connection *connection,
+                          const struct viv_reply_header *header, struct viv_bytes record);
+/* Whole frames as they are. */
+void viv_connection_say(struct viv_connections *connections, struct viv_connection *connection,
+                        struct viv_bytes frames);
+void viv_connection_mark_dirty(struct viv_connections *connections, struct viv_connection *connection);
+
+struct viv_pending *viv_connection_push(struct viv_connections *connections, struct viv_connection *connection);
+void viv_connection_pop(struct viv_connections *connections, struct viv_connection *connection);
+/* Forgets requests, answered or not. */
+void viv_connection_forget(struct viv_connections *connections, struct viv_connection *connection);
+
+#endif /* VIV_NODE_CONNECTION_H */

@@ -1,0 +1,410 @@
+#include "node/group.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/stage.h"
+#include "node/install.h"
+#include "node/lead.h"
+#include "node/learn.h"
+#include "node/stream.h"
+#include "wire/reply_code.h"
+
+void viv_group_init(struct viv_group *group, const struct viv_node_config *config, struct viv_links *links,
+                    const struct viv_turn *turn, viv_group_note_fn *notify, void *notify_ctx)
+{
+    *group = (struct viv_group){
+        .gid = config->zab.gid,
+        .sid = config->zab.sid,
+        .standalone = config->zab.standalone,
+        .links = links,
+        .turn = turn,
+        .notify = notify,
+        .notify_ctx = notify_ctx,
+        .state_takes_deltas = config->state_takes_deltas,
+        /* Servers of one ensemble should not all write an image at the same moment. */
+        .checkpoint_entries = config->snapshot_entries - config->snapshot_entries / 16 * (config->zab.sid % 8),
+        .checkpoint_bytes = config->snapshot_bytes - config->snapshot_bytes / 16 * (config->zab.sid % 8),
+    };
+    group->zab = viv_zab_new(&config->zab);
+    group->tree = viv_tree_new_empty();
+    group->outputs.arena = &group->zab_arena;
+    group->checkpoint.gid = group->gid;
+    viv_expiry_init(&group->expiry, config->tick_ms);
+    viv_group_log_init(group);
+    viv_fifo_init(&group->syncs, sizeof(struct viv_group_sync));
+    viv_fifo_init(&group->learner_syncs, sizeof(struct viv_group_sync));
+    viv_streams_init(&group->streams);
+}
+
+void viv_group_fini(struct viv_group *group)
+{
+    viv_streams_fini(&group->streams);
+    viv_install_fini(&group->install);
+    viv_checkpoint_fini(&group->checkpoint);
+    viv_group_log_fini(group);
+    viv_fifo_fini(&group->syncs);
+    viv_fifo_fini(&group->learner_syncs);
+    viv_expiry_fini(&group->expiry);
+    free(group->outputs.items);
+    viv_arena_fini(&group->zab_arena);
+    viv_arena_fini(&group->apply_arena);
+    viv_buffer_fini(&group->scratch);
+    if (group->preparer != NULL) {
+        viv_preparer_free(group->preparer);
+    }
+    viv_tree_free(group->tree);
+    viv_zab_free(group->zab);
+}
+
+void viv_group_fatal(struct viv_group *group, const char *text)
+{
+    struct viv_action *action = viv_actions_add(group->turn->out, VIV_ACTION_FATAL);
+    action->gid = group->gid;
+    action->text = text;
+}
+
+static void trace(struct viv_group *group, int code, uint64_t a, uint64_t b)
+{
+    struct viv_action *action = viv_actions_add(group->turn->out, VIV_ACTION_TRACE);
+    action->gid = group->gid;
+    action->trace = code;
+    action->a = a;
+    action->b = b;
+}
+
+uint64_t viv_group_zxid(const struct viv_group *group)
+{
+    uint64_t zxid = viv_tree_zxid(group->tree);
+    if (group->serving && !group->standalone && zxid < VIV_ZXID(group->hard.current_epoch, 0)) {
+        return VIV_ZXID(group->hard.current_epoch, 0);
+    }
+    return zxid;
+}
+
+/* ---- for the session side ---- */
+
+int32_t viv_group_write(struct viv_group *group, const struct viv_request *request)
+{
+    VIV_ASSERT(group->serving);
+    if (viv_zab_is_broadcasting_leader(group->zab)) {
+        return viv_lead_propose(group, request, group->sid);
+    }
+    viv_learn_forward(group, request);
+    return VIV_REPLY_OK;
+}
+
+void viv_group_release_syncs(struct viv_group *group)
+{
+    for (;;) {
+        struct viv_group_sync *front = viv_fifo_front(&group->syncs);
+        if (front == NULL || front->zxid > viv_tree_zxid(group->tree)) {
+            return;
+        }
+        struct viv_group_note note = {.kind = VIV_GROUP_SYNCED, .who = front->who};
+        viv_fifo_pop(&group->syncs);
+        group->notify(group->notify_ctx, &note);
+    }
+}
+
+void viv_group_sync(struct viv_group *group, uint64_t who, const struct viv_request *request)
+{
+    VIV_ASSERT(group->serving);
+    struct viv_group_sync *sync = viv_fifo_push(&group->syncs);
+    sync->who = who;
+    if (viv_zab_is_broadcasting_leader(group->zab)) {
+        sync->zxid = viv_zab_last_proposed(group->zab);
+        viv_group_release_syncs(group);
+    } else {
+        sync->zxid = UINT64_MAX;
+        viv_learn_forward(group, request);
+    }
+}
+
+enum viv_group_attach viv_group_attach(struct viv_group *group, int64_t session_id, int32_t timeout_ms)
+{
+    VIV_ASSERT(group->serving);
+    if (viv_zab_is_broadcasting_leader(group->zab)) {
+        bool known = viv_lead_attach(group, session_id, timeout_ms, group->sid);
+        return known ? VIV_GROUP_ATTACH_DONE : VIV_GROUP_ATTACH_REFUSED;
+    }
+    viv_learn_revalidate(group, session_id, timeout_ms);
+    return VIV_GROUP_ATTACH_ASKED;
+}
+
+/* ---- delivery ---- */
+
+/* While a learner synchronises, its tree may already show later transactions (a fuzzy snapshot, now or before a
+ * restart): only from BROADCAST on is it exact, and only then is anybody looking. */
+static void deliver(struct viv_group *group, const struct viv_zab_output *output)
+{
+    VIV_ASSERT(output->entry.zxid > viv_tree_zxid(group->tree));
+    bool exact = group->phase == VIV_ZAB_BROADCAST;
+    struct viv_applied applied;
+    viv_arena_reset(&group->apply_arena);
+    viv_tree_apply(group->tree, output->entry.body, exact ? VIV_APPLY_LIVE : VIV_APPLY_REPLAY, &group->apply_arena,
+                   &applied);
+    if (applied.malformed) {
+        viv_log(VIV_LOG_ERROR, "node", "a committed transaction cannot be decoded", "gid=%u zxid=0x%llx", group->gid,
+                (unsigned long long)output->entry.zxid);
+        viv_group_fatal(group, "a committed transaction cannot be decoded");
+        return;
+    }
+    VIV_ASSERT(viv_tree_zxid(group->tree) == output->entry.zxid);
+    viv_preparer_applied(group->preparer, output->entry.zxid);
+    group->entries_since_image++;
+    group->bytes_since_image += output->entry.body.size;
+    viv_lead_applied(group, &applied);
+    if (exact) {
+        struct viv_group_note note = {.kind = VIV_GROUP_APPLIED, .applied = &applied};
+        group->notify(group->notify_ctx, &note);
+    }
+    viv_group_release_syncs(group);
+}
+
+/* ---- what ZAB asks for ---- */
+
+static void set_serving(struct viv_group *group, bool serving)
+{
+    if (group->serving == serving) {
+        return;
+    }
+    group->serving = serving;
+    viv_fifo_clear(&group->syncs);
+    viv_fifo_clear(&group->learner_syncs);
+    viv_preparer_reset(group->preparer, group->tree);
+    viv_expiry_clear(&group->expiry);
+    if (serving && viv_zab_is_broadcasting_leader(group->zab)) {
+        viv_lead_begin(group);
+    }
+    struct viv_group_note note = {.kind = VIV_GROUP_SERVING, .flag = serving};
+    group->notify(group->notify_ctx, &note);
+}
+
+static void change_role(struct viv_group *group, const struct viv_zab_output *output)
+{
+    group->phase = output->phase;
+    set_serving(group, output->flag);
+}
+
+static void store_epochs(struct viv_group *group, const struct viv_zab_output *output)
+{
+    group->hard.accepted_epoch = output->accepted_epoch;
+    group->hard.current_epoch = output->current_epoch;
+    viv_group_log_action(group, VIV_ACTION_LOG_HARD, VIV_LOG_TICKET_EPOCHS);
+}
+
+static void truncate_log(struct viv_group *group, const struct viv_zab_output *output)
+{
+    if (output->zxid < viv_tree_zxid(group->tree)) {
+        viv_group_fatal(group, "the leader wants committed transactions to be forgotten");
+        return;
+    }
+    viv_group_log_action(group, VIV_ACTION_LOG_TRUNCATE, VIV_LOG_TICKET_TRUNCATE)->zxid = output->zxid;
+}
+
+static void send_packet(struct viv_group *group, const struct viv_zab_output *output)
+{
+    struct viv_link *link = viv_links_find(group->links, output->link);
+    if (link != NULL) {
+        viv_link_put_packet(link, group->gid, &output->packet);
+    }
+}
+
+static void open_envelope(struct viv_group *group, const struct viv_zab_output *output)
+{
+    struct viv_link *link = viv_links_find(group->links, output->link);
+    if (link != NULL) {
+        link->enveloped = true;
+    }
+}
+
+static void send_vote(struct viv_group *group, const struct viv_zab_output *output)
+{
+    viv_buffer_clear(&group->scratch);
+    viv_vote_encode(&group->scratch, &output->vote);
+    struct viv_action *action = viv_actions_add(group->turn->out, VIV_ACTION_VOTE_SEND);
+    action->sid = output->sid;
+    action->bytes = viv_arena_copy(&group->turn->out->arena, viv_buffer_bytes(&group->scratch));
+}
+
+static void listen_for_learners(struct viv_group *group, const struct viv_zab_output *output)
+{
+    if (!output->flag) {
+        viv_links_drop_accepted(group->links);
+    }
+    viv_actions_add(group->turn->out, VIV_ACTION_LISTEN)->flag = output->flag;
+}
+
+static void dial(struct viv_group *group, const struct viv_zab_output *output)
+{
+    viv_actions_add(group->turn->out, VIV_ACTION_LINK_DIAL)->sid = output->sid;
+}
+
+static void close_link(struct viv_group *group, const struct viv_zab_output *output)
+{
+    viv_links_close(group->links, output->link, group->turn->out);
+    viv_install_link_lost(group, output->link);
+}
+
+static void answer_ping(struct viv_group *group, const struct viv_zab_output *output)
+{
+    struct viv_buffer touched = {0};
+    struct viv_group_note note = {.kind = VIV_GROUP_TOUCHED_ASK, .touched = &touched};
+    group->notify(group->notify_ctx, &note);
+    struct viv_zab_input input = {.kind = VIV_ZAB_PING_REPLY, .link = output->link, .data = viv_buffer_bytes(&touched)};
+    viv_group_input(group, &input);
+    viv_buffer_fini(&touched);
+}
+
+static void passed(struct viv_group *group, const struct viv_zab_output *output)
+{
+    if (viv_zab_is_broadcasting_leader(group->zab)) {
+        viv_lead_passed(group, output);
+    } else {
+        viv_learn_passed(group, output);
+    }
+}
+
+static void pass_trace(struct viv_group *group, const struct viv_zab_output *output)
+{
+    trace(group, output->trace, output->a, output->b);
+}
+
+static void pass_fatal(struct viv_group *group, const struct viv_zab_output *output)
+{
+    viv_group_fatal(group, output->text);
+}
+
+typedef void output_fn(struct viv_group *group, const struct viv_zab_output *output);
+static output_fn *const output_table[] = {
+    [VIV_ZAB_VOTE_SEND] = send_vote,
+    [VIV_ZAB_LISTEN] = listen_for_learners,
+    [VIV_ZAB_LINK_DIAL] = dial,
+    [VIV_ZAB_LINK_CLOSE] = close_link,
+    [VIV_ZAB_SEND] = send_packet,
+    [VIV_ZAB_ENVELOPE] = open_envelope,
+    [VIV_ZAB_APPEND] = viv_group_append,
+    [VIV_ZAB_EPOCHS] = store_epochs,
+    [VIV_ZAB_TRUNCATE] = truncate_log,
+    [VIV_ZAB_READ] = viv_group_read_log,
+    [VIV_ZAB_SNAP_SEND] = viv_stream_begin,
+    [VIV_ZAB_SNAP_RECEIVE] = viv_install_begin,
+    [VIV_ZAB_DELIVER] = deliver,
+    [VIV_ZAB_ROLE] = change_role,
+    [VIV_ZAB_PING_ASK] = answer_ping,
+    [VIV_ZAB_PASSED] = passed,
+    [VIV_ZAB_TRACE] = pass_trace,
+    [VIV_ZAB_FATAL] = pass_fatal,
+};
+
+/* Handlers may give ZAB further inputs; what these ask for goes behind what is already listed. */
+static void drain(struct viv_group *group)
+{
+    if (group->draining) {
+        return;
+    }
+    group->draining = true;
+    for (size_t i = 0; i < group->outputs.count; i++) {
+        struct viv_zab_output output = group->outputs.items[i]; /* the list may move */
+        VIV_ASSERT((size_t)output.kind < sizeof output_table / sizeof output_table[0]);
+        output_table[output.kind](group, &output);
+    }
+    group->outputs.count = 0;
+    viv_arena_reset(&group->zab_arena);
+    group->draining = false;
+    viv_lead_release_syncs(group);
+}
+
+void viv_group_input(struct viv_group *group, struct viv_zab_input *input)
+{
+    input->now_ms = group->turn->now_ms;
+    viv_zab_step(group->zab, input, &group->outputs);
+    drain(group);
+}
+
+/* ---- events ---- */
+
+void viv_group_start(struct viv_group *group)
+{
+    if (group->log_is_stale) {
+        viv_group_log_action(group, VIV_ACTION_LOG_RESET, VIV_LOG_TICKET_INSTALL_RESET)->zxid = group->mark.zxid_start;
+    }
+    if (group->hard.install_zxid != 0) {
+        group->hard.install_zxid = 0;
+        viv_group_log_action(group, VIV_ACTION_LOG_HARD, VIV_LOG_TICKET_INSTALL_CLEAR);
+    }
+    group->start.now_ms = group->turn->now_ms;
+    viv_zab_start(group->zab, &group->start, &group->outputs);
+    drain(group);
+}
+
+void viv_group_tick(struct viv_group *group)
+{
+    struct viv_zab_input input = {.kind = VIV_ZAB_TICK};
+    viv_group_input(group, &input);
+    viv_lead_tick(group);
+}
+
+void viv_group_disk_full(struct viv_group *group, bool is_full)
+{
+    if (group->disk_full != is_full) {
+        viv_log(VIV_LOG_WARN, "node", is_full ? "the log has no room: writes are refused" : "the log has room again",
+                "gid=%u", group->gid);
+    }
+    group->disk_full = is_full;
+}
+
+void viv_group_replace_tree(struct viv_group *group, struct viv_tree *tree)
+{
+    VIV_ASSERT(!group->serving);
+    viv_preparer_reset(group->preparer, tree);
+    viv_tree_free(group->tree);
+    group->tree = tree;
+    if (group->state_takes_deltas) {
+        viv_tree_track_changes(tree);
+    }
+}
+
+/* ---- images ---- */
+
+static bool is_image_due(const struct viv_group *group)
+{
+    return (group->checkpoint_entries > 0 && group->entries_since_image >= group->checkpoint_entries) ||
+           (group->checkpoint_bytes > 0 && group->bytes_since_image >= group->checkpoint_bytes);
+}
+
+void viv_group_checkpoint_slice(struct viv_group *group, bool is_busy)
+{
+    if (group->checkpoint.state == VIV_CHECKPOINT_IDLE && group->serving && is_image_due(group)) {
+        VIV_ASSERT(group->install.state == VIV_INSTALL_NONE);
+        group->entries_since_image = group->bytes_since_image = 0;
+        viv_checkpoint_begin(
+            &group->checkpoint, group->tree,
+            group->state_takes_deltas && group->image_exists ? VIV_CHECKPOINT_DELTA : VIV_CHECKPOINT_FULL, group->turn);
+    }
+    viv_checkpoint_slice(&group->checkpoint, is_busy, group->turn);
+}
+
+void viv_group_checkpoint_done(struct viv_group *group, const struct viv_event *event)
+{
+    enum viv_checkpoint_kind kind = group->checkpoint.kind;
+    if (!viv_checkpoint_done(&group->checkpoint, event)) {
+        return;
+    }
+    if (event->status != VIV_OK) {
+        viv_log(VIV_LOG_WARN, "node", "a checkpoint failed; the older image stays", "gid=%u zxid=0x%llx status=\"%s\"",
+                group->gid, (unsigned long long)group->checkpoint.zxid_start, viv_status_text(event->status));
+    } else {
+        group->image_exists = true;
+        trace(group, VIV_TRACE_CHECKPOINT_END, group->checkpoint.zxid_start, group->checkpoint.bytes);
+    }
+    if (kind == VIV_CHECKPOINT_INSTALL) {
+        viv_install_written(group, event->status);
+    } else if (event->status == VIV_OK) {
+        struct viv_action *action = viv_actions_add(group->turn->out, VIV_ACTION_LOG_TRIM);
+        action->gid = group->gid;
+        action->zxid = event->zxid;
+    }
+}

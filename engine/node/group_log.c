@@ -1,0 +1,152 @@
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "node/group.h"
+#include "node/install.h"
+
+/* A LOG_* action that was not answered yet. */
+struct log_ticket {
+    uint64_t number;
+    enum viv_log_ticket_kind kind;
+    uint64_t zxid;             /* APPEND: of its last entry */
+    struct viv_entry *entries; /* APPEND: owned, lent to the log */
+};
+
+struct log_read {
+    uint64_t number;
+    uint32_t link;
+};
+
+void viv_group_log_init(struct viv_group *group)
+{
+    viv_fifo_init(&group->tickets, sizeof(struct log_ticket));
+    viv_fifo_init(&group->reads, sizeof(struct log_read));
+}
+
+void viv_group_log_fini(struct viv_group *group)
+{
+    for (size_t i = 0; i < group->tickets.count; i++) {
+        free(((struct log_ticket *)viv_fifo_at(&group->tickets, i))->entries);
+    }
+    viv_fifo_fini(&group->tickets);
+    viv_fifo_fini(&group->reads);
+    free(group->appending);
+}
+
+struct viv_action *viv_group_log_action(struct viv_group *group, enum viv_action_kind kind,
+                                        enum viv_log_ticket_kind ticket_kind)
+{
+    if (kind != VIV_ACTION_LOG_APPEND) {
+        viv_group_flush_log(group);
+    }
+    struct log_ticket *ticket = viv_fifo_push(&group->tickets);
+    ticket->number = ++group->ticket_last;
+    ticket->kind = ticket_kind;
+    struct viv_action *action = viv_actions_add(group->turn->out, kind);
+    action->gid = group->gid;
+    action->ticket = ticket->number;
+    action->hard = group->hard;
+    return action;
+}
+
+void viv_group_flush_log(struct viv_group *group)
+{
+    if (group->appending_count == 0) {
+        return;
+    }
+    struct viv_action *action = viv_group_log_action(group, VIV_ACTION_LOG_APPEND, VIV_LOG_TICKET_APPEND);
+    struct log_ticket *ticket = viv_fifo_at(&group->tickets, group->tickets.count - 1);
+    ticket->zxid = group->appending[group->appending_count - 1].zxid;
+    ticket->entries = group->appending;
+    action->zxid = group->appending_hint;
+    action->entries = group->appending;
+    action->entry_count = group->appending_count;
+    group->appending = NULL;
+    group->appending_count = group->appending_capacity = 0;
+}
+
+void viv_group_append(struct viv_group *group, const struct viv_zab_output *output)
+{
+    for (size_t i = 0; i < output->entry_count; i++) {
+        if (group->appending_count == group->appending_capacity) {
+            group->appending_capacity = group->appending_capacity == 0 ? 16 : group->appending_capacity * 2;
+            group->appending = viv_realloc(group->appending, group->appending_capacity * sizeof(struct viv_entry));
+        }
+        group->appending[group->appending_count++] = output->entries[i];
+    }
+    group->appending_hint = output->zxid;
+}
+
+static void ticket_done(struct viv_group *group, const struct log_ticket *ticket)
+{
+    struct viv_zab_input input = {.zxid = ticket->zxid};
+    switch (ticket->kind) {
+    case VIV_LOG_TICKET_APPEND:
+        input.kind = VIV_ZAB_STORED;
+        viv_group_input(group, &input);
+        break;
+    case VIV_LOG_TICKET_TRUNCATE:
+        input.kind = VIV_ZAB_TRUNCATED;
+        viv_group_input(group, &input);
+        break;
+    case VIV_LOG_TICKET_EPOCHS:
+        input.kind = VIV_ZAB_EPOCHS_STORED;
+        viv_group_input(group, &input);
+        break;
+    case VIV_LOG_TICKET_INSTALL_MARK:
+        viv_install_marked(group);
+        break;
+    case VIV_LOG_TICKET_INSTALL_RESET:
+        break; /* the clearing behind it tells */
+    case VIV_LOG_TICKET_INSTALL_CLEAR:
+        viv_install_cleared(group);
+        break;
+    }
+}
+
+void viv_group_log_done(struct viv_group *group, uint64_t number)
+{
+    VIV_ASSERT(number <= group->ticket_last);
+    for (;;) {
+        struct log_ticket *front = viv_fifo_front(&group->tickets);
+        if (front == NULL || front->number > number) {
+            return;
+        }
+        struct log_ticket ticket = *front;
+        viv_fifo_pop(&group->tickets);
+        ticket_done(group, &ticket);
+        free(ticket.entries);
+    }
+}
+
+void viv_group_read_log(struct viv_group *group, const struct viv_zab_output *output)
+{
+    struct log_read *read = viv_fifo_push(&group->reads);
+    read->number = ++group->ticket_last;
+    read->link = output->link;
+    struct viv_action *action = viv_actions_add(group->turn->out, VIV_ACTION_LOG_READ);
+    action->gid = group->gid;
+    action->ticket = read->number;
+    action->zxid_from = output->zxid_from;
+    action->zxid = output->zxid;
+}
+
+void viv_group_log_read(struct viv_group *group, const struct viv_event *event)
+{
+    struct log_read *read = viv_fifo_front(&group->reads);
+    VIV_ASSERT(read != NULL && read->number == event->ticket);
+    struct viv_zab_input input = {.kind = VIV_ZAB_LOG_DATA, .link = read->link, .last = event->last};
+    if (event->status == VIV_OK) {
+        input.entries = event->entries;
+        input.entry_count = event->entry_count;
+    } else {
+        viv_log(VIV_LOG_WARN, "node", "the log cannot serve a learner", "gid=%u status=\"%s\"", group->gid,
+                viv_status_text(event->status));
+        input.last = true;
+    }
+    if (input.last) {
+        viv_fifo_pop(&group->reads);
+    }
+    viv_group_input(group, &input);
+}

@@ -1,0 +1,195 @@
+#include "base/assert.h"
+#include "base/endian.h"
+#include "base/log.h"
+#include "node/node_internal.h"
+#include "wire/session.h"
+
+/* ZooKeeper's own patience with connections that say nothing. */
+enum { HANDSHAKE_MS_MAX = 10000 };
+
+static void respond(struct viv_node *node, struct viv_connection *connection, bool positive)
+{
+    struct viv_connect_response response = {.has_read_only = connection->has_read_only};
+    if (positive) {
+        response.timeout_ms = connection->timeout_ms;
+        response.session_id = connection->session_id;
+        viv_session_password(connection->session_id, response.password);
+    }
+    viv_buffer_clear(&node->record);
+    viv_buffer_extend(&node->record, 4);
+    viv_connect_response_encode(&node->record, &response);
+    viv_store_be32(node->record.data, (uint32_t)(node->record.size - 4));
+    viv_connection_say(&node->connections, connection, viv_buffer_bytes(&node->record));
+}
+
+/* "Expired", as clients understand it. */
+static void refuse(struct viv_node *node, struct viv_connection *connection)
+{
+    respond(node, connection, false);
+    viv_request_close(node, connection);
+}
+
+static void attach(struct viv_node *node, struct viv_connection *connection)
+{
+    struct viv_connection *previous = viv_sessions_attach(&node->sessions, connection);
+    if (previous != NULL) {
+        viv_request_close(node, previous);
+    }
+}
+
+static void go_live(struct viv_node *node, struct viv_connection *connection)
+{
+    VIV_ASSERT(connection->state == VIV_CONNECTION_ATTACHING && connection->session != NULL);
+    connection->state = VIV_CONNECTION_LIVE;
+    respond(node, connection, true);
+    viv_request_take_early(node, connection);
+}
+
+/* ---- a new session ---- */
+
+static void create_session(struct viv_node *node, struct viv_connection *connection)
+{
+    int32_t timeout_ms;
+    do {
+        connection->session_id = viv_sessions_make_id(&node->sessions);
+    } while (viv_tree_session(node->group.tree, connection->session_id, &timeout_ms));
+    attach(node, connection);
+    uint8_t record[4];
+    viv_store_be32(record, (uint32_t)connection->timeout_ms);
+    struct viv_request request = {
+        .session_id = connection->session_id,
+        .op = VIV_OP_CREATE_SESSION,
+        .record = viv_bytes_of(record, sizeof record),
+    };
+    if (viv_group_write(&node->group, &request) != 0) {
+        viv_request_close(node, connection);
+    }
+}
+
+void viv_handshake_created(struct viv_node *node, struct viv_connection *connection)
+{
+    if (connection->state == VIV_CONNECTION_ATTACHING) {
+        go_live(node, connection);
+    }
+}
+
+/* ---- an old one ---- */
+
+static void finish_attachment(struct viv_node *node, struct viv_connection *connection, bool known)
+{
+    if (!known) {
+        refuse(node, connection);
+        return;
+    }
+    attach(node, connection);
+    go_live(node, connection);
+}
+
+/* The password first: a stranger must not be able to drop a session's connection. */
+static void find_session(struct viv_node *node, struct viv_connection *connection, struct viv_bytes password)
+{
+    uint8_t expected[VIV_PASSWORD_BYTES];
+    viv_session_password(connection->session_id, expected);
+    if (!viv_bytes_equal(password, viv_bytes_of(expected, sizeof expected))) {
+        refuse(node, connection);
+        return;
+    }
+    switch (viv_group_attach(&node->group, connection->session_id, connection->timeout_ms)) {
+    case VIV_GROUP_ATTACH_REFUSED:
+        finish_attachment(node, connection, false);
+        break;
+    case VIV_GROUP_ATTACH_DONE:
+        finish_attachment(node, connection, true);
+        break;
+    case VIV_GROUP_ATTACH_ASKED:
+        *(viv_conn *)viv_fifo_push(&node->revalidating) = connection->id;
+        break;
+    }
+}
+
+/* Answers come in the order of the questions; questions of connections that are gone are still answered. */
+void viv_handshake_attached(struct viv_node *node, int64_t session_id, bool known)
+{
+    viv_conn *asked = viv_fifo_front(&node->revalidating);
+    if (asked == NULL) {
+        viv_log(VIV_LOG_WARN, "node", "an answer about a session that nobody asked for", "session=0x%llx",
+                (unsigned long long)session_id);
+        return;
+    }
+    struct viv_connection *connection = viv_connections_find(&node->connections, *asked);
+    viv_fifo_pop(&node->revalidating);
+    if (connection == NULL || connection->state != VIV_CONNECTION_ATTACHING) {
+        return;
+    }
+    if (connection->session_id != session_id) {
+        viv_log(VIV_LOG_WARN, "node", "an answer about another session than asked for", "session=0x%llx asked=0x%llx",
+                (unsigned long long)session_id, (unsigned long long)connection->session_id);
+        viv_request_close(node, connection);
+        return;
+    }
+    finish_attachment(node, connection, known);
+}
+
+/* ---- the first frame ---- */
+
+static int32_t clamp_timeout(const struct viv_node *node, int32_t wanted_ms)
+{
+    if (wanted_ms < 0 || (uint32_t)wanted_ms < node->session_timeout_min_ms) {
+        return (int32_t)node->session_timeout_min_ms;
+    }
+    if ((uint32_t)wanted_ms > node->session_timeout_max_ms) {
+        return (int32_t)node->session_timeout_max_ms;
+    }
+    return wanted_ms;
+}
+
+void viv_handshake_take(struct viv_node *node, struct viv_connection *connection, struct viv_bytes frame)
+{
+    VIV_ASSERT(connection->state == VIV_CONNECTION_NEW);
+    struct viv_connect_request request;
+    struct viv_jute_reader reader = viv_jute_reader_of(frame);
+    viv_connect_request_decode(&reader, &request);
+    if (reader.bad) {
+        viv_log(VIV_LOG_INFO, "node", "a handshake is malformed", "conn=%llu bytes=%zu",
+                (unsigned long long)connection->id, frame.size);
+        viv_request_close(node, connection);
+        return;
+    }
+    /* A client that has seen more than we have would see time go back: it must try another server. */
+    if (!node->group.serving || request.last_zxid_seen > (int64_t)viv_group_zxid(&node->group)) {
+        viv_request_close(node, connection);
+        return;
+    }
+    connection->state = VIV_CONNECTION_ATTACHING;
+    connection->has_read_only = request.has_read_only;
+    connection->timeout_ms = clamp_timeout(node, request.timeout_ms);
+    connection->session_id = request.session_id;
+    if (request.session_id == 0) {
+        create_session(node, connection);
+    } else {
+        find_session(node, connection, request.password.bytes);
+    }
+}
+
+void viv_handshake_expect(struct viv_node *node, struct viv_connection *connection)
+{
+    *(viv_conn *)viv_fifo_push(&node->handshaking) = connection->id;
+}
+
+void viv_handshake_tick(struct viv_node *node)
+{
+    for (;;) {
+        viv_conn *oldest = viv_fifo_front(&node->handshaking);
+        if (oldest == NULL) {
+            return;
+        }
+        struct viv_connection *connection = viv_connections_find(&node->connections, *oldest);
+        if (connection != NULL && connection->state <= VIV_CONNECTION_ATTACHING) {
+            if (connection->opened_ms + HANDSHAKE_MS_MAX > node->turn.now_ms) {
+                return;
+            }
+            viv_request_close(node, connection);
+        }
+        viv_fifo_pop(&node->handshaking);
+    }
+}

@@ -1,0 +1,242 @@
+#include "node/lead.h"
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "wire/reply_code.h"
+
+static void track(void *ctx, int64_t session_id, int32_t timeout_ms)
+{
+    struct viv_group *group = ctx;
+    viv_expiry_track(&group->expiry, session_id, timeout_ms, 0, group->turn->now_ms);
+}
+
+void viv_lead_begin(struct viv_group *group)
+{
+    viv_tree_sessions(group->tree, track, group);
+}
+
+/* ---- writes ---- */
+
+static int32_t timeout_of(struct viv_bytes record)
+{
+    struct viv_jute_reader reader = viv_jute_reader_of(record);
+    return viv_jute_read_int(&reader);
+}
+
+/* What the request means for the session it belongs to. False when the session lives on another server now. */
+static bool account(struct viv_group *group, const struct viv_request *request, viv_sid server)
+{
+    switch (request->op) {
+    case VIV_OP_CREATE_SESSION:
+        viv_expiry_track(&group->expiry, request->session_id, timeout_of(request->record), server, group->turn->now_ms);
+        return true;
+    case VIV_OP_CLOSE_SESSION: /* the last word of a session, from wherever it comes */
+        viv_expiry_mark_closing(&group->expiry, request->session_id);
+        return true;
+    default:
+        viv_expiry_touch(&group->expiry, request->session_id, group->turn->now_ms);
+        return viv_expiry_claim(&group->expiry, request->session_id, server);
+    }
+}
+
+/* A refusal that the tree knows nothing of; like any other it is a transaction and costs a zxid. */
+static void refuse(struct viv_group *group, const struct viv_request *request, uint64_t zxid, int32_t err)
+{
+    struct viv_txn_header header = {
+        .session_id = request->session_id,
+        .cxid = request->cxid,
+        .zxid = zxid,
+        .time_ms = group->turn->wall_ms,
+        .type = VIV_OP_ERROR,
+    };
+    viv_txn_header_encode(&group->scratch, &header);
+    viv_jute_write_int(&group->scratch, err);
+}
+
+int32_t viv_lead_propose(struct viv_group *group, const struct viv_request *request, viv_sid server)
+{
+    VIV_ASSERT(viv_zab_is_broadcasting_leader(group->zab));
+    if (group->disk_full) {
+        return VIV_REPLY_SYSTEM_ERROR;
+    }
+    uint64_t zxid = viv_zab_next_zxid(group->zab);
+    viv_buffer_clear(&group->scratch);
+    if (account(group, request, server)) {
+        (void)viv_prepare(group->preparer, request, zxid, group->turn->wall_ms, &group->scratch);
+    } else {
+        refuse(group, request, zxid, VIV_REPLY_SESSION_MOVED);
+    }
+    struct viv_zab_input input = {.kind = VIV_ZAB_PROPOSE, .zxid = zxid, .data = viv_buffer_bytes(&group->scratch)};
+    viv_group_input(group, &input);
+    return VIV_REPLY_OK;
+}
+
+void viv_lead_applied(struct viv_group *group, const struct viv_applied *applied)
+{
+    if (applied->header.type == VIV_OP_CLOSE_SESSION) {
+        viv_expiry_remove(&group->expiry, applied->header.session_id);
+    }
+}
+
+/* ---- deadlines ---- */
+
+static void touch_all(struct viv_group *group, struct viv_bytes table)
+{
+    struct viv_jute_reader reader = viv_jute_reader_of(table);
+    while (reader.rest.size > 0) {
+        int64_t session_id = viv_jute_read_long(&reader);
+        (void)viv_jute_read_int(&reader);
+        if (reader.bad) {
+            viv_log(VIV_LOG_WARN, "node", "a table of sessions is malformed", "gid=%u bytes=%zu", group->gid,
+                    table.size);
+            return;
+        }
+        viv_expiry_touch(&group->expiry, session_id, group->turn->now_ms);
+    }
+}
+
+static void touch_own(struct viv_group *group)
+{
+    struct viv_buffer touched = {0};
+    struct viv_group_note note = {.kind = VIV_GROUP_TOUCHED_ASK, .touched = &touched};
+    group->notify(group->notify_ctx, &note);
+    touch_all(group, viv_buffer_bytes(&touched));
+    viv_buffer_fini(&touched);
+}
+
+/* Our own clients first: what they did since the last tick counts. */
+void viv_lead_tick(struct viv_group *group)
+{
+    if (!group->serving || !viv_zab_is_broadcasting_leader(group->zab)) {
+        return;
+    }
+    touch_own(group);
+    int64_t session_id;
+    while (!group->disk_full && viv_zab_is_broadcasting_leader(group->zab) &&
+           viv_expiry_next_due(&group->expiry, group->turn->now_ms, &session_id)) {
+        viv_log(VIV_LOG_INFO, "node", "a session expires", "gid=%u session=0x%llx", group->gid,
+                (unsigned long long)session_id);
+        struct viv_request request = {.session_id = session_id, .op = VIV_OP_CLOSE_SESSION};
+        (void)viv_lead_propose(group, &request, group->sid);
+    }
+}
+
+/* ---- what learners ask for ---- */
+
+static void answer(struct viv_group *group, uint32_t link, int32_t type, struct viv_bytes data)
+{
+    struct viv_zab_input input = {
+        .kind = VIV_ZAB_PASS,
+        .link = link,
+        .packet = {.type = type,
+                   .zxid = type == VIV_PACKET_SYNC ? 0 : UINT64_MAX,
+                   .has_data = data.size > 0,
+                   .data = data},
+    };
+    viv_group_input(group, &input);
+}
+
+/* Between our own servers a write that became no transaction is answered by its header and the code; ZooKeeper's
+ * protocol has no word for it, its learners are left to their clients' timeouts. */
+static void tell_refusal(struct viv_group *group, uint32_t link_id, const struct viv_request *request, int32_t err)
+{
+    struct viv_link *link = viv_links_find(group->links, link_id);
+    if (link == NULL || !link->enveloped) {
+        return;
+    }
+    viv_buffer_clear(&group->scratch);
+    viv_jute_write_long(&group->scratch, request->session_id);
+    viv_jute_write_int(&group->scratch, request->cxid);
+    viv_jute_write_int(&group->scratch, err);
+    answer(group, link_id, VIV_PACKET_REQUEST, viv_buffer_bytes(&group->scratch));
+}
+
+static void take_request(struct viv_group *group, const struct viv_zab_output *output)
+{
+    struct viv_jute_reader reader = viv_jute_reader_of(output->packet.data);
+    struct viv_request request = {0};
+    request.session_id = viv_jute_read_long(&reader);
+    request.cxid = viv_jute_read_int(&reader);
+    request.op = viv_jute_read_int(&reader);
+    request.record = reader.rest;
+    if (output->packet.has_authinfo) {
+        request.authinfo = output->packet.authinfo;
+    }
+    bool is_write = viv_prepare_is_write(request.op) || request.op == VIV_OP_CREATE_SESSION;
+    if (reader.bad || (!is_write && request.op != VIV_OP_SYNC)) {
+        viv_log(VIV_LOG_WARN, "node", "a learner forwarded what is no write", "gid=%u sid=%lld op=%d", group->gid,
+                (long long)output->sid, request.op);
+        return;
+    }
+    if (request.op == VIV_OP_SYNC) {
+        struct viv_group_sync *sync = viv_fifo_push(&group->learner_syncs);
+        sync->who = output->link;
+        sync->zxid = viv_zab_last_proposed(group->zab);
+        return;
+    }
+    int32_t err = viv_lead_propose(group, &request, output->sid);
+    if (err != VIV_REPLY_OK) {
+        tell_refusal(group, output->link, &request, err);
+    }
+}
+
+static void take_revalidation(struct viv_group *group, const struct viv_zab_output *output)
+{
+    struct viv_jute_reader reader = viv_jute_reader_of(output->packet.data);
+    int64_t session_id = viv_jute_read_long(&reader);
+    int32_t timeout_ms = viv_jute_read_int(&reader);
+    if (reader.bad) {
+        viv_log(VIV_LOG_WARN, "node", "a re-attachment is malformed", "gid=%u sid=%lld", group->gid,
+                (long long)output->sid);
+        return;
+    }
+    bool valid = viv_lead_attach(group, session_id, timeout_ms, output->sid);
+    viv_buffer_clear(&group->scratch);
+    viv_jute_write_long(&group->scratch, session_id);
+    viv_jute_write_bool(&group->scratch, valid);
+    answer(group, output->link, VIV_PACKET_REVALIDATE, viv_buffer_bytes(&group->scratch));
+}
+
+bool viv_lead_attach(struct viv_group *group, int64_t session_id, int32_t timeout_ms, viv_sid server)
+{
+    if (!viv_expiry_is_alive(&group->expiry, session_id)) {
+        return false;
+    }
+    viv_expiry_track(&group->expiry, session_id, timeout_ms, server, group->turn->now_ms);
+    return true;
+}
+
+void viv_lead_passed(struct viv_group *group, const struct viv_zab_output *output)
+{
+    if (!group->serving) {
+        return;
+    }
+    switch (output->packet.type) {
+    case VIV_PACKET_REQUEST:
+        take_request(group, output);
+        break;
+    case VIV_PACKET_REVALIDATE:
+        take_revalidation(group, output);
+        break;
+    case VIV_PACKET_PING:
+        touch_all(group, output->packet.data);
+        break;
+    default:
+        viv_log(VIV_LOG_WARN, "node", "a learner sent what a leader has no use for", "gid=%u sid=%lld type=%d",
+                group->gid, (long long)output->sid, output->packet.type);
+        break;
+    }
+}
+
+void viv_lead_release_syncs(struct viv_group *group)
+{
+    for (;;) {
+        struct viv_group_sync *front = viv_fifo_front(&group->learner_syncs);
+        if (front == NULL || front->zxid > viv_zab_last_committed(group->zab)) {
+            return;
+        }
+        uint32_t link = (uint32_t)front->who;
+        viv_fifo_pop(&group->learner_syncs);
+        answer(group, link, VIV_PACKET_SYNC, (struct viv_bytes){0});
+    }
+}

@@ -1,0 +1,24 @@
+#ifndef VIV_NODE_LEAD_H
+#define VIV_NODE_LEAD_H
+
+#include "node/group.h"
+
+/* What only the leader does for the ensemble (and a standalone server for itself): prepare and propose writes of its
+ * own clients and of learners, refuse those of sessions that moved, keep every session's deadline, answer
+ * re-attachments and syncs of learners. The other half is node/learn.h. */
+
+/* Serving begins: every session gets a full fresh timeout. */
+void viv_lead_begin(struct viv_group *group);
+void viv_lead_tick(struct viv_group *group);
+/* `server`: where the request came in. 0, or the code of a write that is refused without a transaction. */
+int32_t viv_lead_propose(struct viv_group *group, const struct viv_request *request, viv_sid server);
+/* A transaction is in the tree (any server; does nothing elsewhere). */
+void viv_lead_applied(struct viv_group *group, const struct viv_applied *applied);
+/* ZAB output PASSED: from a learner. */
+void viv_lead_passed(struct viv_group *group, const struct viv_zab_output *output);
+/* Answers learners whose syncs are committed. */
+void viv_lead_release_syncs(struct viv_group *group);
+/* A client re-attaches here. */
+bool viv_lead_attach(struct viv_group *group, int64_t session_id, int32_t timeout_ms, viv_sid server);
+
+#endif /* VIV_NODE_LEAD_H */

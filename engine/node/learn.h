@@ -1,0 +1,13 @@
+#ifndef VIV_NODE_LEARN_H
+#define VIV_NODE_LEARN_H
+
+#include "node/group.h"
+
+/* What a learner asks of its leader for its clients, and what comes back (zab-interop.md §4.5-§4.7). */
+
+void viv_learn_forward(struct viv_group *group, const struct viv_request *request);
+void viv_learn_revalidate(struct viv_group *group, int64_t session_id, int32_t timeout_ms);
+/* ZAB output PASSED: from the leader. */
+void viv_learn_passed(struct viv_group *group, const struct viv_zab_output *output);
+
+#endif /* VIV_NODE_LEARN_H */

@@ -1,0 +1,351 @@
+#include "node/node.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/stage.h"
+#include "node/identity.h"
+#include "node/install.h"
+#include "node/node_internal.h"
+#include "node/stream.h"
+
+/* ---- notes from the group side ---- */
+
+static void serve_or_close(struct viv_node *node, bool serving)
+{
+    viv_fifo_clear(&node->revalidating);
+    if (serving) {
+        return;
+    }
+    for (struct viv_connection *connection = node->connections.first; connection != NULL;
+         connection = connection->next) {
+        viv_request_close(node, connection);
+    }
+}
+
+static void take_note(void *ctx, const struct viv_group_note *note)
+{
+    struct viv_node *node = ctx;
+    switch (note->kind) {
+    case VIV_GROUP_SERVING:
+        serve_or_close(node, note->flag);
+        break;
+    case VIV_GROUP_APPLIED:
+        viv_write_applied(node, note->applied);
+        break;
+    case VIV_GROUP_REFUSED:
+        viv_request_refused(node, note->session_id, note->cxid, note->err);
+        break;
+    case VIV_GROUP_SYNCED:
+        viv_request_synced(node, note->who);
+        break;
+    case VIV_GROUP_ATTACHED:
+        viv_handshake_attached(node, note->session_id, note->flag);
+        break;
+    case VIV_GROUP_TOUCHED_ASK:
+        viv_sessions_take_touched(&node->sessions, note->touched);
+        break;
+    }
+}
+
+/* ---- life ---- */
+
+struct viv_node *viv_node_new(const struct viv_node_config *config)
+{
+    VIV_ASSERT(config->tick_ms > 0 && config->session_timeout_min_ms <= config->session_timeout_max_ms);
+    struct viv_node *node = viv_alloc_zeroed(1, sizeof *node);
+    node->session_timeout_min_ms = config->session_timeout_min_ms;
+    node->session_timeout_max_ms = config->session_timeout_max_ms;
+    node->watches = viv_watches_new();
+    viv_sessions_init(&node->sessions, config->zab.sid, config->start_wall_ms);
+    viv_fifo_init(&node->handshaking, sizeof(viv_conn));
+    viv_fifo_init(&node->revalidating, sizeof(viv_conn));
+    viv_buffer_append_bytes(&node->config_text, config->config_text);
+    viv_group_init(&node->group, config, &node->links, &node->turn, take_note, node);
+    return node;
+}
+
+void viv_node_free(struct viv_node *node)
+{
+    if (node == NULL) {
+        return;
+    }
+    serve_or_close(node, false);
+    viv_connections_fini(&node->connections);
+    viv_sessions_fini(&node->sessions);
+    viv_watches_free(node->watches);
+    viv_group_fini(&node->group);
+    viv_links_fini(&node->links);
+    viv_fifo_fini(&node->handshaking);
+    viv_fifo_fini(&node->revalidating);
+    viv_buffer_fini(&node->record);
+    viv_buffer_fini(&node->events);
+    viv_buffer_fini(&node->config_text);
+    free(node);
+}
+
+viv_status viv_node_recover_rows(void *ctx, struct viv_bytes rows)
+{
+    struct viv_node *node = ctx;
+    return viv_tree_load_rows(node->group.tree, rows);
+}
+
+void viv_node_recover_restart(void *ctx)
+{
+    struct viv_node *node = ctx;
+    viv_group_recover_restart(&node->group);
+}
+
+viv_status viv_node_recover_image_end(struct viv_node *node, const struct viv_state_mark *mark,
+                                      const struct viv_hard_state *hard)
+{
+    return viv_group_recover_image_end(&node->group, mark, hard, viv_buffer_bytes(&node->config_text));
+}
+
+viv_status viv_node_recover_entry(struct viv_node *node, const struct viv_entry *entry, bool committed)
+{
+    return viv_group_recover_entry(&node->group, entry, committed);
+}
+
+viv_status viv_node_recover_end(struct viv_node *node, const struct viv_log_bounds *bounds)
+{
+    return viv_group_recover_end(&node->group, bounds);
+}
+
+/* ---- events ---- */
+
+static void on_start(struct viv_node *node, const struct viv_event *event)
+{
+    (void)event;
+    viv_group_start(&node->group);
+}
+
+static void on_tick(struct viv_node *node, const struct viv_event *event)
+{
+    (void)event;
+    viv_group_tick(&node->group);
+    viv_handshake_tick(node);
+}
+
+static void on_client_open(struct viv_node *node, const struct viv_event *event)
+{
+    struct viv_connection *connection = viv_connections_add(&node->connections, event->conn, event->now_ms);
+    viv_identity_init(&connection->authinfo, event->bytes);
+    viv_handshake_expect(node, connection);
+    if (!node->traced_connection) {
+        node->traced_connection = true;
+        viv_actions_add(node->turn.out, VIV_ACTION_TRACE)->trace = VIV_TRACE_FIRST_CONN;
+    }
+}
+
+static void on_client_frame(struct viv_node *node, const struct viv_event *event)
+{
+    struct viv_connection *connection = viv_connections_find(&node->connections, event->conn);
+    if (connection != NULL) {
+        viv_request_take(node, connection, event->bytes);
+    }
+}
+
+static void on_client_closed(struct viv_node *node, const struct viv_event *event)
+{
+    struct viv_connection *connection = viv_connections_find(&node->connections, event->conn);
+    if (connection != NULL) {
+        viv_request_close(node, connection);
+        viv_connections_remove(&node->connections, connection);
+    }
+}
+
+static void on_vote(struct viv_node *node, const struct viv_event *event)
+{
+    struct viv_zab_input input = {.kind = VIV_ZAB_VOTE, .sid = event->sid};
+    if (viv_vote_decode(event->bytes, &input.vote) != VIV_OK) {
+        viv_log(VIV_LOG_WARN, "node", "an election message is malformed", "sid=%lld bytes=%zu", (long long)event->sid,
+                event->bytes.size);
+        return;
+    }
+    viv_group_input(&node->group, &input);
+}
+
+static void on_link_up(struct viv_node *node, const struct viv_event *event)
+{
+    viv_links_add(&node->links, event->link, event->sid == 0);
+    struct viv_zab_input input = {.kind = VIV_ZAB_LINK_UP, .link = event->link, .sid = event->sid};
+    viv_group_input(&node->group, &input);
+}
+
+/* ZAB hears of the loss first: what the stream that breaks off means depends on it. */
+static void lose_link(struct viv_node *node, uint32_t link)
+{
+    viv_links_drop(&node->links, link);
+    struct viv_zab_input input = {.kind = VIV_ZAB_LINK_DOWN, .link = link};
+    viv_group_input(&node->group, &input);
+    viv_install_link_lost(&node->group, link);
+}
+
+static void on_link_down(struct viv_node *node, const struct viv_event *event)
+{
+    if (event->link == 0) {
+        struct viv_zab_input input = {.kind = VIV_ZAB_LINK_DOWN, .sid = event->sid};
+        viv_group_input(&node->group, &input);
+    } else if (viv_links_find(&node->links, event->link) != NULL) {
+        lose_link(node, event->link);
+    }
+}
+
+static bool take_link_item(struct viv_node *node, struct viv_link *link, const struct viv_link_item *item)
+{
+    if (item->kind == VIV_LINK_MALFORMED || item->gid != node->group.gid) {
+        return false;
+    }
+    if (item->kind == VIV_LINK_SNAPSHOT) {
+        size_t used = 0;
+        return viv_install_feed(&node->group, link, item->bytes, &used) == VIV_OK &&
+               viv_link_put_back(link, item->bytes.size - used);
+    }
+    struct viv_zab_input input = {.kind = VIV_ZAB_PACKET, .link = link->id, .packet = item->packet};
+    viv_group_input(&node->group, &input);
+    return true;
+}
+
+static void on_link_bytes(struct viv_node *node, const struct viv_event *event)
+{
+    struct viv_link *link = viv_links_find(&node->links, event->link);
+    if (link == NULL) {
+        return;
+    }
+    viv_link_feed(link, event->bytes);
+    while (!link->gone) {
+        struct viv_link_item item;
+        viv_link_take(link, &item);
+        if (item.kind == VIV_LINK_NOTHING) {
+            break;
+        }
+        if (!take_link_item(node, link, &item)) {
+            viv_log(VIV_LOG_WARN, "node", "a link carries malformed bytes", "link=%u", link->id);
+            viv_links_close(&node->links, link->id, node->turn.out);
+            lose_link(node, link->id);
+        }
+    }
+    viv_link_taken(link);
+}
+
+static void on_link_drained(struct viv_node *node, const struct viv_event *event)
+{
+    viv_stream_drained(&node->group, event->link);
+}
+
+static void on_log_done(struct viv_node *node, const struct viv_event *event)
+{
+    viv_group_log_done(&node->group, event->ticket);
+}
+
+static void on_log_read(struct viv_node *node, const struct viv_event *event)
+{
+    viv_group_log_read(&node->group, event);
+}
+
+static void on_checkpoint_room(struct viv_node *node, const struct viv_event *event)
+{
+    (void)event;
+    viv_checkpoint_room(&node->group.checkpoint);
+}
+
+static void on_checkpoint_done(struct viv_node *node, const struct viv_event *event)
+{
+    viv_group_checkpoint_done(&node->group, event);
+}
+
+static void on_disk_full(struct viv_node *node, const struct viv_event *event)
+{
+    viv_group_disk_full(&node->group, event->flag);
+}
+
+typedef void event_fn(struct viv_node *node, const struct viv_event *event);
+static event_fn *const event_table[] = {
+    [VIV_EVENT_START] = on_start,
+    [VIV_EVENT_TICK] = on_tick,
+    [VIV_EVENT_CLIENT_OPEN] = on_client_open,
+    [VIV_EVENT_CLIENT_FRAME] = on_client_frame,
+    [VIV_EVENT_CLIENT_CLOSED] = on_client_closed,
+    [VIV_EVENT_VOTE] = on_vote,
+    [VIV_EVENT_LINK_UP] = on_link_up,
+    [VIV_EVENT_LINK_DOWN] = on_link_down,
+    [VIV_EVENT_LINK_BYTES] = on_link_bytes,
+    [VIV_EVENT_LINK_DRAINED] = on_link_drained,
+    [VIV_EVENT_LOG_DONE] = on_log_done,
+    [VIV_EVENT_LOG_READ] = on_log_read,
+    [VIV_EVENT_CHECKPOINT_ROOM] = on_checkpoint_room,
+    [VIV_EVENT_CHECKPOINT_DONE] = on_checkpoint_done,
+    [VIV_EVENT_DISK_FULL] = on_disk_full,
+};
+
+/* What the last turn said was borrowed until its actions were performed; it is free now. */
+static void begin_turn(struct viv_node *node)
+{
+    if (!node->in_turn) {
+        node->in_turn = true;
+        node->turn_events = 0;
+        viv_links_turn_begin(&node->links);
+        viv_connections_turn_begin(&node->connections);
+    }
+}
+
+void viv_node_step(struct viv_node *node, const struct viv_event *event, struct viv_actions *out)
+{
+    VIV_ASSERT((size_t)event->kind < sizeof event_table / sizeof event_table[0]);
+    VIV_ASSERT(event->now_ms >= node->turn.now_ms);
+    node->turn = (struct viv_turn){.now_ms = event->now_ms, .wall_ms = event->wall_ms, .out = out};
+    begin_turn(node);
+    node->turn_events++;
+    event_table[event->kind](node, event);
+}
+
+/* Peers first, so that their disks work beside ours; then our log; clients last. */
+void viv_node_turn_end(struct viv_node *node, uint64_t now_ms, struct viv_actions *out)
+{
+    node->turn.now_ms = now_ms;
+    node->turn.out = out;
+    begin_turn(node);
+    viv_streams_slice(&node->group);
+    viv_links_flush(&node->links, out);
+    viv_group_flush_log(&node->group);
+    viv_group_checkpoint_slice(&node->group, node->turn_events > 1);
+    viv_connections_flush(&node->connections, out);
+    node->in_turn = false;
+}
+
+/* ---- for operators ---- */
+
+const struct viv_tree *viv_node_tree(const struct viv_node *node)
+{
+    return node->group.tree;
+}
+
+void viv_node_stats(const struct viv_node *node, struct viv_node_stats *stats)
+{
+    struct viv_watch_counts watches;
+    viv_watches_counts(node->watches, &watches);
+    *stats = (struct viv_node_stats){
+        .last_zxid = viv_group_zxid(&node->group),
+        .digest = viv_tree_digest(node->group.tree),
+        .digest_extra = viv_tree_digest_extra(node->group.tree),
+        .connections = node->connections.by_id.count,
+        .sessions_attached = node->sessions.by_id.count,
+        .watches = watches.watches,
+        .watch_paths = watches.paths,
+        .watch_connections = watches.connections,
+        .packets_received = node->frames_received,
+        .packets_sent = node->connections.frames_sent,
+        .requests = node->requests,
+        .outstanding = node->connections.pending_count,
+        .latency_ms_min = node->latency_ms_min,
+        .latency_ms_max = node->latency_ms_max,
+        .latency_ms_sum = node->latency_ms_sum,
+        .latency_count = node->latency_count,
+        .serving = node->group.serving,
+        .disk_full = node->group.disk_full,
+    };
+    viv_zab_stats(node->group.zab, &stats->zab);
+    viv_tree_counts(node->group.tree, &stats->tree);
+}

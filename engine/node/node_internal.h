@@ -1,0 +1,63 @@
+#ifndef VIV_NODE_NODE_INTERNAL_H
+#define VIV_NODE_NODE_INTERNAL_H
+
+#include "node/connection.h"
+#include "node/group.h"
+#include "node/node.h"
+#include "node/session.h"
+#include "node/watch.h"
+
+/* The session side's view of the node: everything a client's request can meet. The group side (node/group.h) does not
+ * see it. */
+
+struct viv_node {
+    struct viv_turn turn;
+    bool in_turn;
+    unsigned turn_events; /* steps of this turn so far */
+    struct viv_links links;
+    struct viv_group group;
+    struct viv_connections connections;
+    struct viv_sessions sessions;
+    struct viv_watches *watches;
+    struct viv_buffer record, events; /* the reply being made */
+    struct viv_fifo handshaking;      /* viv_conn: opened, in order; some have finished or gone */
+    struct viv_fifo revalidating;     /* viv_conn: asked the leader, in order */
+    struct viv_buffer config_text;    /* until recovery has used it */
+    uint32_t session_timeout_min_ms, session_timeout_max_ms;
+
+    /* for operators */
+    uint64_t frames_received, requests;
+    uint64_t latency_ms_min, latency_ms_max, latency_ms_sum, latency_count;
+    bool traced_connection, traced_read;
+};
+
+/* handshake.c */
+/* A connection was opened. */
+void viv_handshake_expect(struct viv_node *node, struct viv_connection *connection);
+/* A connection's first frame. */
+void viv_handshake_take(struct viv_node *node, struct viv_connection *connection, struct viv_bytes frame);
+/* Its createSession is in the tree. */
+void viv_handshake_created(struct viv_node *node, struct viv_connection *connection);
+/* The leader's answer to the oldest question about this session. */
+void viv_handshake_attached(struct viv_node *node, int64_t session_id, bool known);
+/* Closes those that have not finished their handshake in time. */
+void viv_handshake_tick(struct viv_node *node);
+
+/* request.c */
+void viv_request_take(struct viv_node *node, struct viv_connection *connection, struct viv_bytes frame);
+/* The session is there: what came before it is served now. */
+void viv_request_take_early(struct viv_node *node, struct viv_connection *connection);
+/* Answers everything at the head of the order that waits for nothing. */
+void viv_request_advance(struct viv_node *node, struct viv_connection *connection);
+void viv_request_answer(struct viv_node *node, struct viv_connection *connection, int32_t xid, int32_t err,
+                        struct viv_bytes record, uint64_t received_ms);
+void viv_request_synced(struct viv_node *node, viv_conn conn);
+void viv_request_refused(struct viv_node *node, int64_t session_id, int32_t cxid, int32_t err);
+/* Detached from session and watches at once; closed at the end of the turn, after what is said already. */
+void viv_request_close(struct viv_node *node, struct viv_connection *connection);
+
+/* write_path.c */
+/* A transaction is in the tree: watches fire, then whoever waits for it is answered. */
+void viv_write_applied(struct viv_node *node, const struct viv_applied *applied);
+
+#endif /* VIV_NODE_NODE_INTERNAL_H */

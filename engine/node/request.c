@@ -1,0 +1,281 @@
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/stage.h"
+#include "node/identity.h"
+#include "node/node_internal.h"
+#include "node/read_path.h"
+#include "wire/reply_code.h"
+
+void viv_request_close(struct viv_node *node, struct viv_connection *connection)
+{
+    if (connection->state == VIV_CONNECTION_CLOSING) {
+        return;
+    }
+    connection->state = VIV_CONNECTION_CLOSING;
+    viv_sessions_detach(&node->sessions, connection);
+    viv_watches_drop(node->watches, connection->id);
+    viv_connection_forget(&node->connections, connection);
+    viv_connection_mark_dirty(&node->connections, connection);
+}
+
+static void count_latency(struct viv_node *node, uint64_t received_ms)
+{
+    uint64_t latency_ms = node->turn.now_ms - received_ms;
+    if (node->latency_count == 0 || latency_ms < node->latency_ms_min) {
+        node->latency_ms_min = latency_ms;
+    }
+    if (latency_ms > node->latency_ms_max) {
+        node->latency_ms_max = latency_ms;
+    }
+    node->latency_ms_sum += latency_ms;
+    node->latency_count++;
+}
+
+void viv_request_answer(struct viv_node *node, struct viv_connection *connection, int32_t xid, int32_t err,
+                        struct viv_bytes record, uint64_t received_ms)
+{
+    struct viv_reply_header header = {.xid = xid, .zxid = (int64_t)viv_group_zxid(&node->group), .err = err};
+    viv_connection_reply(&node->connections, connection, &header, record);
+    count_latency(node, received_ms);
+}
+
+/* ---- requests without a transaction ---- */
+
+static void trace_first_read(struct viv_node *node)
+{
+    if (!node->traced_read) {
+        node->traced_read = true;
+        viv_actions_add(node->turn.out, VIV_ACTION_TRACE)->trace = VIV_TRACE_FIRST_READ;
+    }
+}
+
+static void serve_read(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *pending,
+                       struct viv_bytes record)
+{
+    if (pending->op == VIV_OP_PING) {
+        viv_request_answer(node, connection, VIV_XID_PING, VIV_REPLY_OK, (struct viv_bytes){0}, pending->received_ms);
+        return;
+    }
+    struct viv_read read = {
+        .conn = connection->id,
+        .session_id = connection->session_id,
+        .op = pending->op,
+        .record = record,
+        .authinfo = viv_buffer_bytes(&connection->authinfo),
+    };
+    viv_buffer_clear(&node->events);
+    viv_buffer_clear(&node->record);
+    int32_t err = viv_read_serve(node->group.tree, node->watches, &read, &node->events, &node->record);
+    viv_connection_say(&node->connections, connection, viv_buffer_bytes(&node->events));
+    viv_request_answer(node, connection, pending->xid, err, viv_buffer_bytes(&node->record), pending->received_ms);
+    trace_first_read(node);
+}
+
+static void serve_refusal(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *pending)
+{
+    viv_request_answer(node, connection, pending->xid, pending->err, (struct viv_bytes){0}, pending->received_ms);
+}
+
+void viv_request_advance(struct viv_node *node, struct viv_connection *connection)
+{
+    for (;;) {
+        struct viv_pending *front = viv_fifo_front(&connection->pending);
+        if (front == NULL || front->kind == VIV_PENDING_WRITE || front->kind == VIV_PENDING_SYNC) {
+            return;
+        }
+        if (front->kind == VIV_PENDING_READ) {
+            serve_read(node, connection, front, viv_buffer_bytes(&front->record));
+        } else {
+            serve_refusal(node, connection, front);
+        }
+        viv_connection_pop(&node->connections, connection);
+    }
+}
+
+static void take_read(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
+                      struct viv_bytes record)
+{
+    if (connection->pending.count == 0) {
+        serve_read(node, connection, request, record);
+        return;
+    }
+    struct viv_pending *pending = viv_connection_push(&node->connections, connection);
+    *pending = *request;
+    pending->kind = VIV_PENDING_READ;
+    viv_buffer_append_bytes(&pending->record, record);
+}
+
+/* ---- requests that the leader must see ---- */
+
+static struct viv_request request_of(const struct viv_connection *connection, const struct viv_pending *pending,
+                                     struct viv_bytes record)
+{
+    return (struct viv_request){
+        .session_id = connection->session_id,
+        .cxid = pending->xid,
+        .op = pending->op,
+        .record = record,
+        .authinfo = viv_buffer_bytes(&connection->authinfo),
+    };
+}
+
+static void take_write(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
+                       struct viv_bytes record)
+{
+    struct viv_pending *pending = viv_connection_push(&node->connections, connection);
+    *pending = *request;
+    pending->kind = VIV_PENDING_WRITE;
+    pending->after_zxid = viv_zab_last_proposed(node->group.zab);
+    if (request->op == VIV_OP_CLOSE_SESSION) {
+        connection->state = VIV_CONNECTION_LEAVING;
+    }
+    struct viv_request wanted = request_of(connection, request, record);
+    int32_t err = viv_group_write(&node->group, &wanted);
+    if (err != VIV_REPLY_OK) {
+        viv_request_refused(node, connection->session_id, request->xid, err);
+    }
+}
+
+static void take_sync(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
+                      struct viv_bytes record)
+{
+    struct viv_pending *pending = viv_connection_push(&node->connections, connection);
+    *pending = *request;
+    pending->kind = VIV_PENDING_SYNC;
+    viv_buffer_append_bytes(&pending->record, record);
+    struct viv_request wanted = request_of(connection, request, record);
+    viv_group_sync(&node->group, connection->id, &wanted);
+}
+
+/* Everything this connection asked for before is answered by now: the leader's word came behind it. */
+void viv_request_synced(struct viv_node *node, viv_conn conn)
+{
+    struct viv_connection *connection = viv_connections_find(&node->connections, conn);
+    if (connection == NULL || connection->state == VIV_CONNECTION_CLOSING) {
+        return;
+    }
+    struct viv_pending *front = viv_fifo_front(&connection->pending);
+    if (front == NULL || front->kind != VIV_PENDING_SYNC) {
+        viv_log(VIV_LOG_WARN, "node", "a sync was answered out of order", "conn=%llu", (unsigned long long)conn);
+        viv_request_close(node, connection);
+        return;
+    }
+    struct viv_jute_reader reader = viv_jute_reader_of(viv_buffer_bytes(&front->record));
+    struct viv_jute_slice path = viv_jute_read_buffer(&reader);
+    viv_buffer_clear(&node->record);
+    if (!reader.bad) {
+        viv_jute_write_slice(&node->record, path);
+    }
+    viv_request_answer(node, connection, front->xid, reader.bad ? VIV_REPLY_MARSHALLING_ERROR : VIV_REPLY_OK,
+                       viv_buffer_bytes(&node->record), front->received_ms);
+    viv_connection_pop(&node->connections, connection);
+    viv_request_advance(node, connection);
+}
+
+void viv_request_refused(struct viv_node *node, int64_t session_id, int32_t cxid, int32_t err)
+{
+    struct viv_session *session = viv_sessions_find(&node->sessions, session_id);
+    if (session == NULL) {
+        return;
+    }
+    struct viv_connection *connection = session->connection;
+    if (connection->state == VIV_CONNECTION_ATTACHING || connection->state == VIV_CONNECTION_LEAVING) {
+        viv_request_close(node, connection); /* the session could not be made, or could not be ended */
+        return;
+    }
+    for (size_t i = 0; i < connection->pending.count; i++) {
+        struct viv_pending *pending = viv_fifo_at(&connection->pending, i);
+        if (pending->kind == VIV_PENDING_WRITE && pending->xid == cxid) {
+            pending->kind = VIV_PENDING_REFUSED;
+            pending->err = err;
+            break;
+        }
+    }
+    viv_request_advance(node, connection);
+}
+
+/* ---- dispatch ---- */
+
+/* Identities are added on receipt, ahead of whatever waits; the reply carries zxid 0. */
+static void take_auth(struct viv_node *node, struct viv_connection *connection, int32_t xid, struct viv_bytes record)
+{
+    struct viv_jute_reader reader = viv_jute_reader_of(record);
+    (void)viv_jute_read_int(&reader);
+    struct viv_bytes scheme = viv_jute_read_buffer(&reader).bytes;
+    struct viv_bytes auth = viv_jute_read_buffer(&reader).bytes;
+    bool ok = !reader.bad && viv_identity_add(&connection->authinfo, scheme, auth);
+    struct viv_reply_header header = {.xid = xid, .err = ok ? VIV_REPLY_OK : VIV_REPLY_AUTH_FAILED};
+    viv_connection_reply(&node->connections, connection, &header, (struct viv_bytes){0});
+    if (!ok) {
+        viv_log(VIV_LOG_INFO, "node", "authentication failed", "conn=%llu", (unsigned long long)connection->id);
+        viv_request_close(node, connection);
+    }
+}
+
+static void take_unknown(struct viv_node *node, struct viv_connection *connection, int32_t xid, int32_t op)
+{
+    viv_log(VIV_LOG_INFO, "node", "a request of a kind that is not served", "conn=%llu op=%d",
+            (unsigned long long)connection->id, op);
+    struct viv_reply_header header = {.xid = xid, .zxid = -1, .err = VIV_REPLY_UNIMPLEMENTED};
+    viv_connection_reply(&node->connections, connection, &header, (struct viv_bytes){0});
+    viv_request_close(node, connection);
+}
+
+static void serve(struct viv_node *node, struct viv_connection *connection, struct viv_bytes frame)
+{
+    struct viv_request_header header;
+    struct viv_jute_reader reader = viv_jute_reader_of(frame);
+    viv_request_header_decode(&reader, &header);
+    if (reader.bad) {
+        viv_log(VIV_LOG_INFO, "node", "a request without a header", "conn=%llu bytes=%zu",
+                (unsigned long long)connection->id, frame.size);
+        viv_request_close(node, connection);
+        return;
+    }
+    node->requests++;
+    viv_sessions_touch(&node->sessions, connection->session);
+    struct viv_pending request = {.xid = header.xid, .op = header.type, .received_ms = node->turn.now_ms};
+    if (header.type == VIV_OP_AUTH) {
+        take_auth(node, connection, header.xid, reader.rest);
+    } else if (header.type == VIV_OP_PING || viv_read_is_served(header.type)) {
+        take_read(node, connection, &request, reader.rest);
+    } else if (header.type == VIV_OP_SYNC) {
+        take_sync(node, connection, &request, reader.rest);
+    } else if (viv_prepare_is_write(header.type)) {
+        take_write(node, connection, &request, reader.rest);
+    } else {
+        take_unknown(node, connection, header.xid, header.type);
+    }
+}
+
+void viv_request_take(struct viv_node *node, struct viv_connection *connection, struct viv_bytes frame)
+{
+    node->frames_received++;
+    switch (connection->state) {
+    case VIV_CONNECTION_NEW:
+        viv_handshake_take(node, connection, frame);
+        break;
+    case VIV_CONNECTION_ATTACHING: {
+        struct viv_early_frame *early = viv_fifo_push(&connection->early);
+        viv_buffer_append_bytes(&early->frame, frame);
+        viv_connection_mark_dirty(&node->connections, connection);
+        break;
+    }
+    case VIV_CONNECTION_LIVE:
+        serve(node, connection, frame);
+        break;
+    case VIV_CONNECTION_LEAVING:
+    case VIV_CONNECTION_CLOSING:
+        break;
+    }
+}
+
+void viv_request_take_early(struct viv_node *node, struct viv_connection *connection)
+{
+    while (connection->early.count > 0 && connection->state == VIV_CONNECTION_LIVE) {
+        struct viv_early_frame early = *(struct viv_early_frame *)viv_fifo_front(&connection->early);
+        viv_fifo_pop(&connection->early);
+        serve(node, connection, viv_buffer_bytes(&early.frame));
+        viv_buffer_fini(&early.frame);
+    }
+}
