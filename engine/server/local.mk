@@ -1,1 +1,24 @@
-# sources of this room
+libskin_a_SOURCES += \
+	%reldir%/address.c %reldir%/address.h \
+	%reldir%/address_counts.c %reldir%/address_counts.h \
+	%reldir%/background.c %reldir%/background.h \
+	%reldir%/client_port.c %reldir%/client_port.h \
+	%reldir%/completion.c %reldir%/completion.h \
+	%reldir%/config.c %reldir%/config.h %reldir%/config_internal.h %reldir%/config_keys.def \
+	%reldir%/config_values.c \
+	%reldir%/data_dir.c %reldir%/data_dir.h \
+	%reldir%/election_port.c %reldir%/election_port.h \
+	%reldir%/exit_code.h \
+	%reldir%/four_letter.c %reldir%/four_letter.def %reldir%/four_letter.h \
+	%reldir%/four_letter_answer.c %reldir%/mntr.def \
+	%reldir%/log_sink.c %reldir%/log_sink.h \
+	%reldir%/log_thread.c %reldir%/log_thread.h \
+	%reldir%/mailbox.c %reldir%/mailbox.h \
+	%reldir%/outbox.c %reldir%/outbox.h \
+	%reldir%/perform.c \
+	%reldir%/quorum_port.c %reldir%/quorum_port.h \
+	%reldir%/recovery.c %reldir%/recovery.h \
+	%reldir%/server.c %reldir%/server.h %reldir%/server_internal.h \
+	%reldir%/trace.c %reldir%/trace.h
+EXTRA_DIST += %reldir%/vivarium.cfg.example
+EXTRA_DIST += %reldir%/main.c

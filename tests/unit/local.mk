@@ -1,3 +1,4 @@
 include tests/unit/base/local.mk
 include tests/unit/wire/local.mk
 include tests/unit/zkdata/local.mk
+include tests/unit/server/local.mk

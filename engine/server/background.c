@@ -1,0 +1,305 @@
+#include "server/background.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "server/mailbox.h"
+#include "store/log_store.h"
+#include "store/state_store.h"
+
+enum { CHUNK_ENTRIES_MAX = 4096, CHUNK_BYTES_MAX = 1 << 20, CHUNKS_UNREAD_MAX = 4 };
+
+enum task_kind { TASK_BEGIN, TASK_ROWS, TASK_COMMIT, TASK_ABORT, TASK_READ, TASK_PREPARE };
+
+struct task {
+    enum task_kind kind;
+    viv_gid gid;
+    uint64_t ticket, zxid, zxid_from;
+    enum viv_checkpoint_kind checkpoint;
+    struct viv_state_mark mark;
+    struct viv_buffer rows;
+};
+
+struct viv_background {
+    struct viv_background_config config;
+    pthread_t thread;
+    struct viv_mailbox inbox; /* of struct task */
+    atomic_bool stopping;
+
+    pthread_mutex_t chunk_mutex;
+    pthread_cond_t chunk_ready;
+    unsigned chunks_unread;
+
+    /* of the thread */
+    bool in_checkpoint;
+    uint64_t checkpoint_ticket;
+    bool log_is_full;
+};
+
+static void post(struct viv_background *background, const struct viv_completion *completion)
+{
+    viv_completion_post(&background->config.done, completion, 1);
+}
+
+/* ---- checkpoints ---- */
+
+static void checkpoint_done(struct viv_background *background, viv_status status, uint64_t log_needed_after)
+{
+    background->in_checkpoint = false;
+    post(background, &(struct viv_completion){.kind = VIV_EVENT_CHECKPOINT_DONE,
+                                              .ticket = background->checkpoint_ticket,
+                                              .status = status,
+                                              .zxid = log_needed_after});
+}
+
+/* A step that met a full disk ends the checkpoint and leaves the old image whole; anything else ends the process. */
+static bool step_failed(struct viv_background *background, const char *phase, viv_status status)
+{
+    if (status == VIV_OK) {
+        return false;
+    }
+    if (status != VIV_ERR_NOSPACE) {
+        viv_server_fatal(phase, background->config.state_path, status);
+    }
+    viv_log(VIV_LOG_WARN, "server", "a checkpoint was given up: the disk is full", "phase=%s path=%s", phase,
+            background->config.state_path);
+    checkpoint_done(background, status, 0);
+    return true;
+}
+
+static void run_begin(struct viv_background *background, const struct task *task)
+{
+    VIV_ASSERT(!background->in_checkpoint);
+    background->in_checkpoint = true;
+    background->checkpoint_ticket = task->ticket;
+    (void)step_failed(background, "checkpoint-begin",
+                      viv_state_begin(background->config.state, task->checkpoint, task->zxid));
+}
+
+static void run_rows(struct viv_background *background, struct task *task)
+{
+    if (background->in_checkpoint) {
+        viv_status status = viv_state_write(background->config.state, viv_buffer_bytes(&task->rows));
+        (void)step_failed(background, "checkpoint-write", status);
+    }
+    viv_buffer_fini(&task->rows);
+    post(background, &(struct viv_completion){.kind = VIV_EVENT_CHECKPOINT_ROOM});
+}
+
+static void run_commit(struct viv_background *background, const struct task *task)
+{
+    if (!background->in_checkpoint) {
+        return;
+    }
+    uint64_t log_needed_after = 0;
+    viv_status status = viv_state_commit(background->config.state, &task->mark, &log_needed_after);
+    if (!step_failed(background, "checkpoint-commit", status)) {
+        checkpoint_done(background, VIV_OK, log_needed_after);
+    }
+}
+
+static void run_abort(struct viv_background *background)
+{
+    if (background->in_checkpoint) {
+        background->in_checkpoint = false;
+        viv_state_abort(background->config.state);
+    }
+}
+
+/* ---- the log ---- */
+
+static void run_prepare(struct viv_background *background)
+{
+    viv_status status = viv_log_prepare(background->config.log);
+    if (status != VIV_OK && status != VIV_ERR_NOSPACE) {
+        viv_server_fatal("prepare", background->config.log_path, status);
+    }
+    bool is_full = status == VIV_ERR_NOSPACE;
+    if (is_full != background->log_is_full) {
+        background->log_is_full = is_full;
+        viv_log(VIV_LOG_WARN, "server",
+                is_full ? "the disk is full: writes are refused" : "the disk has room again: writes are served",
+                "path=%s", background->config.log_path);
+        post(background, &(struct viv_completion){.kind = VIV_EVENT_DISK_FULL, .flag = is_full});
+    }
+}
+
+/* Waits until the loop has consumed enough of what was read; false when the thread shall end. */
+static bool wait_for_reader(struct viv_background *background)
+{
+    pthread_mutex_lock(&background->chunk_mutex);
+    while (background->chunks_unread >= CHUNKS_UNREAD_MAX && !atomic_load(&background->stopping)) {
+        pthread_cond_wait(&background->chunk_ready, &background->chunk_mutex);
+    }
+    background->chunks_unread++;
+    pthread_mutex_unlock(&background->chunk_mutex);
+    return !atomic_load(&background->stopping);
+}
+
+static struct viv_completion_chunk *copy_chunk(const struct viv_entry *entries, size_t count)
+{
+    struct viv_completion_chunk *chunk = viv_alloc_zeroed(1, sizeof *chunk);
+    chunk->entries = viv_alloc(count * sizeof *entries);
+    chunk->entry_count = count;
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += entries[i].body.size;
+    }
+    viv_buffer_reserve(&chunk->bodies, bytes);
+    for (size_t i = 0; i < count; i++) {
+        chunk->entries[i] = entries[i];
+        chunk->entries[i].body.data = chunk->bodies.data + chunk->bodies.size;
+        viv_buffer_append_bytes(&chunk->bodies, entries[i].body);
+    }
+    return chunk;
+}
+
+static viv_status read_chunks(struct viv_background *background, const struct task *task)
+{
+    struct viv_log *log = background->config.log;
+    struct viv_log_iter *iter;
+    VIV_TRY(viv_log_iter_open(log, task->gid, task->zxid_from, task->zxid, &iter));
+    struct viv_entry *entries = viv_alloc(CHUNK_ENTRIES_MAX * sizeof *entries);
+    viv_status status = VIV_OK;
+    bool last = false;
+    while (status == VIV_OK && !last && wait_for_reader(background)) {
+        size_t count = 0;
+        status = viv_log_iter_next(log, iter, entries, CHUNK_ENTRIES_MAX, CHUNK_BYTES_MAX, &count);
+        last = count == 0;
+        if (status == VIV_OK) {
+            post(background, &(struct viv_completion){.kind = VIV_EVENT_LOG_READ,
+                                                      .ticket = task->ticket,
+                                                      .last = last,
+                                                      .chunk = copy_chunk(entries, count)});
+        } else {
+            viv_background_chunk_done(background); /* nothing was handed over */
+        }
+    }
+    free(entries);
+    viv_log_iter_close(log, iter);
+    return status;
+}
+
+static void run_read(struct viv_background *background, const struct task *task)
+{
+    viv_status status = read_chunks(background, task);
+    if (status != VIV_OK && status != VIV_ERR_TRIMMED && status != VIV_ERR_CORRUPT) {
+        viv_server_fatal("read", background->config.log_path, status);
+    }
+    if (status != VIV_OK) {
+        post(background, &(struct viv_completion){
+                             .kind = VIV_EVENT_LOG_READ, .ticket = task->ticket, .status = status, .last = true});
+    }
+}
+
+/* ---- the thread ---- */
+
+static void execute(struct viv_background *background, struct task *task)
+{
+    switch (task->kind) {
+    case TASK_BEGIN:
+        run_begin(background, task);
+        break;
+    case TASK_ROWS:
+        run_rows(background, task);
+        break;
+    case TASK_COMMIT:
+        run_commit(background, task);
+        break;
+    case TASK_ABORT:
+        run_abort(background);
+        break;
+    case TASK_READ:
+        run_read(background, task);
+        break;
+    case TASK_PREPARE:
+        run_prepare(background);
+        break;
+    }
+}
+
+static void *run(void *arg)
+{
+    struct viv_background *background = arg;
+    struct viv_buffer taken = {0};
+    size_t count;
+    while ((count = viv_mailbox_wait(&background->inbox, &taken)) > 0) {
+        struct task *tasks = (struct task *)taken.data;
+        for (size_t i = 0; i < count; i++) {
+            if (atomic_load(&background->stopping)) {
+                viv_buffer_fini(&tasks[i].rows);
+            } else {
+                execute(background, &tasks[i]);
+            }
+        }
+        viv_buffer_clear(&taken);
+    }
+    run_abort(background);
+    viv_buffer_fini(&taken);
+    return NULL;
+}
+
+struct viv_background *viv_background_start(const struct viv_background_config *config)
+{
+    struct viv_background *background = viv_alloc_zeroed(1, sizeof *background);
+    background->config = *config;
+    viv_mailbox_init(&background->inbox, sizeof(struct task));
+    VIV_ASSERT(pthread_mutex_init(&background->chunk_mutex, NULL) == 0);
+    VIV_ASSERT(pthread_cond_init(&background->chunk_ready, NULL) == 0);
+    VIV_ASSERT(pthread_create(&background->thread, NULL, run, background) == 0);
+    return background;
+}
+
+void viv_background_stop(struct viv_background *background)
+{
+    pthread_mutex_lock(&background->chunk_mutex);
+    atomic_store(&background->stopping, true);
+    pthread_cond_signal(&background->chunk_ready);
+    pthread_mutex_unlock(&background->chunk_mutex);
+    viv_mailbox_close(&background->inbox);
+    pthread_join(background->thread, NULL);
+    pthread_cond_destroy(&background->chunk_ready);
+    pthread_mutex_destroy(&background->chunk_mutex);
+    viv_mailbox_fini(&background->inbox);
+    free(background);
+}
+
+void viv_background_add(struct viv_background *background, struct viv_action *action)
+{
+    static const enum task_kind kinds[] = {
+        [VIV_ACTION_LOG_READ] = TASK_READ,          [VIV_ACTION_CHECKPOINT_BEGIN] = TASK_BEGIN,
+        [VIV_ACTION_CHECKPOINT_ROWS] = TASK_ROWS,   [VIV_ACTION_CHECKPOINT_COMMIT] = TASK_COMMIT,
+        [VIV_ACTION_CHECKPOINT_ABORT] = TASK_ABORT,
+    };
+    VIV_ASSERT(action->kind >= VIV_ACTION_LOG_READ && action->kind <= VIV_ACTION_CHECKPOINT_ABORT);
+    struct task task = {
+        .kind = kinds[action->kind],
+        .gid = action->gid,
+        .ticket = action->ticket,
+        .zxid = action->zxid,
+        .zxid_from = action->zxid_from,
+        .checkpoint = action->checkpoint,
+        .mark = action->mark,
+        .rows = action->rows,
+    };
+    action->rows = (struct viv_buffer){0};
+    viv_mailbox_post(&background->inbox, &task, 1);
+}
+
+void viv_background_prepare(struct viv_background *background)
+{
+    struct task task = {.kind = TASK_PREPARE};
+    viv_mailbox_post(&background->inbox, &task, 1);
+}
+
+void viv_background_chunk_done(struct viv_background *background)
+{
+    pthread_mutex_lock(&background->chunk_mutex);
+    VIV_ASSERT(background->chunks_unread > 0);
+    background->chunks_unread--;
+    pthread_cond_signal(&background->chunk_ready);
+    pthread_mutex_unlock(&background->chunk_mutex);
+}

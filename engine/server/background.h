@@ -1,0 +1,31 @@
+#ifndef VIV_SERVER_BACKGROUND_H
+#define VIV_SERVER_BACKGROUND_H
+
+#include "node/action.h"
+#include "server/completion.h"
+
+/* The thread for long work on the stores: checkpoints, making room in the log, reading old entries for a learner.
+ * Tasks run in the order in which they were given. A failing device ends the process; a full one does not: it is
+ * reported as DISK_FULL (room in the log) or as the status of the checkpoint. */
+
+struct viv_background;
+
+struct viv_background_config {
+    struct viv_log *log;
+    struct viv_state *state;
+    const char *log_path, *state_path; /* for messages; borrowed */
+    struct viv_completion_sink done;
+};
+
+struct viv_background *viv_background_start(const struct viv_background_config *config);
+/* Drops what has not begun, aborts a checkpoint, joins the thread. */
+void viv_background_stop(struct viv_background *background);
+
+/* CHECKPOINT_* and LOG_READ. Takes action->rows. */
+void viv_background_add(struct viv_background *background, struct viv_action *action);
+/* Asks for room in the log. Any thread. */
+void viv_background_prepare(struct viv_background *background);
+/* A chunk of LOG_READ was consumed: the next may be read. */
+void viv_background_chunk_done(struct viv_background *background);
+
+#endif /* VIV_SERVER_BACKGROUND_H */

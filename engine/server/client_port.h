@@ -1,0 +1,46 @@
+#ifndef VIV_SERVER_CLIENT_PORT_H
+#define VIV_SERVER_CLIENT_PORT_H
+
+#include "node/event.h"
+
+/* The client port: accepts connections, cuts the byte stream into frames, answers four-letter words, writes replies.
+ * Knows that a frame is a length and bytes; what is in it is the node's business, sessions and time limits included.
+ *
+ * One read of at most 64 KiB a connection and turn, one write a connection and turn. */
+
+struct viv_server;
+struct viv_client_port;
+
+struct viv_client_port *viv_client_port_new(struct viv_server *server);
+void viv_client_port_free(struct viv_client_port *port); /* after the loop has closed every handle */
+/* Binds and listens; the failure was logged with what to do. */
+viv_status viv_client_port_listen(struct viv_client_port *port) VIV_MUST_USE;
+/* The port that clients connect to, also when 0 was configured. */
+int viv_client_port_number(const struct viv_client_port *port);
+/* Takes no more connections and closes those there are. */
+void viv_client_port_stop(struct viv_client_port *port);
+
+/* The node's actions; conn may be gone already. Bytes stay valid until viv_client_port_flush. */
+void viv_client_port_send(struct viv_client_port *port, viv_conn conn, struct viv_bytes bytes);
+void viv_client_port_close(struct viv_client_port *port, viv_conn conn);
+void viv_client_port_pause(struct viv_client_port *port, viv_conn conn, bool is_paused); /* conn 0: all */
+/* One write to each connection that was sent to. */
+void viv_client_port_flush(struct viv_client_port *port);
+/* Gives the node frames that were read before a pause and may go in now. Called when a turn begins. */
+void viv_client_port_resume(struct viv_client_port *port);
+/* Gives up connections whose last replies are not read. Called on every tick. */
+void viv_client_port_tick(struct viv_client_port *port);
+
+/* For `stat` and `cons`: one call a connection. */
+struct viv_client_info {
+    viv_conn conn;
+    const char *address;
+    int port;
+    uint64_t received, sent; /* frames */
+    size_t queued_bytes;
+};
+typedef void viv_client_info_fn(void *ctx, const struct viv_client_info *info);
+void viv_client_port_visit(const struct viv_client_port *port, viv_client_info_fn *visit, void *ctx);
+uint64_t viv_client_port_rejected(const struct viv_client_port *port);
+
+#endif /* VIV_SERVER_CLIENT_PORT_H */

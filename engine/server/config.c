@@ -1,0 +1,468 @@
+#include "server/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "server/config_internal.h"
+
+static const struct viv_config_key keys[] = {
+#define VIV_CONFIG_INT(key, member, least, greatest, fallback, unit)                                                   \
+    {key, VIV_CONFIG_KIND_INT, offsetof(struct viv_config, member), least, greatest, fallback, unit},
+#define VIV_CONFIG_TEXT(key, member, kind, legal)                                                                      \
+    {key, VIV_CONFIG_KIND_##kind, offsetof(struct viv_config, member), 0, 0, 0, legal},
+#define VIV_CONFIG_IGNORED(key, reason)  {key, VIV_CONFIG_KIND_IGNORED, 0, 0, 0, 0, reason},
+#define VIV_CONFIG_REFUSED(key, instead) {key, VIV_CONFIG_KIND_REFUSED, 0, 0, 0, 0, instead},
+#include "server/config_keys.def"
+#undef VIV_CONFIG_INT
+#undef VIV_CONFIG_TEXT
+#undef VIV_CONFIG_IGNORED
+#undef VIV_CONFIG_REFUSED
+};
+
+enum { KEY_COUNT = sizeof keys / sizeof keys[0], KEY_BYTES_MAX = 128, LINE_BYTES_MAX = 4096, MYID_BYTES_MAX = 64 };
+
+struct parse {
+    struct viv_config *config;
+    const struct viv_config_backends *backends;
+    struct viv_config_report *report;
+    const char *file;
+    unsigned line;
+    unsigned line_of_key[KEY_COUNT]; /* where each key was given last; 0 = not given */
+};
+
+__attribute__((format(printf, 4, 5))) static void complain(struct parse *parse, unsigned line, bool is_error,
+                                                           const char *format, ...)
+{
+    char text[LINE_BYTES_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct viv_buffer *out = &parse->report->text;
+    viv_buffer_printf(out, "%s:", parse->file);
+    if (line > 0) {
+        viv_buffer_printf(out, "%u:", line);
+    }
+    viv_buffer_printf(out, " %s: %s\n", is_error ? "error" : "warning", text);
+    if (is_error) {
+        parse->report->error_count++;
+    } else {
+        parse->report->warning_count++;
+    }
+}
+
+/* ---- keys ---- */
+
+static bool is_prefix_key(const struct viv_config_key *key)
+{
+    return key->name[strlen(key->name) - 1] == '.';
+}
+
+static const struct viv_config_key *find_key(const char *name)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        if (is_prefix_key(&keys[i]) ? strncmp(name, keys[i].name, strlen(keys[i].name)) == 0
+                                    : strcmp(name, keys[i].name) == 0) {
+            return &keys[i];
+        }
+    }
+    return NULL;
+}
+
+/* Levenshtein distance, letter case ignored. */
+static size_t edit_distance(const char *a, const char *b)
+{
+    size_t row[KEY_BYTES_MAX + 1];
+    size_t width = strlen(b);
+    VIV_ASSERT(width <= KEY_BYTES_MAX);
+    for (size_t j = 0; j <= width; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 0; a[i] != '\0'; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < width; j++) {
+            size_t change = diagonal + (tolower((unsigned char)a[i]) != tolower((unsigned char)b[j]));
+            diagonal = row[j + 1];
+            size_t least = row[j] < diagonal ? row[j] : diagonal;
+            row[j + 1] = change < least + 1 ? change : least + 1;
+        }
+    }
+    return row[width];
+}
+
+/* The nearest known key, or NULL when none is near. */
+static const char *suggest_key(const char *name)
+{
+    const char *nearest = NULL;
+    size_t nearest_distance = strlen(name) / 3 + 1;
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        size_t distance = edit_distance(name, keys[i].name);
+        if (distance <= nearest_distance && (nearest == NULL || distance < nearest_distance)) {
+            nearest = keys[i].name;
+            nearest_distance = distance;
+        }
+    }
+    return nearest;
+}
+
+static void legal_values(const struct parse *parse, const struct viv_config_key *key, struct viv_buffer *out)
+{
+    if (key->kind == VIV_CONFIG_KIND_INT) {
+        viv_buffer_printf(out, "%lld to %lld (%s)", (long long)key->least, (long long)key->greatest, key->legal);
+    } else if (key->kind == VIV_CONFIG_KIND_BACKEND) {
+        for (size_t i = 0; i < parse->backends->count; i++) {
+            viv_buffer_printf(out, "%s%s", i == 0 ? "" : ", ", parse->backends->items[i].name);
+        }
+    } else {
+        viv_buffer_printf(out, "%s", key->legal);
+    }
+}
+
+static void refuse_value(struct parse *parse, const struct viv_config_value *value, const char *why)
+{
+    struct viv_buffer legal = {0};
+    legal_values(parse, value->key, &legal);
+    complain(parse, parse->line, true, "%s=%s: %s; legal: %.*s", value->key_text, value->text, why, (int)legal.size,
+             (const char *)legal.data);
+    viv_buffer_fini(&legal);
+}
+
+/* ---- lines ---- */
+
+static void parse_pair(struct parse *parse, const char *name, const char *text)
+{
+    const struct viv_config_key *key = find_key(name);
+    if (key == NULL) {
+        const char *nearest = suggest_key(name);
+        complain(parse, parse->line, false, "unknown key %s is skipped%s%s%s", name,
+                 nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
+        return;
+    }
+    unsigned *given = &parse->line_of_key[key - keys];
+    if (*given != 0 && !is_prefix_key(key)) {
+        complain(parse, parse->line, false, "%s was given in line %u already; this line wins", name, *given);
+    }
+    *given = parse->line;
+    if (key->kind == VIV_CONFIG_KIND_IGNORED) {
+        complain(parse, parse->line, false, "%s has no effect: %s", name, key->legal);
+        return;
+    }
+    if (key->kind == VIV_CONFIG_KIND_REFUSED) {
+        complain(parse, parse->line, true, "%s=%s: not supported; write instead: %s", name, text, key->legal);
+        return;
+    }
+    struct viv_config_value value = {key, name, text, parse->backends};
+    const char *why = NULL;
+    if (!viv_config_value_parse(parse->config, &value, &why)) {
+        VIV_ASSERT(why != NULL);
+        refuse_value(parse, &value, why);
+    }
+}
+
+/* One line without its end, NUL-terminated: a comment, nothing, or a key and a value set apart by '=', ':' or blanks.
+ */
+static void parse_line(struct parse *parse, char *line)
+{
+    char *name = line + strspn(line, " \t\r\f");
+    size_t size = strlen(name);
+    while (size > 0 && isspace((unsigned char)name[size - 1])) {
+        name[--size] = '\0';
+    }
+    if (size == 0 || name[0] == '#' || name[0] == '!') {
+        return;
+    }
+    if (name[size - 1] == '\\') {
+        complain(parse, parse->line, true, "a line that goes on in the next one (\\ at its end) is not supported");
+        return;
+    }
+    size_t name_bytes = strcspn(name, "=: \t");
+    if (name_bytes == 0 || name_bytes >= KEY_BYTES_MAX || name[name_bytes] == '\0') {
+        complain(parse, parse->line, true, "'%s' is not key=value", name);
+        return;
+    }
+    char *value = name + name_bytes;
+    value += strspn(value, " \t");
+    if (*value == '=' || *value == ':') {
+        value++;
+    }
+    value += strspn(value, " \t");
+    name[name_bytes] = '\0';
+    parse_pair(parse, name, value);
+}
+
+static void parse_lines(struct parse *parse, struct viv_bytes text)
+{
+    while (text.size > 0) {
+        const uint8_t *end = memchr(text.data, '\n', text.size);
+        size_t size = end != NULL ? (size_t)(end - text.data) : text.size;
+        parse->line++;
+        char line[LINE_BYTES_MAX];
+        if (size >= sizeof line || memchr(text.data, '\0', size) != NULL) {
+            complain(parse, parse->line, true, "the line is longer than 4095 bytes or holds a zero byte");
+        } else {
+            memcpy(line, text.data, size);
+            line[size] = '\0';
+            parse_line(parse, line);
+        }
+        size += end != NULL;
+        text = viv_bytes_of(text.data + size, text.size - size);
+    }
+}
+
+/* ---- what the keys mean together ---- */
+
+static unsigned line_of(const struct parse *parse, const char *name)
+{
+    const struct viv_config_key *key = find_key(name);
+    VIV_ASSERT(key != NULL);
+    return parse->line_of_key[key - keys];
+}
+
+static void set_defaults(struct viv_config *config, const struct viv_config_backends *backends)
+{
+    memset(config, 0, sizeof *config);
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        if (keys[i].kind == VIV_CONFIG_KIND_INT) {
+            *(int64_t *)((char *)config + keys[i].offset) = keys[i].fallback;
+        }
+    }
+    config->four_letter_words = viv_four_letter_default();
+    config->durable = true;
+    config->snapshot = true;
+    snprintf(config->backend, sizeof config->backend, "%s", backends->default_name);
+}
+
+static void check_storage(struct parse *parse)
+{
+    struct viv_config *config = parse->config;
+    if (config->data_dir[0] == '\0') {
+        complain(parse, 0, true, "dataDir is missing; legal: a directory");
+    }
+    if (config->data_log_dir[0] == '\0') {
+        memcpy(config->data_log_dir, config->data_dir, sizeof config->data_dir);
+    }
+    for (size_t i = 0; i < parse->backends->count; i++) {
+        const struct viv_config_backend *backend = &parse->backends->items[i];
+        if (strcmp(backend->name, config->backend) == 0 && backend->is_volatile && config->durable) {
+            complain(parse, line_of(parse, "backend"), true,
+                     "backend=%s forgets everything when the process ends; it needs durability=none to say so",
+                     config->backend);
+        }
+    }
+}
+
+static void check_sessions(struct parse *parse)
+{
+    struct viv_config *config = parse->config;
+    if (config->session_timeout_min_ms < 0) {
+        config->session_timeout_min_ms = 2 * config->tick_ms;
+    }
+    if (config->session_timeout_max_ms < 0) {
+        config->session_timeout_max_ms = 20 * config->tick_ms;
+    }
+    if (config->session_timeout_min_ms > config->session_timeout_max_ms) {
+        unsigned line = line_of(parse, "minSessionTimeout");
+        complain(parse, line > 0 ? line : line_of(parse, "maxSessionTimeout"), true,
+                 "minSessionTimeout=%lld: above maxSessionTimeout; legal: up to %lld (milliseconds)",
+                 (long long)config->session_timeout_min_ms, (long long)config->session_timeout_max_ms);
+    }
+}
+
+static void check_members(struct parse *parse)
+{
+    struct viv_config *config = parse->config;
+    config->standalone = config->member_count < 2;
+    size_t voters = 0;
+    for (size_t i = 0; i < config->member_count; i++) {
+        voters += config->members[i].voter;
+    }
+    if (config->member_count > 0 && voters == 0) {
+        complain(parse, line_of(parse, "server."), true, "every server is an observer; at least one must vote");
+    }
+    if (!config->standalone && config->init_limit_ticks < 0) {
+        complain(parse, 0, true, "initLimit is missing; an ensemble needs it; legal: 1 to 100000 (ticks)");
+    }
+    if (!config->standalone && config->sync_limit_ticks < 0) {
+        complain(parse, 0, true, "syncLimit is missing; an ensemble needs it; legal: 1 to 100000 (ticks)");
+    }
+    config->init_limit_ticks = config->init_limit_ticks < 0 ? 10 : config->init_limit_ticks;
+    config->sync_limit_ticks = config->sync_limit_ticks < 0 ? 5 : config->sync_limit_ticks;
+}
+
+static void check_myid(struct parse *parse, const char *myid)
+{
+    struct viv_config *config = parse->config;
+    if (myid == NULL) {
+        config->sid = config->member_count == 1 ? config->members[0].sid : 1;
+        if (!config->standalone && config->data_dir[0] != '\0') {
+            complain(parse, 0, true, "%s/myid is missing; an ensemble needs it; legal: the number of this server",
+                     config->data_dir);
+        }
+        return;
+    }
+    if (!viv_config_number(myid, &config->sid) || config->sid < 1 || config->sid > VIV_SID_MAX) {
+        complain(parse, 0, true, "%s/myid holds '%s'; legal: a number from 1 to 254", config->data_dir, myid);
+    } else if (config->member_count > 0 && viv_config_self(config) == NULL) {
+        complain(parse, line_of(parse, "server."), true, "there is no server.%lld line, but %s/myid says %lld",
+                 (long long)config->sid, config->data_dir, (long long)config->sid);
+    }
+}
+
+/* The client port of the own server line counts as clientPort, as in ZooKeeper. */
+static void check_client_port(struct parse *parse)
+{
+    struct viv_config *config = parse->config;
+    const struct viv_config_member *self = viv_config_self(config);
+    if (self != NULL && self->client_port >= 0) {
+        if (config->client_port >= 0 && config->client_port != self->client_port) {
+            complain(parse, line_of(parse, "clientPort"), true, "clientPort=%lld: server.%lld says %d; legal: the same",
+                     (long long)config->client_port, (long long)self->sid, self->client_port);
+        }
+        config->client_port = self->client_port;
+        if (self->client_host[0] != '\0') {
+            memcpy(config->client_address, self->client_host, sizeof config->client_address);
+        }
+    }
+    if (config->client_port < 0) {
+        complain(parse, 0, true, "clientPort is missing; legal: 0 to 65535 (0 takes a free one)");
+    }
+}
+
+void viv_config_parse(struct viv_config *config, const char *file, struct viv_bytes text,
+                      const struct viv_config_backends *backends, viv_config_myid_fn *myid, void *ctx,
+                      struct viv_config_report *report)
+{
+    VIV_ASSERT(backends->count > 0);
+    struct parse parse = {.config = config, .backends = backends, .report = report, .file = file};
+    set_defaults(config, backends);
+    parse_lines(&parse, text);
+    check_storage(&parse);
+    check_sessions(&parse);
+    check_members(&parse);
+    check_myid(&parse, config->data_dir[0] != '\0' ? myid(ctx, config->data_dir) : NULL);
+    check_client_port(&parse);
+}
+
+/* ---- files ---- */
+
+static bool read_file(const char *path, size_t bytes_max, struct viv_buffer *text)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    ssize_t got = 0;
+    while (text->size <= bytes_max) {
+        uint8_t *room = viv_buffer_reserve(text, 4096);
+        got = read(fd, room, 4096);
+        if (got <= 0) {
+            break;
+        }
+        text->size += (size_t)got;
+    }
+    int why = got < 0 ? errno : EFBIG;
+    close(fd);
+    errno = why;
+    return got == 0;
+}
+
+/* An unreadable myid reads as an empty one, which is refused by name. */
+static const char *read_myid(void *ctx, const char *data_dir)
+{
+    struct viv_buffer *text = ctx;
+    char path[VIV_CONFIG_PATH_BYTES + 8];
+    snprintf(path, sizeof path, "%s/myid", data_dir);
+    if (!read_file(path, MYID_BYTES_MAX, text)) {
+        if (errno == ENOENT || errno == ENOTDIR) {
+            return NULL;
+        }
+        viv_buffer_clear(text);
+    }
+    while (text->size > 0 && isspace(text->data[text->size - 1])) {
+        text->size--;
+    }
+    viv_buffer_append(text, "", 1);
+    return (const char *)text->data;
+}
+
+void viv_config_load(struct viv_config *config, const char *path, const struct viv_config_backends *backends,
+                     struct viv_config_report *report)
+{
+    struct viv_buffer text = {0}, myid = {0};
+    if (!read_file(path, VIV_CONFIG_FILE_BYTES_MAX, &text)) {
+        struct parse parse = {.config = config, .report = report, .file = path};
+        complain(&parse, 0, true, "cannot be read: %s", strerror(errno));
+    } else {
+        viv_config_parse(config, path, viv_buffer_bytes(&text), backends, read_myid, &myid, report);
+    }
+    viv_buffer_fini(&text);
+    viv_buffer_fini(&myid);
+}
+
+void viv_config_report_fini(struct viv_config_report *report)
+{
+    viv_buffer_fini(&report->text);
+    *report = (struct viv_config_report){0};
+}
+
+/* ---- what others ask ---- */
+
+const struct viv_config_member *viv_config_self(const struct viv_config *config)
+{
+    for (size_t i = 0; i < config->member_count; i++) {
+        if (config->members[i].sid == config->sid) {
+            return &config->members[i];
+        }
+    }
+    return NULL;
+}
+
+static void host_text(struct viv_buffer *out, const char *host)
+{
+    viv_buffer_printf(out, strchr(host, ':') != NULL ? "[%s]" : "%s", host);
+}
+
+void viv_config_members_text(const struct viv_config *config, struct viv_buffer *out)
+{
+    for (size_t i = 0; i < config->member_count; i++) {
+        const struct viv_config_member *member = &config->members[i];
+        viv_buffer_printf(out, "server.%lld=", (long long)member->sid);
+        host_text(out, member->host);
+        viv_buffer_printf(out, ":%d:%d:%s", member->peer_port, member->election_port,
+                          member->voter ? "participant" : "observer");
+        if (member->client_port >= 0) {
+            viv_buffer_printf(out, ";");
+            host_text(out, member->client_host[0] != '\0' ? member->client_host : "0.0.0.0");
+            viv_buffer_printf(out, ":%d", member->client_port);
+        }
+        viv_buffer_printf(out, "\n");
+    }
+    viv_buffer_printf(out, "version=0");
+}
+
+void viv_config_describe_keys(struct viv_buffer *out)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        const struct viv_config_key *key = &keys[i];
+        if (key->kind == VIV_CONFIG_KIND_IGNORED || key->kind == VIV_CONFIG_KIND_REFUSED) {
+            continue;
+        }
+        viv_buffer_printf(out, "  %-24s ", key->name);
+        if (key->kind != VIV_CONFIG_KIND_INT) {
+            viv_buffer_printf(out, "%s\n", key->legal);
+        } else if (key->fallback >= key->least) {
+            viv_buffer_printf(out, "%lld to %lld, default %lld; %s\n", (long long)key->least, (long long)key->greatest,
+                              (long long)key->fallback, key->legal);
+        } else {
+            viv_buffer_printf(out, "%lld to %lld; %s\n", (long long)key->least, (long long)key->greatest, key->legal);
+        }
+    }
+}

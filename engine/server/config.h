@@ -1,0 +1,95 @@
+#ifndef VIV_SERVER_CONFIG_H
+#define VIV_SERVER_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/entry.h"
+#include "base/limits.h"
+#include "server/four_letter.h"
+
+/* The configuration file: Java properties as ZooKeeper reads them, plus our own keys (config_keys.def).
+ *
+ * Everything wrong in a file is found in one pass and reported as FILE:LINE, what was given and what is legal. An
+ * unknown key is a warning, because ZooKeeper has far more keys than we do; a known key with a bad value is an error.
+ * This module does not know what the values are used for. */
+
+enum {
+    VIV_CONFIG_PATH_BYTES = 1024,
+    VIV_CONFIG_HOST_BYTES = 256,
+    VIV_CONFIG_FILE_BYTES_MAX = 1 << 20,
+};
+
+struct viv_config_member {
+    viv_sid sid;
+    char host[VIV_CONFIG_HOST_BYTES];
+    int peer_port, election_port;
+    bool voter;
+    char client_host[VIV_CONFIG_HOST_BYTES]; /* "" unless given */
+    int client_port;                         /* -1 unless given */
+};
+
+/* All numbers are int64_t, so that one parser fits all. */
+struct viv_config {
+    char data_dir[VIV_CONFIG_PATH_BYTES], data_log_dir[VIV_CONFIG_PATH_BYTES];
+    int64_t client_port, listen_backlog;
+    char client_address[VIV_CONFIG_HOST_BYTES]; /* "" = every interface */
+    int64_t tick_ms, init_limit_ticks, sync_limit_ticks;
+    int64_t session_timeout_min_ms, session_timeout_max_ms;
+    int64_t connections_per_address_max, connections_max;
+    int64_t snapshot_entries, snapshot_kib;
+    int64_t frame_bytes_max;
+    uint32_t four_letter_words;                        /* bits by enum viv_four_letter */
+    struct viv_config_member members[VIV_MEMBERS_MAX]; /* by ascending sid */
+    size_t member_count;
+    char backend[VIV_CONFIG_HOST_BYTES];
+    bool durable, snapshot;
+    int64_t segment_bytes, load_threads;
+    char trace_file[VIV_CONFIG_PATH_BYTES]; /* "" = none */
+    uint64_t cluster[2];
+
+    viv_sid sid; /* from myid; 1 when standalone without one */
+    bool standalone;
+};
+
+/* What may be chosen with backend=. */
+struct viv_config_backend {
+    const char *name;
+    bool is_volatile; /* needs durability=none */
+};
+
+struct viv_config_backends {
+    const struct viv_config_backend *items;
+    size_t count;
+    const char *default_name;
+};
+
+/* Messages for people, a line each. */
+struct viv_config_report {
+    struct viv_buffer text;
+    unsigned error_count, warning_count;
+};
+
+/* `myid_text` is the content of dataDir's myid file, NULL when there is none. `file` only names the source. */
+typedef const char *viv_config_myid_fn(void *ctx, const char *data_dir);
+
+/* Reads the text into *config, which is complete only when report->error_count stayed 0. */
+void viv_config_parse(struct viv_config *config, const char *file, struct viv_bytes text,
+                      const struct viv_config_backends *backends, viv_config_myid_fn *myid, void *ctx,
+                      struct viv_config_report *report);
+
+/* The same from a file, with the real myid. A file that cannot be read is an error in the report. */
+void viv_config_load(struct viv_config *config, const char *path, const struct viv_config_backends *backends,
+                     struct viv_config_report *report);
+
+void viv_config_report_fini(struct viv_config_report *report);
+
+/* This server's own line, or NULL when standalone without one. */
+const struct viv_config_member *viv_config_self(const struct viv_config *config);
+/* "server.1=host:peer:election:participant[;host:port]\n...version=0", as ZooKeeper writes it. */
+void viv_config_members_text(const struct viv_config *config, struct viv_buffer *out);
+/* The list of keys with legal values and defaults, for --help. */
+void viv_config_describe_keys(struct viv_buffer *out);
+
+#endif /* VIV_SERVER_CONFIG_H */

@@ -1,0 +1,276 @@
+#include "server/config_internal.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+typedef bool value_fn(struct viv_config *config, const struct viv_config_value *value, void *member, const char **why);
+
+bool viv_config_number(const char *text, int64_t *number)
+{
+    char *end;
+    errno = 0;
+    long long parsed = strtoll(text, &end, 10);
+    if (end == text || *end != '\0' || errno != 0 || isspace((unsigned char)text[0])) {
+        return false;
+    }
+    *number = parsed;
+    return true;
+}
+
+static bool parse_int(struct viv_config *config, const struct viv_config_value *value, void *member, const char **why)
+{
+    (void)config;
+    int64_t number;
+    if (!viv_config_number(value->text, &number)) {
+        *why = "not a whole number";
+        return false;
+    }
+    if (number < value->key->least || number > value->key->greatest) {
+        *why = "out of range";
+        return false;
+    }
+    *(int64_t *)member = number;
+    return true;
+}
+
+static bool copy_text(char *to, size_t capacity, const char *text, const char **why)
+{
+    size_t size = strlen(text);
+    if (size == 0 || size >= capacity) {
+        *why = size == 0 ? "empty" : "too long";
+        return false;
+    }
+    memcpy(to, text, size + 1);
+    return true;
+}
+
+static bool parse_path(struct viv_config *config, const struct viv_config_value *value, void *member, const char **why)
+{
+    (void)config;
+    return copy_text(member, VIV_CONFIG_PATH_BYTES, value->text, why);
+}
+
+static bool is_host(const char *text)
+{
+    return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:%")] == '\0';
+}
+
+static bool parse_host(struct viv_config *config, const struct viv_config_value *value, void *member, const char **why)
+{
+    (void)config;
+    if (!is_host(value->text)) {
+        *why = "not a host name or address";
+        return false;
+    }
+    return copy_text(member, VIV_CONFIG_HOST_BYTES, value->text, why);
+}
+
+static bool parse_words(struct viv_config *config, const struct viv_config_value *value, void *member, const char **why)
+{
+    (void)config;
+    if (strcmp(value->text, "*") == 0) {
+        *(uint32_t *)member = UINT32_MAX;
+        return true;
+    }
+    uint32_t words = 0;
+    const char *rest = value->text;
+    while (*rest != '\0') {
+        size_t size = strcspn(rest, ", \t");
+        enum viv_four_letter word = size == 4 ? viv_four_letter_find((const uint8_t *)rest) : VIV_FOUR_LETTER_NONE;
+        if (size > 0 && word == VIV_FOUR_LETTER_NONE) {
+            *why = "names a word that is not a four-letter word of ZooKeeper's";
+            return false;
+        }
+        words |= size > 0 ? viv_four_letter_bit(word) : 0;
+        rest += size + (rest[size] != '\0');
+    }
+    *(uint32_t *)member = words;
+    return true;
+}
+
+static bool parse_backend(struct viv_config *config, const struct viv_config_value *value, void *member,
+                          const char **why)
+{
+    (void)config;
+    for (size_t i = 0; i < value->backends->count; i++) {
+        if (strcmp(value->backends->items[i].name, value->text) == 0) {
+            return copy_text(member, VIV_CONFIG_HOST_BYTES, value->text, why);
+        }
+    }
+    *why = "not in this build";
+    return false;
+}
+
+static bool parse_durability(struct viv_config *config, const struct viv_config_value *value, void *member,
+                             const char **why)
+{
+    (void)config;
+    *why = "neither of the two";
+    *(bool *)member = strcmp(value->text, "none") != 0;
+    return strcmp(value->text, "none") == 0 || strcmp(value->text, "sync") == 0;
+}
+
+static bool parse_snapshot(struct viv_config *config, const struct viv_config_value *value, void *member,
+                           const char **why)
+{
+    (void)config;
+    *why = "not a way of taking snapshots";
+    *(bool *)member = true;
+    return strcmp(value->text, "fuzzy") == 0;
+}
+
+static bool parse_cluster(struct viv_config *config, const struct viv_config_value *value, void *member,
+                          const char **why)
+{
+    (void)config;
+    *why = "not 32 hexadecimal digits";
+    if (strlen(value->text) != 32 || strspn(value->text, "0123456789abcdefABCDEF") != 32) {
+        return false;
+    }
+    uint64_t *cluster = member;
+    char half[17] = {0};
+    memcpy(half, value->text, 16);
+    cluster[0] = strtoull(half, NULL, 16);
+    cluster[1] = strtoull(value->text + 16, NULL, 16);
+    *why = "all zero";
+    return (cluster[0] | cluster[1]) != 0;
+}
+
+/* Cuts "a:b" at the separator; a host may be an IPv6 address in brackets. Returns what follows, or NULL. */
+static char *cut_host(char *text, char **host)
+{
+    char *end;
+    if (text[0] == '[') {
+        end = strchr(text, ']');
+        if (end == NULL) {
+            return NULL;
+        }
+        *end = '\0';
+        *host = text + 1;
+        end++;
+    } else {
+        end = text + strcspn(text, ":");
+        *host = text;
+    }
+    if (*end != ':') {
+        return NULL;
+    }
+    *end = '\0';
+    return end + 1;
+}
+
+static bool parse_port(const char *text, int *port)
+{
+    int64_t number;
+    if (!viv_config_number(text, &number) || number < 1 || number > 65535) {
+        return false;
+    }
+    *port = (int)number;
+    return true;
+}
+
+/* "[address:]port" */
+static bool parse_client_part(struct viv_config_member *server, char *text, const char **why)
+{
+    char *host;
+    const char *port = text;
+    if (strchr(text, ':') != NULL) {
+        port = cut_host(text, &host);
+        if (port == NULL || !is_host(host) || !copy_text(server->client_host, sizeof server->client_host, host, why)) {
+            *why = "the client address is malformed";
+            return false;
+        }
+    }
+    *why = "the client port is not a port";
+    return parse_port(port, &server->client_port);
+}
+
+/* "host:peer:election[:role]" */
+static bool parse_peer_part(struct viv_config_member *server, char *text, const char **why)
+{
+    char *host;
+    char *ports = cut_host(text, &host);
+    if (ports == NULL || !is_host(host) || !copy_text(server->host, sizeof server->host, host, why)) {
+        *why = "the host is missing or malformed";
+        return false;
+    }
+    char *saved;
+    char *peer = strtok_r(ports, ":", &saved);
+    char *election = strtok_r(NULL, ":", &saved);
+    char *role = strtok_r(NULL, ":", &saved);
+    if (peer == NULL || election == NULL || !parse_port(peer, &server->peer_port) ||
+        !parse_port(election, &server->election_port) || strtok_r(NULL, ":", &saved) != NULL) {
+        *why = "needs two ports, from 1 to 65535, after the host";
+        return false;
+    }
+    server->voter = role == NULL || strcmp(role, "participant") == 0;
+    *why = "the role is neither participant nor observer";
+    return server->voter || strcmp(role, "observer") == 0;
+}
+
+/* Keeps the members sorted. */
+static bool member_insert(struct viv_config *config, const struct viv_config_member *server, const char **why)
+{
+    size_t at = 0;
+    while (at < config->member_count && config->members[at].sid < server->sid) {
+        at++;
+    }
+    if (at < config->member_count && config->members[at].sid == server->sid) {
+        *why = "this server has a line already";
+        return false;
+    }
+    if (config->member_count == VIV_MEMBERS_MAX) {
+        *why = "too many servers, 64 is the most";
+        return false;
+    }
+    memmove(&config->members[at + 1], &config->members[at], (config->member_count - at) * sizeof config->members[0]);
+    config->members[at] = *server;
+    config->member_count++;
+    return true;
+}
+
+static bool parse_server(struct viv_config *config, const struct viv_config_value *value, void *member,
+                         const char **why)
+{
+    (void)member;
+    struct viv_config_member server = {.client_port = -1};
+    if (!viv_config_number(value->key_text + strlen(value->key->name), &server.sid) || server.sid < 1 ||
+        server.sid > VIV_SID_MAX) {
+        *why = "the server id is not a number from 1 to 254";
+        return false;
+    }
+    char text[2 * VIV_CONFIG_HOST_BYTES + 64];
+    if (!copy_text(text, sizeof text, value->text, why)) {
+        return false;
+    }
+    char *client = strchr(text, ';');
+    if (client != NULL) {
+        *client++ = '\0';
+    }
+    if (!parse_peer_part(&server, text, why) || (client != NULL && !parse_client_part(&server, client, why))) {
+        return false;
+    }
+    return member_insert(config, &server, why);
+}
+
+bool viv_config_value_parse(struct viv_config *config, const struct viv_config_value *value, const char **why)
+{
+    static value_fn *const parsers[] = {
+        [VIV_CONFIG_KIND_INT] = parse_int,
+        [VIV_CONFIG_KIND_PATH] = parse_path,
+        [VIV_CONFIG_KIND_HOST] = parse_host,
+        [VIV_CONFIG_KIND_WORDS] = parse_words,
+        [VIV_CONFIG_KIND_SERVER] = parse_server,
+        [VIV_CONFIG_KIND_BACKEND] = parse_backend,
+        [VIV_CONFIG_KIND_DURABILITY] = parse_durability,
+        [VIV_CONFIG_KIND_SNAPSHOT] = parse_snapshot,
+        [VIV_CONFIG_KIND_CLUSTER] = parse_cluster,
+    };
+    VIV_ASSERT(value->key->kind < sizeof parsers / sizeof parsers[0]);
+    VIV_ASSERT(parsers[value->key->kind] != NULL);
+    return parsers[value->key->kind](config, value, (char *)config + value->key->offset, why);
+}

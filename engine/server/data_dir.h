@@ -1,0 +1,23 @@
+#ifndef VIV_SERVER_DATA_DIR_H
+#define VIV_SERVER_DATA_DIR_H
+
+#include "base/status.h"
+#include "server/config.h"
+
+/* The directories of a server: <dataDir>/vivarium for images, <dataLogDir>/vivarium for the log, both 0700 and made
+ * when missing. ZooKeeper's version-2 beside them is never touched. One process at a time holds them. */
+
+struct viv_data_dir {
+    char state_path[VIV_CONFIG_PATH_BYTES + 16], log_path[VIV_CONFIG_PATH_BYTES + 16];
+    char ports_path[VIV_CONFIG_PATH_BYTES + 16];
+    int lock_fd;
+};
+
+/* VIV_ERR_BUSY: another process holds it. VIV_ERR_FOREIGN: only ZooKeeper's data is there. VIV_ERR_SYSTEM. Each was
+ * logged with what to do. */
+viv_status viv_data_dir_open(struct viv_data_dir *data, const struct viv_config *config) VIV_MUST_USE;
+void viv_data_dir_close(struct viv_data_dir *data);
+/* Writes <dataDir>/ports, "client=PORT\n", at once whole; removed by close. */
+viv_status viv_data_dir_write_ports(const struct viv_data_dir *data, int client_port) VIV_MUST_USE;
+
+#endif /* VIV_SERVER_DATA_DIR_H */

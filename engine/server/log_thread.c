@@ -1,0 +1,185 @@
+#include "server/log_thread.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "server/mailbox.h"
+
+/* One write takes at most about this much, so that its size fits every store's batch header with room to spare. */
+enum { BATCH_BYTES_MAX = 16 << 20, BATCH_RUNS_MAX = 4096 };
+
+struct log_task {
+    enum viv_action_kind kind;
+    viv_gid gid;
+    uint64_t ticket, zxid;
+    const struct viv_entry *entries;
+    size_t entry_count;
+    struct viv_hard_state hard;
+};
+
+struct viv_log_thread {
+    struct viv_log_thread_config config;
+    pthread_t thread;
+    struct viv_mailbox inbox; /* of struct log_task */
+    struct viv_buffer added;  /* loop side: tasks since the last kick */
+
+    struct viv_buffer runs; /* log thread side, kept between batches for their memory */
+    struct viv_buffer done;
+    uint64_t bytes_since_used;
+};
+
+static void check(struct viv_log_thread *thread, const char *phase, viv_status status)
+{
+    if (status != VIV_OK) {
+        viv_server_fatal(phase, thread->config.path, status);
+    }
+}
+
+static void note_done(struct viv_log_thread *thread, const struct log_task *task)
+{
+    struct viv_completion done = {.kind = VIV_EVENT_LOG_DONE, .ticket = task->ticket};
+    viv_buffer_append(&thread->done, &done, sizeof done);
+}
+
+static void post_done(struct viv_log_thread *thread)
+{
+    if (thread->done.size > 0) {
+        viv_completion_post(&thread->config.done, (const struct viv_completion *)thread->done.data,
+                            thread->done.size / sizeof(struct viv_completion));
+        viv_buffer_clear(&thread->done);
+    }
+}
+
+static void write_runs(struct viv_log_thread *thread)
+{
+    size_t count = thread->runs.size / sizeof(struct viv_log_run);
+    VIV_ASSERT(count > 0);
+    check(thread, "append", viv_log_append(thread->config.log, (const struct viv_log_run *)thread->runs.data, count));
+    viv_buffer_clear(&thread->runs);
+}
+
+static size_t entries_bytes(const struct log_task *task)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < task->entry_count; i++) {
+        bytes += task->entries[i].body.size + sizeof(struct viv_entry);
+    }
+    return bytes;
+}
+
+/* Appends every LOG_APPEND at the front of the tasks, syncs once, answers each. Returns how many there were. */
+static size_t append_neighbours(struct viv_log_thread *thread, const struct log_task *tasks, size_t count)
+{
+    size_t used = 0, batch_bytes = 0, bytes = 0;
+    for (; used < count && tasks[used].kind == VIV_ACTION_LOG_APPEND; used++) {
+        const struct log_task *task = &tasks[used];
+        size_t task_bytes = entries_bytes(task);
+        if (thread->runs.size > 0 && (batch_bytes + task_bytes > BATCH_BYTES_MAX ||
+                                      thread->runs.size >= BATCH_RUNS_MAX * sizeof(struct viv_log_run))) {
+            write_runs(thread);
+            batch_bytes = 0;
+        }
+        struct viv_log_run run = {task->gid, task->zxid, task->entries, task->entry_count};
+        viv_buffer_append(&thread->runs, &run, sizeof run);
+        batch_bytes += task_bytes;
+        bytes += task_bytes;
+        note_done(thread, task);
+    }
+    write_runs(thread);
+    check(thread, "sync", viv_log_sync(thread->config.log));
+    thread->bytes_since_used += bytes;
+    return used;
+}
+
+static void execute_other(struct viv_log_thread *thread, const struct log_task *task)
+{
+    struct viv_log *log = thread->config.log;
+    switch (task->kind) {
+    case VIV_ACTION_LOG_TRUNCATE:
+        check(thread, "truncate", viv_log_truncate(log, task->gid, task->zxid));
+        break;
+    case VIV_ACTION_LOG_RESET:
+        check(thread, "reset", viv_log_reset(log, task->gid, task->zxid));
+        break;
+    case VIV_ACTION_LOG_HARD:
+        check(thread, "hard-state", viv_log_hard_put(log, task->gid, &task->hard));
+        break;
+    case VIV_ACTION_LOG_TRIM:
+        check(thread, "trim", viv_log_trim(log, task->gid, task->zxid));
+        return;
+    default:
+        VIV_ASSERT(!"not an action of the log thread");
+    }
+    note_done(thread, task);
+}
+
+static void *run(void *arg)
+{
+    struct viv_log_thread *thread = arg;
+    struct viv_buffer taken = {0};
+    size_t count;
+    while ((count = viv_mailbox_wait(&thread->inbox, &taken)) > 0) {
+        const struct log_task *tasks = (const struct log_task *)taken.data;
+        for (size_t i = 0; i < count;) {
+            if (tasks[i].kind == VIV_ACTION_LOG_APPEND) {
+                i += append_neighbours(thread, &tasks[i], count - i);
+            } else {
+                execute_other(thread, &tasks[i++]);
+            }
+            /* At once: what is durable may release replies while the next task still waits for the disk. */
+            post_done(thread);
+        }
+        viv_buffer_clear(&taken);
+        if (thread->bytes_since_used >= thread->config.room_bytes) {
+            thread->bytes_since_used = 0;
+            thread->config.used(thread->config.ctx);
+        }
+    }
+    viv_buffer_fini(&taken);
+    return NULL;
+}
+
+struct viv_log_thread *viv_log_thread_start(const struct viv_log_thread_config *config)
+{
+    VIV_ASSERT(config->room_bytes > 0);
+    struct viv_log_thread *thread = viv_alloc_zeroed(1, sizeof *thread);
+    thread->config = *config;
+    viv_mailbox_init(&thread->inbox, sizeof(struct log_task));
+    VIV_ASSERT(pthread_create(&thread->thread, NULL, run, thread) == 0);
+    return thread;
+}
+
+void viv_log_thread_stop(struct viv_log_thread *thread)
+{
+    viv_log_thread_kick(thread);
+    viv_mailbox_close(&thread->inbox);
+    pthread_join(thread->thread, NULL);
+    viv_mailbox_fini(&thread->inbox);
+    viv_buffer_fini(&thread->added);
+    viv_buffer_fini(&thread->runs);
+    viv_buffer_fini(&thread->done);
+    free(thread);
+}
+
+void viv_log_thread_add(struct viv_log_thread *thread, const struct viv_action *action)
+{
+    struct log_task task = {
+        .kind = action->kind,
+        .gid = action->gid,
+        .ticket = action->ticket,
+        .zxid = action->zxid,
+        .entries = action->entries,
+        .entry_count = action->entry_count,
+        .hard = action->hard,
+    };
+    viv_buffer_append(&thread->added, &task, sizeof task);
+}
+
+void viv_log_thread_kick(struct viv_log_thread *thread)
+{
+    if (thread->added.size > 0) {
+        viv_mailbox_post(&thread->inbox, thread->added.data, thread->added.size / sizeof(struct log_task));
+        viv_buffer_clear(&thread->added);
+    }
+}

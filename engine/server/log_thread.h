@@ -1,0 +1,33 @@
+#ifndef VIV_SERVER_LOG_THREAD_H
+#define VIV_SERVER_LOG_THREAD_H
+
+#include "node/action.h"
+#include "server/completion.h"
+#include "store/log_store.h"
+
+/* The one thread that writes the log. It executes LOG_* actions in the order in which they were given; appends that
+ * wait next to one another become one write and one sync (group commit without a timer), and each is answered with
+ * LOG_DONE after that sync. A failure ends the process. */
+
+struct viv_log_thread;
+
+struct viv_log_thread_config {
+    struct viv_log *log;
+    const char *path; /* for messages; borrowed */
+    struct viv_completion_sink done;
+    uint64_t room_bytes;          /* after so many appended bytes `used` is called */
+    viv_completion_wake_fn *used; /* on the log thread: the log may need new room */
+    void *ctx;
+};
+
+struct viv_log_thread *viv_log_thread_start(const struct viv_log_thread_config *config);
+/* Finishes what was kicked, then joins the thread. */
+void viv_log_thread_stop(struct viv_log_thread *thread);
+
+/* Notes a LOG_APPEND, _TRUNCATE, _RESET, _HARD or _TRIM for the next kick. What the action borrows must stay valid
+ * until its LOG_DONE. */
+void viv_log_thread_add(struct viv_log_thread *thread, const struct viv_action *action);
+/* Hands over everything added since the last kick. Once a turn. */
+void viv_log_thread_kick(struct viv_log_thread *thread);
+
+#endif /* VIV_SERVER_LOG_THREAD_H */

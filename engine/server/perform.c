@@ -1,0 +1,76 @@
+#include <unistd.h>
+
+#include "base/log.h"
+#include "server/exit_code.h"
+#include "server/server_internal.h"
+
+_Noreturn static void stop_at_once(const char *text)
+{
+    viv_log(VIV_LOG_ERROR, "node", text, "exit=%d", VIV_EXIT_DATA);
+    _exit(VIV_EXIT_DATA);
+}
+
+/* Each action goes to the queue of its port or thread. */
+static void route(struct viv_server *server, struct viv_action *action)
+{
+    switch (action->kind) {
+    case VIV_ACTION_CLIENT_SEND:
+        viv_client_port_send(server->clients, action->conn, action->bytes);
+        break;
+    case VIV_ACTION_CLIENT_CLOSE:
+        viv_client_port_close(server->clients, action->conn);
+        break;
+    case VIV_ACTION_CLIENT_PAUSE:
+        viv_client_port_pause(server->clients, action->conn, action->flag);
+        break;
+    case VIV_ACTION_VOTE_SEND:
+        viv_election_port_send(server->election, action->sid, action->bytes);
+        break;
+    case VIV_ACTION_LISTEN:
+        viv_quorum_port_listen(server->quorum, action->flag);
+        break;
+    case VIV_ACTION_LINK_DIAL:
+        viv_quorum_port_dial(server->quorum, action->sid);
+        break;
+    case VIV_ACTION_LINK_SEND:
+        viv_quorum_port_send(server->quorum, action->link, action->bytes, action->flag);
+        break;
+    case VIV_ACTION_LINK_CLOSE:
+        viv_quorum_port_close(server->quorum, action->link);
+        break;
+    case VIV_ACTION_LOG_APPEND:
+    case VIV_ACTION_LOG_TRUNCATE:
+    case VIV_ACTION_LOG_RESET:
+    case VIV_ACTION_LOG_HARD:
+    case VIV_ACTION_LOG_TRIM:
+        viv_log_thread_add(server->log_thread, action);
+        break;
+    case VIV_ACTION_LOG_READ:
+    case VIV_ACTION_CHECKPOINT_BEGIN:
+    case VIV_ACTION_CHECKPOINT_ROWS:
+    case VIV_ACTION_CHECKPOINT_COMMIT:
+    case VIV_ACTION_CHECKPOINT_ABORT:
+        viv_background_add(server->background, action);
+        break;
+    case VIV_ACTION_TRACE:
+        viv_trace_record(&server->trace, action->gid, (enum viv_trace_code)action->trace, action->a, action->b);
+        break;
+    case VIV_ACTION_FATAL:
+        stop_at_once(action->text);
+    }
+}
+
+/* Peers first, then the disk, then clients: the followers' disks and ours work at the same time, and a reply never
+ * waits in front of what another server waits for. */
+void viv_server_perform(struct viv_server *server)
+{
+    for (size_t i = 0; i < server->actions.count; i++) {
+        route(server, &server->actions.items[i]);
+    }
+    if (server->quorum != NULL) {
+        viv_quorum_port_flush(server->quorum);
+    }
+    viv_log_thread_kick(server->log_thread);
+    viv_client_port_flush(server->clients);
+    viv_actions_reset(&server->actions);
+}

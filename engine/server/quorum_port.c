@@ -1,0 +1,365 @@
+#include "server/quorum_port.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "server/address.h"
+#include "server/outbox.h"
+#include "server/server_internal.h"
+
+enum {
+    DIAL_TIMEOUT_MS = 5000,
+    RELISTEN_MS = 500,
+    READ_BYTES = 256 << 10,
+    SLOT_BITS = 8,
+    SLOT_COUNT = 1 << SLOT_BITS,
+};
+
+struct link {
+    uv_tcp_t handle;
+    struct viv_quorum_port *port;
+    uint32_t id;
+    viv_sid sid; /* as dialled; 0 when accepted */
+    struct viv_dial dial;
+    bool is_dialling, is_closing, is_accepted;
+    bool is_to_flush;
+    bool tell_drained;
+    uint64_t read_turn;
+    struct viv_outbox outbox;
+};
+
+struct viv_quorum_port {
+    struct viv_server *server;
+    uv_tcp_t *listener; /* NULL while this server does not lead */
+    bool wants_listener, is_stopping;
+    uint64_t tried_ms;
+    struct link *links[SLOT_COUNT];
+    uint32_t serial;
+    size_t next_slot;
+    bool has_drained;
+    uint8_t *shared;
+};
+
+static struct link *find_link(const struct viv_quorum_port *port, uint32_t id)
+{
+    struct link *link = port->links[id & (SLOT_COUNT - 1)];
+    return link != NULL && link->id == id && !link->is_closing ? link : NULL;
+}
+
+/* ---- ends ---- */
+
+static void free_link(struct link *link)
+{
+    link->port->links[link->id & (SLOT_COUNT - 1)] = NULL;
+    viv_outbox_fini(&link->outbox);
+    free(link);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct link *link = handle->data;
+    struct viv_server *server = link->port->server;
+    uint32_t id = link->id;
+    free_link(link);
+    viv_server_step(server, &(struct viv_event){.kind = VIV_EVENT_LINK_DOWN, .link = id});
+}
+
+static void close_link(struct link *link)
+{
+    if (link->is_closing) {
+        return;
+    }
+    link->is_closing = true;
+    if (link->is_dialling) {
+        viv_dial_cancel(&link->dial);
+    } else {
+        uv_close((uv_handle_t *)&link->handle, on_closed);
+    }
+}
+
+/* ---- bytes ---- */
+
+/* True when the sender waits to hear that there is room, and there is. */
+static bool is_drained(const struct link *link)
+{
+    return link->tell_drained && !link->is_closing && viv_outbox_unsent_bytes(&link->outbox) < VIV_LINK_DRAINED_BYTES;
+}
+
+static void report_drained(struct link *link)
+{
+    link->tell_drained = false;
+    viv_server_step(link->port->server, &(struct viv_event){.kind = VIV_EVENT_LINK_DRAINED, .link = link->id});
+}
+
+static void on_written(void *ctx, int status)
+{
+    struct link *link = ctx;
+    if (link->is_closing) {
+        return;
+    }
+    if (status != 0) {
+        close_link(link);
+    } else if (is_drained(link)) {
+        report_drained(link);
+    }
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    (void)suggested;
+    struct link *link = handle->data;
+    bool was_read = link->read_turn == link->port->server->turn;
+    *buf = was_read ? uv_buf_init(NULL, 0) : uv_buf_init((char *)link->port->shared, READ_BYTES);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
+{
+    struct link *link = stream->data;
+    if (got == 0 || got == UV_ENOBUFS || link->is_closing) {
+        return;
+    }
+    if (got < 0) {
+        close_link(link);
+        return;
+    }
+    link->read_turn = link->port->server->turn;
+    viv_server_step(link->port->server, &(struct viv_event){.kind = VIV_EVENT_LINK_BYTES,
+                                                            .link = link->id,
+                                                            .bytes = viv_bytes_of(buf->base, (size_t)got)});
+}
+
+/* ---- beginnings ---- */
+
+/* A link in a free slot, or NULL. */
+static struct link *new_link(struct viv_quorum_port *port, viv_sid sid)
+{
+    for (size_t i = 0; i < SLOT_COUNT; i++) {
+        size_t slot = (port->next_slot + i) % SLOT_COUNT;
+        if (port->links[slot] == NULL) {
+            struct link *link = viv_alloc_zeroed(1, sizeof *link);
+            port->serial = (port->serial + 1) & (UINT32_MAX >> SLOT_BITS);
+            port->serial += port->serial == 0;
+            link->port = port;
+            link->id = port->serial << SLOT_BITS | (uint32_t)slot;
+            link->sid = sid;
+            link->read_turn = UINT64_MAX;
+            port->links[slot] = link;
+            port->next_slot = slot + 1;
+            return link;
+        }
+    }
+    return NULL;
+}
+
+static void open_link(struct link *link)
+{
+    struct viv_server *server = link->port->server;
+    link->handle.data = link;
+    viv_outbox_init(&link->outbox, (uv_stream_t *)&link->handle, on_written, link);
+    viv_server_step(server, &(struct viv_event){.kind = VIV_EVENT_LINK_UP, .link = link->id, .sid = link->sid});
+    if (uv_read_start((uv_stream_t *)&link->handle, on_alloc, on_read) != 0) {
+        close_link(link);
+    }
+}
+
+static void dial_failed(struct viv_quorum_port *port, viv_sid sid)
+{
+    viv_server_step(port->server, &(struct viv_event){.kind = VIV_EVENT_LINK_DOWN, .sid = sid});
+}
+
+static void on_dialled(void *ctx, int status)
+{
+    struct link *link = ctx;
+    link->is_dialling = false;
+    if (status != 0) {
+        struct viv_quorum_port *port = link->port;
+        viv_sid sid = link->sid;
+        free_link(link);
+        dial_failed(port, sid);
+        return;
+    }
+    if (link->is_closing) { /* cancelled when it was done already */
+        link->handle.data = link;
+        uv_close((uv_handle_t *)&link->handle, on_closed);
+        return;
+    }
+    open_link(link);
+}
+
+void viv_quorum_port_dial(struct viv_quorum_port *port, viv_sid sid)
+{
+    const struct viv_config *config = port->server->config;
+    const struct viv_config_member *member = NULL;
+    for (size_t i = 0; i < config->member_count; i++) {
+        member = config->members[i].sid == sid ? &config->members[i] : member;
+    }
+    VIV_ASSERT(member != NULL);
+    struct link *link = new_link(port, sid);
+    VIV_ASSERT(link != NULL);
+    link->is_dialling = true;
+    viv_dial_start(&link->dial, &port->server->loop, &link->handle, member->host, member->peer_port, DIAL_TIMEOUT_MS,
+                   on_dialled, link);
+}
+
+/* ---- listening ---- */
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct viv_quorum_port *port = listener->data;
+    struct link *link = status == 0 ? new_link(port, 0) : NULL;
+    if (link == NULL) {
+        viv_log(VIV_LOG_WARN, "quorum", "a connection could not be accepted", "error=\"%s\"",
+                status != 0 ? uv_strerror(status) : "too many links");
+        return;
+    }
+    VIV_ASSERT(uv_tcp_init(&port->server->loop, &link->handle) == 0);
+    link->handle.data = link;
+    link->is_accepted = true;
+    if (uv_accept(listener, (uv_stream_t *)&link->handle) != 0) {
+        close_link(link);
+        return;
+    }
+    (void)uv_tcp_nodelay(&link->handle, 1);
+    open_link(link);
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void close_listener(struct viv_quorum_port *port)
+{
+    if (port->listener != NULL) {
+        uv_close((uv_handle_t *)port->listener, on_listener_closed);
+        port->listener = NULL;
+    }
+}
+
+static void try_listen(struct viv_quorum_port *port)
+{
+    const struct viv_config_member *self = viv_config_self(port->server->config);
+    port->tried_ms = viv_server_now_ms(port->server);
+    port->listener = viv_alloc_zeroed(1, sizeof *port->listener);
+    int status = viv_address_bind(&port->server->loop, port->listener, self->host, self->peer_port);
+    port->listener->data = port;
+    if (status == 0) {
+        status = uv_listen((uv_stream_t *)port->listener, VIV_MEMBERS_MAX, on_connection);
+    }
+    if (status != 0) {
+        viv_log(VIV_LOG_ERROR, "quorum",
+                "the peer port cannot be opened, so nobody can follow this leader; it is tried again",
+                "address=%s port=%d error=\"%s\"", self->host, self->peer_port, uv_strerror(status));
+        close_listener(port);
+    }
+}
+
+void viv_quorum_port_listen(struct viv_quorum_port *port, bool is_listening)
+{
+    port->wants_listener = is_listening;
+    if (is_listening && port->listener == NULL) {
+        try_listen(port);
+        return;
+    }
+    if (!is_listening) {
+        close_listener(port);
+        for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
+            if (port->links[slot] != NULL && port->links[slot]->is_accepted) {
+                close_link(port->links[slot]);
+            }
+        }
+    }
+}
+
+void viv_quorum_port_tick(struct viv_quorum_port *port)
+{
+    if (port->wants_listener && port->listener == NULL && !port->is_stopping &&
+        viv_server_now_ms(port->server) - port->tried_ms >= RELISTEN_MS) {
+        try_listen(port);
+    }
+}
+
+/* ---- actions ---- */
+
+void viv_quorum_port_send(struct viv_quorum_port *port, uint32_t id, struct viv_bytes bytes, bool tell_drained)
+{
+    struct link *link = find_link(port, id);
+    if (link == NULL || link->is_dialling) {
+        return;
+    }
+    viv_outbox_add(&link->outbox, bytes);
+    link->tell_drained |= tell_drained;
+    link->is_to_flush = true;
+}
+
+void viv_quorum_port_close(struct viv_quorum_port *port, uint32_t id)
+{
+    struct link *link = find_link(port, id);
+    if (link != NULL) {
+        (void)viv_outbox_flush(&link->outbox); /* what was said before still goes as far as the socket takes it */
+        close_link(link);
+    }
+}
+
+void viv_quorum_port_flush(struct viv_quorum_port *port)
+{
+    for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
+        struct link *link = port->links[slot];
+        if (link == NULL || !link->is_to_flush) {
+            continue;
+        }
+        link->is_to_flush = false;
+        if (!link->is_closing && viv_outbox_flush(&link->outbox) != 0) {
+            close_link(link);
+        }
+        if (is_drained(link)) {
+            port->has_drained = true;
+            viv_server_want_turn(port->server);
+        }
+    }
+}
+
+void viv_quorum_port_resume(struct viv_quorum_port *port)
+{
+    if (!port->has_drained) {
+        return;
+    }
+    port->has_drained = false;
+    for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
+        if (port->links[slot] != NULL && is_drained(port->links[slot])) {
+            report_drained(port->links[slot]);
+        }
+    }
+}
+
+/* ---- the port ---- */
+
+struct viv_quorum_port *viv_quorum_port_new(struct viv_server *server)
+{
+    struct viv_quorum_port *port = viv_alloc_zeroed(1, sizeof *port);
+    port->server = server;
+    port->shared = viv_alloc(READ_BYTES);
+    return port;
+}
+
+void viv_quorum_port_free(struct viv_quorum_port *port)
+{
+    for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
+        VIV_ASSERT(port->links[slot] == NULL);
+    }
+    free(port->shared);
+    free(port);
+}
+
+void viv_quorum_port_stop(struct viv_quorum_port *port)
+{
+    port->is_stopping = true;
+    close_listener(port);
+    for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
+        if (port->links[slot] != NULL) {
+            close_link(port->links[slot]);
+        }
+    }
+}

@@ -1,0 +1,282 @@
+#include "server/recovery.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+
+enum { REPLAY_ENTRIES_MAX = 4096, REPLAY_BYTES_MAX = 4 << 20 };
+
+struct phases {
+    struct viv_store_report state, log;
+    uint64_t state_open_ns, image_ns, log_open_ns, replay_ns;
+    uint64_t entries_replayed, bytes_replayed;
+    struct viv_state_mark mark;
+};
+
+struct loader {
+    struct viv_node *node;
+    struct viv_trace *trace;
+    bool is_selected;
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+/* ---- what to tell people ---- */
+
+static const char *advice(viv_status status)
+{
+    switch (status) {
+    case VIV_ERR_BUSY:
+        return "another process holds these files; stop it, or use another directory";
+    case VIV_ERR_FOREIGN:
+        return "these files belong to another server or ensemble; check myid, clusterId and the directories";
+    case VIV_ERR_VERSION:
+        return "these files were written by a newer version; start that version";
+    case VIV_ERR_CORRUPT:
+        return "these files are damaged, see the line before; in an ensemble move this server's vivarium directories "
+               "away and start it empty, alone restore a backup";
+    case VIV_ERR_NOSPACE:
+        return "the disk is full; make room and start again";
+    case VIV_ERR_UNSUPPORTED:
+        return "this backend or build cannot do what the configuration asks for";
+    default:
+        return "the storage failed, see the line before";
+    }
+}
+
+static viv_status explain(viv_status status, const char *phase, const char *path)
+{
+    if (status != VIV_OK) {
+        viv_log(VIV_LOG_ERROR, "recovery", "the server cannot start from its data",
+                "phase=%s path=%s status=\"%s\" do=\"%s\"", phase, path, viv_status_text(status), advice(status));
+    }
+    return status;
+}
+
+/* ---- the steps ---- */
+
+static viv_status on_rows(void *ctx, struct viv_bytes rows)
+{
+    struct loader *loader = ctx;
+    if (!loader->is_selected) {
+        loader->is_selected = true;
+        viv_trace_record(loader->trace, 0, VIV_TRACE_SNAP_SELECT, 0, 0);
+    }
+    return viv_node_recover_rows(loader->node, rows);
+}
+
+static void on_restart(void *ctx)
+{
+    struct loader *loader = ctx;
+    viv_node_recover_restart(loader->node);
+}
+
+static viv_status load_image(const struct viv_recovery *recovery, struct viv_state *state, struct viv_node *node,
+                             struct phases *phases)
+{
+    struct loader loader = {node, recovery->trace, false};
+    uint64_t begin_ns = now_ns();
+    viv_status status = viv_state_load(state, on_rows, on_restart, &loader, &phases->mark, &phases->state);
+    if (status == VIV_ERR_NOT_FOUND) {
+        phases->mark = (struct viv_state_mark){0};
+        status = VIV_OK;
+    }
+    phases->image_ns = now_ns() - begin_ns;
+    viv_trace_record(recovery->trace, 0, VIV_TRACE_SNAP_OK, phases->state.rows, phases->state.bytes);
+    return status;
+}
+
+static viv_status replay_batch(const struct viv_recovery *recovery, struct viv_node *node,
+                               const struct viv_log_bounds *bounds, const struct viv_entry *entries, size_t count,
+                               struct phases *phases)
+{
+    for (size_t i = 0; i < count; i++) {
+        /* Alone, the own disk is the quorum: what is durable is committed. */
+        bool is_committed = recovery->config->standalone || entries[i].zxid <= bounds->commit_zxid;
+        VIV_TRY(viv_node_recover_entry(node, &entries[i], is_committed));
+        phases->bytes_replayed += entries[i].body.size;
+    }
+    phases->entries_replayed += count;
+    return VIV_OK;
+}
+
+static viv_status replay_log(const struct viv_recovery *recovery, struct viv_log *log, struct viv_node *node,
+                             struct phases *phases)
+{
+    struct viv_log_bounds bounds;
+    viv_log_bounds(log, 0, &bounds);
+    /* An image newer than what the log begins with needs only what follows; an older log start is told by the node. */
+    uint64_t after = phases->mark.zxid_start > bounds.base_zxid ? phases->mark.zxid_start : bounds.base_zxid;
+    struct viv_log_iter *iter;
+    VIV_TRY(viv_log_iter_open(log, 0, after, bounds.last_zxid, &iter));
+    struct viv_entry *entries = viv_alloc(REPLAY_ENTRIES_MAX * sizeof *entries);
+    size_t count = 0;
+    viv_status status;
+    do {
+        status = viv_log_iter_next(log, iter, entries, REPLAY_ENTRIES_MAX, REPLAY_BYTES_MAX, &count);
+        if (status == VIV_OK) {
+            status = replay_batch(recovery, node, &bounds, entries, count, phases);
+        }
+    } while (status == VIV_OK && count > 0);
+    free(entries);
+    viv_log_iter_close(log, iter);
+    return status == VIV_OK ? viv_node_recover_end(node, &bounds) : status;
+}
+
+/* ---- the node ---- */
+
+static struct viv_node *make_node(const struct viv_recovery *recovery, const struct viv_state *state)
+{
+    const struct viv_config *config = recovery->config;
+    struct viv_zab_member members[VIV_MEMBERS_MAX];
+    for (size_t i = 0; i < config->member_count; i++) {
+        members[i] = (struct viv_zab_member){config->members[i].sid, config->members[i].voter};
+    }
+    if (config->member_count == 0) {
+        members[0] = (struct viv_zab_member){config->sid, true};
+    }
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    uint64_t seed = 0;
+    VIV_ASSERT(getrandom(&seed, sizeof seed, 0) == sizeof seed);
+    struct viv_buffer text = {0};
+    if (!config->standalone) {
+        viv_config_members_text(config, &text);
+    }
+    struct viv_node_config node_config = {
+        .zab =
+            {
+                .sid = config->sid,
+                .standalone = config->standalone,
+                .members = members,
+                .member_count = config->member_count > 0 ? config->member_count : 1,
+                .config_text = viv_buffer_bytes(&text),
+                .tick_ms = (uint32_t)config->tick_ms,
+                .init_limit_ticks = (uint32_t)config->init_limit_ticks,
+                .sync_limit_ticks = (uint32_t)config->sync_limit_ticks,
+                .seed = seed,
+                .election_policy = "fle",
+            },
+        .tick_ms = (uint32_t)config->tick_ms,
+        .session_timeout_min_ms = (uint32_t)config->session_timeout_min_ms,
+        .session_timeout_max_ms = (uint32_t)config->session_timeout_max_ms,
+        .frame_bytes_max = (size_t)config->frame_bytes_max,
+        .state_takes_deltas = (viv_state_traits(state) & VIV_STORE_DELTAS) != 0,
+        .snapshot_entries = (uint64_t)config->snapshot_entries,
+        .snapshot_bytes = config->snapshot_kib > 0 ? (uint64_t)config->snapshot_kib << 10 : UINT64_MAX,
+        .start_wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000,
+        .config_text = viv_buffer_bytes(&text),
+    };
+    struct viv_node *node = viv_node_new(&node_config);
+    viv_buffer_fini(&text);
+    return node;
+}
+
+/* ---- the whole ---- */
+
+static void print_report(const struct viv_recovery *recovery, const struct phases *phases)
+{
+    const struct viv_store_report *state = &phases->state, *log = &phases->log;
+    printf("{\"event\":\"recovery\",\"sid\":%" PRId64 ",\"backend\":\"%s\",\"state_open_ns\":%" PRIu64
+           ",\"state_load_ns\":%" PRIu64 ",\"state_read_ns\":%" PRIu64 ",\"state_decompress_ns\":%" PRIu64
+           ",\"state_verify_ns\":%" PRIu64 ",\"log_open_ns\":%" PRIu64 ",\"log_read_ns\":%" PRIu64
+           ",\"log_verify_ns\":%" PRIu64 ",\"replay_ns\":%" PRIu64,
+           recovery->config->sid, recovery->config->backend, phases->state_open_ns, phases->image_ns, state->read_ns,
+           state->decompress_ns, state->verify_ns, phases->log_open_ns, log->read_ns, log->verify_ns,
+           phases->replay_ns);
+    printf(",\"image_rows\":%" PRIu64 ",\"image_bytes\":%" PRIu64 ",\"image_zxid_start\":%" PRIu64
+           ",\"image_zxid_end\":%" PRIu64 ",\"images_rejected\":%" PRIu64 ",\"log_files\":%" PRIu64
+           ",\"log_bytes\":%" PRIu64 ",\"entries_scanned\":%" PRIu64 ",\"entries_replayed\":%" PRIu64
+           ",\"bytes_replayed\":%" PRIu64 ",\"torn_bytes\":%" PRIu64 ",\"threads\":%" PRId64 "}\n",
+           state->rows, state->bytes, phases->mark.zxid_start, phases->mark.zxid_end, state->rejected_files, log->files,
+           log->bytes, log->entries, phases->entries_replayed, phases->bytes_replayed, log->torn_bytes,
+           recovery->config->load_threads);
+    fflush(stdout);
+}
+
+static struct viv_store_config store_config(const struct viv_recovery *recovery)
+{
+    const struct viv_config *config = recovery->config;
+    return (struct viv_store_config){
+        .log_dir = recovery->data->log_path,
+        .state_dir = recovery->data->state_path,
+        .cluster = {config->cluster[0], config->cluster[1]},
+        .server_id = config->sid,
+        .durable = config->durable,
+        .segment_bytes = (uint64_t)config->segment_bytes,
+        .load_threads = (unsigned)config->load_threads,
+    };
+}
+
+/* Opens and loads the image, then opens the log: the order in which the milestones are defined. */
+static viv_status open_and_load(const struct viv_recovery *recovery, struct viv_stores *stores, struct viv_node **node,
+                                struct phases *phases)
+{
+    struct viv_store_config config = store_config(recovery);
+    const char *state_path = recovery->data->state_path, *log_path = recovery->data->log_path;
+    uint64_t begin_ns = now_ns();
+    VIV_TRY(explain(viv_state_open(recovery->state_ops, &config, 0, &stores->state, &phases->state), "state-open",
+                    state_path));
+    phases->state_open_ns = now_ns() - begin_ns;
+    viv_trace_record(recovery->trace, 0, VIV_TRACE_INIT_OK, 0, 0);
+    *node = make_node(recovery, stores->state);
+    VIV_TRY(explain(load_image(recovery, stores->state, *node, phases), "image", state_path));
+    begin_ns = now_ns();
+    VIV_TRY(explain(viv_log_open(recovery->log_ops, &config, &stores->log, &phases->log), "log-open", log_path));
+    phases->log_open_ns = now_ns() - begin_ns;
+    viv_trace_record(recovery->trace, 0, VIV_TRACE_LOG_OK, phases->log.entries, phases->log.bytes);
+    return VIV_OK;
+}
+
+static viv_status recover(const struct viv_recovery *recovery, struct viv_stores *stores, struct viv_node **node,
+                          struct phases *phases)
+{
+    VIV_TRY(open_and_load(recovery, stores, node, phases));
+    uint64_t begin_ns = now_ns();
+    struct viv_hard_state hard;
+    viv_log_hard_get(stores->log, 0, &hard);
+    VIV_TRY(explain(viv_node_recover_image_end(*node, &phases->mark, &hard), "image", recovery->data->state_path));
+    VIV_TRY(explain(replay_log(recovery, stores->log, *node, phases), "replay", recovery->data->log_path));
+    phases->replay_ns = now_ns() - begin_ns;
+    viv_trace_record(recovery->trace, 0, VIV_TRACE_REPLAY_OK, phases->entries_replayed, phases->bytes_replayed);
+    return VIV_OK;
+}
+
+viv_status viv_recovery_run(const struct viv_recovery *recovery, struct viv_stores *stores, struct viv_node **node)
+{
+    struct phases phases = {0};
+    *stores = (struct viv_stores){0};
+    *node = NULL;
+    viv_status status = recover(recovery, stores, node, &phases);
+    if (status == VIV_OK) {
+        print_report(recovery, &phases);
+        return VIV_OK;
+    }
+    if (*node != NULL) {
+        viv_node_free(*node);
+        *node = NULL;
+    }
+    viv_stores_close(stores);
+    return status;
+}
+
+void viv_stores_close(struct viv_stores *stores)
+{
+    if (stores->log != NULL) {
+        viv_log_close(stores->log);
+    }
+    if (stores->state != NULL) {
+        viv_state_close(stores->state);
+    }
+    *stores = (struct viv_stores){0};
+}

@@ -1,0 +1,317 @@
+#include "server/server.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "server/server_internal.h"
+
+enum { TICK_MS_MAX = 20, TICKS_PER_TICK = 10, DISK_RETRY_MS = 1000 };
+
+uint64_t viv_server_now_ms(const struct viv_server *server)
+{
+    return uv_now(&server->loop);
+}
+
+static int64_t wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void viv_server_step(struct viv_server *server, struct viv_event *event)
+{
+    if (server->is_stopping) {
+        return;
+    }
+    event->now_ms = viv_server_now_ms(server);
+    event->wall_ms = wall_ms();
+    server->is_turn_open = true;
+    viv_node_step(server->node, event, &server->actions);
+}
+
+/* ---- turns ---- */
+
+static void on_more(uv_idle_t *idle)
+{
+    (void)idle; /* its being active keeps the poll from waiting */
+}
+
+void viv_server_want_turn(struct viv_server *server)
+{
+    if (!server->is_stopping) {
+        uv_idle_start(&server->more, on_more);
+    }
+}
+
+static void end_turn(struct viv_server *server)
+{
+    if (server->is_turn_open && !server->is_stopping) {
+        server->is_turn_open = false;
+        viv_node_turn_end(server->node, viv_server_now_ms(server), &server->actions);
+        viv_server_perform(server);
+    }
+}
+
+/* Before sleeping: events that timers, closed handles and resumed connections have brought. */
+static void on_before_poll(uv_prepare_t *handle)
+{
+    struct viv_server *server = handle->data;
+    end_turn(server);
+    server->turn++;
+}
+
+/* After the sockets were read: the turn proper. */
+static void on_after_poll(uv_check_t *handle)
+{
+    struct viv_server *server = handle->data;
+    if (uv_is_active((uv_handle_t *)&server->more)) {
+        uv_idle_stop(&server->more);
+        viv_client_port_resume(server->clients);
+        if (server->quorum != NULL) {
+            viv_quorum_port_resume(server->quorum);
+        }
+    }
+    end_turn(server);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct viv_server *server = timer->data;
+    viv_server_step(server, &(struct viv_event){.kind = VIV_EVENT_TICK});
+    viv_client_port_tick(server->clients);
+    if (server->election != NULL) {
+        viv_election_port_tick(server->election);
+        viv_quorum_port_tick(server->quorum);
+    }
+    uint64_t now_ms = viv_server_now_ms(server);
+    if (server->is_disk_full && now_ms - server->disk_asked_ms >= DISK_RETRY_MS) {
+        server->disk_asked_ms = now_ms;
+        viv_background_prepare(server->background);
+    }
+}
+
+/* ---- completions ---- */
+
+static void step_completion(struct viv_server *server, const struct viv_completion *completion)
+{
+    struct viv_event event = {
+        .kind = completion->kind,
+        .ticket = completion->ticket,
+        .zxid = completion->zxid,
+        .status = completion->status,
+        .last = completion->last,
+        .flag = completion->flag,
+    };
+    if (completion->chunk != NULL) {
+        event.entries = completion->chunk->entries;
+        event.entry_count = completion->chunk->entry_count;
+    }
+    if (completion->kind == VIV_EVENT_DISK_FULL) {
+        server->is_disk_full = completion->flag;
+        server->disk_asked_ms = viv_server_now_ms(server);
+    }
+    viv_server_step(server, &event);
+    if (completion->chunk != NULL) {
+        viv_background_chunk_done(server->background);
+        viv_completion_chunk_free(completion->chunk);
+    }
+}
+
+static void on_completed(uv_async_t *async)
+{
+    struct viv_server *server = async->data;
+    size_t count = viv_mailbox_take(&server->completions, &server->taken);
+    const struct viv_completion *items = (const struct viv_completion *)server->taken.data;
+    for (size_t i = 0; i < count; i++) {
+        step_completion(server, &items[i]);
+    }
+    viv_buffer_clear(&server->taken);
+}
+
+static void wake_loop(void *ctx)
+{
+    struct viv_server *server = ctx;
+    uv_async_send(&server->completed);
+}
+
+static void want_room(void *ctx)
+{
+    struct viv_server *server = ctx;
+    viv_background_prepare(server->background);
+}
+
+/* ---- start and stop ---- */
+
+static void stop(struct viv_server *server)
+{
+    if (server->is_stopping) {
+        return;
+    }
+    server->is_stopping = true;
+    viv_client_port_stop(server->clients);
+    if (server->election != NULL) {
+        viv_election_port_stop(server->election);
+        viv_quorum_port_stop(server->quorum);
+    }
+    uv_close((uv_handle_t *)&server->on_term, NULL);
+    uv_close((uv_handle_t *)&server->on_int, NULL);
+    uv_close((uv_handle_t *)&server->tick, NULL);
+    uv_close((uv_handle_t *)&server->before_poll, NULL);
+    uv_close((uv_handle_t *)&server->after_poll, NULL);
+    uv_close((uv_handle_t *)&server->more, NULL);
+    uv_close((uv_handle_t *)&server->completed, NULL);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct viv_server *server = handle->data;
+    viv_log(VIV_LOG_INFO, "server", "stopping", "signal=%d", number);
+    stop(server);
+}
+
+static void init_handles(struct viv_server *server)
+{
+    uv_loop_t *loop = &server->loop;
+    VIV_ASSERT(uv_loop_init(loop) == 0);
+    VIV_ASSERT(uv_signal_init(loop, &server->on_term) == 0);
+    VIV_ASSERT(uv_signal_init(loop, &server->on_int) == 0);
+    VIV_ASSERT(uv_timer_init(loop, &server->tick) == 0);
+    VIV_ASSERT(uv_prepare_init(loop, &server->before_poll) == 0);
+    VIV_ASSERT(uv_check_init(loop, &server->after_poll) == 0);
+    VIV_ASSERT(uv_idle_init(loop, &server->more) == 0);
+    VIV_ASSERT(uv_async_init(loop, &server->completed, on_completed) == 0);
+    server->on_term.data = server->on_int.data = server->tick.data = server;
+    server->before_poll.data = server->after_poll.data = server->completed.data = server;
+}
+
+static void start_handles(struct viv_server *server)
+{
+    uint64_t tick_ms = (uint64_t)server->config->tick_ms / TICKS_PER_TICK;
+    tick_ms = tick_ms > TICK_MS_MAX ? TICK_MS_MAX : tick_ms < 1 ? 1 : tick_ms;
+    VIV_ASSERT(uv_signal_start(&server->on_term, on_signal, SIGTERM) == 0);
+    VIV_ASSERT(uv_signal_start(&server->on_int, on_signal, SIGINT) == 0);
+    VIV_ASSERT(uv_timer_start(&server->tick, on_tick, tick_ms, tick_ms) == 0);
+    VIV_ASSERT(uv_prepare_start(&server->before_poll, on_before_poll) == 0);
+    VIV_ASSERT(uv_check_start(&server->after_poll, on_after_poll) == 0);
+}
+
+static void start_threads(struct viv_server *server)
+{
+    viv_mailbox_init(&server->completions, sizeof(struct viv_completion));
+    struct viv_completion_sink done = {&server->completions, wake_loop, server};
+    server->background = viv_background_start(&(struct viv_background_config){
+        .log = server->stores.log,
+        .state = server->stores.state,
+        .log_path = server->data.log_path,
+        .state_path = server->data.state_path,
+        .done = done,
+    });
+    server->log_thread = viv_log_thread_start(&(struct viv_log_thread_config){
+        .log = server->stores.log,
+        .path = server->data.log_path,
+        .done = done,
+        .room_bytes = (uint64_t)server->config->segment_bytes / 4,
+        .used = want_room,
+        .ctx = server,
+    });
+    viv_background_prepare(server->background);
+}
+
+static void stop_threads(struct viv_server *server)
+{
+    viv_log_thread_stop(server->log_thread);
+    viv_background_stop(server->background);
+    (void)viv_mailbox_take(&server->completions, &server->taken);
+    const struct viv_completion *items = (const struct viv_completion *)server->taken.data;
+    for (size_t i = 0; i < server->taken.size / sizeof *items; i++) {
+        viv_completion_chunk_free(items[i].chunk);
+    }
+    viv_buffer_fini(&server->taken);
+    viv_mailbox_fini(&server->completions);
+}
+
+static viv_status open_ports(struct viv_server *server)
+{
+    server->clients = viv_client_port_new(server);
+    if (!server->config->standalone) {
+        server->election = viv_election_port_new(server);
+        server->quorum = viv_quorum_port_new(server);
+        VIV_TRY(viv_election_port_listen(server->election));
+    }
+    VIV_TRY(viv_client_port_listen(server->clients));
+    return viv_data_dir_write_ports(&server->data, viv_client_port_number(server->clients));
+}
+
+static void free_ports(struct viv_server *server)
+{
+    viv_client_port_free(server->clients);
+    if (server->election != NULL) {
+        viv_election_port_free(server->election);
+        viv_quorum_port_free(server->quorum);
+    }
+}
+
+static enum viv_exit serve(struct viv_server *server)
+{
+    init_handles(server);
+    enum viv_exit exit_code = VIV_EXIT_OK;
+    if (open_ports(server) == VIV_OK) {
+        start_threads(server);
+        start_handles(server);
+        server->start_ms = viv_server_now_ms(server);
+        viv_server_step(server, &(struct viv_event){.kind = VIV_EVENT_START});
+        uv_run(&server->loop, UV_RUN_DEFAULT);
+        /* What was kicked becomes durable: a client that was answered was promised it. */
+        stop_threads(server);
+    } else {
+        exit_code = VIV_EXIT_CONFIG;
+        stop(server);
+        uv_run(&server->loop, UV_RUN_DEFAULT);
+    }
+    free_ports(server);
+    VIV_ASSERT(uv_loop_close(&server->loop) == 0);
+    return exit_code;
+}
+
+static enum viv_exit recover_and_serve(struct viv_server *server, const struct viv_log_ops *log,
+                                       const struct viv_state_ops *state)
+{
+    struct viv_recovery recovery = {server->config, &server->data, log, state, &server->trace};
+    if (viv_recovery_run(&recovery, &server->stores, &server->node) != VIV_OK) {
+        return VIV_EXIT_DATA;
+    }
+    enum viv_exit exit_code = serve(server);
+    viv_actions_fini(&server->actions);
+    viv_node_free(server->node);
+    viv_stores_close(&server->stores);
+    return exit_code;
+}
+
+enum viv_exit viv_server_run(const struct viv_config *config, const struct viv_log_ops *log,
+                             const struct viv_state_ops *state)
+{
+    struct viv_server *server = viv_alloc_zeroed(1, sizeof *server);
+    server->config = config;
+    enum viv_exit exit_code = VIV_EXIT_CONFIG;
+    signal(SIGPIPE, SIG_IGN);
+    if (viv_trace_open(&server->trace, config->trace_file, config->sid) == VIV_OK) {
+        exit_code = VIV_EXIT_DATA;
+        if (viv_data_dir_open(&server->data, config) == VIV_OK) {
+            viv_log(VIV_LOG_INFO, "server", "starting", "sid=%lld mode=%s backend=%s durability=%s data=%s log=%s",
+                    (long long)config->sid, config->standalone ? "standalone" : "ensemble", config->backend,
+                    config->durable ? "sync" : "none", server->data.state_path, server->data.log_path);
+            exit_code = recover_and_serve(server, log, state);
+            viv_data_dir_close(&server->data);
+        }
+        viv_trace_close(&server->trace);
+    }
+    free(server);
+    if (exit_code == VIV_EXIT_OK) {
+        viv_log(VIV_LOG_INFO, "server", "stopped", "exit=%d", VIV_EXIT_OK);
+    }
+    return exit_code;
+}

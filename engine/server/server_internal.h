@@ -1,0 +1,60 @@
+#ifndef VIV_SERVER_SERVER_INTERNAL_H
+#define VIV_SERVER_SERVER_INTERNAL_H
+
+#include <uv.h>
+
+#include "node/node.h"
+#include "server/background.h"
+#include "server/client_port.h"
+#include "server/config.h"
+#include "server/data_dir.h"
+#include "server/election_port.h"
+#include "server/log_thread.h"
+#include "server/mailbox.h"
+#include "server/quorum_port.h"
+#include "server/recovery.h"
+#include "server/trace.h"
+
+/* What the parts of the skin share. Everything here belongs to the loop thread but `completions`. */
+
+struct viv_server {
+    const struct viv_config *config;
+    uv_loop_t loop;
+    struct viv_data_dir data;
+    struct viv_trace trace;
+    struct viv_stores stores;
+    struct viv_node *node;
+    struct viv_actions actions;
+    uint64_t turn;     /* counts the rounds of the loop */
+    bool is_turn_open; /* the node was stepped since the last turn ended */
+    bool is_stopping;
+    bool is_disk_full;
+    uint64_t start_ms, disk_asked_ms;
+
+    uv_signal_t on_term, on_int;
+    uv_timer_t tick;
+    uv_prepare_t before_poll;
+    uv_check_t after_poll;
+    uv_idle_t more; /* active while some port holds events that need no socket */
+
+    uv_async_t completed;
+    struct viv_mailbox completions; /* of struct viv_completion */
+    struct viv_buffer taken;
+
+    struct viv_log_thread *log_thread;
+    struct viv_background *background;
+    struct viv_client_port *clients;
+    struct viv_election_port *election; /* NULL when standalone */
+    struct viv_quorum_port *quorum;     /* NULL when standalone */
+};
+
+/* Gives the event, stamped with the time, to the node. Its actions are performed when the turn ends. */
+void viv_server_step(struct viv_server *server, struct viv_event *event);
+/* Asks for another turn without waiting for a socket. */
+void viv_server_want_turn(struct viv_server *server);
+/* Performs the actions of a turn in the order of the house. */
+void viv_server_perform(struct viv_server *server);
+/* Monotonic milliseconds of the loop. */
+uint64_t viv_server_now_ms(const struct viv_server *server);
+
+#endif /* VIV_SERVER_SERVER_INTERNAL_H */

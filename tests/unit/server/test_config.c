@@ -1,0 +1,314 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/config.h"
+#include "tests/support/viv_test.h"
+
+static const struct viv_config_backend backend_items[] = {{"solid", false}, {"fleeting", true}};
+static const struct viv_config_backends backends = {backend_items, 2, "solid"};
+
+#define BASE     "dataDir=/d\nclientPort=0\n"
+#define ENSEMBLE BASE "initLimit=10\nsyncLimit=5\nserver.1=a:2888:3888\nserver.2=b:2888:3888:observer;2181\n"
+
+static const char *give_myid(void *ctx, const char *data_dir)
+{
+    (void)data_dir;
+    return ctx;
+}
+
+static void parse(struct viv_config *config, struct viv_config_report *report, const char *text, const char *myid)
+{
+    *report = (struct viv_config_report){0};
+    viv_config_parse(config, "f", viv_bytes_text(text), &backends, give_myid, (void *)myid, report);
+    viv_buffer_append(&report->text, "", 1);
+}
+
+static void expect_clean(struct viv_config *config, const char *text, const char *myid)
+{
+    struct viv_config_report report;
+    parse(config, &report, text, myid);
+    cr_assert_eq(report.error_count + report.warning_count, 0, "%s", (const char *)report.text.data);
+    viv_config_report_fini(&report);
+}
+
+/* Exactly one message, exactly this one. */
+static void expect_message(const char *text, const char *myid, const char *message)
+{
+    struct viv_config config;
+    struct viv_config_report report;
+    parse(&config, &report, text, myid);
+    cr_assert_eq(report.error_count + report.warning_count, 1, "%s gave: %s", text, (const char *)report.text.data);
+    cr_assert_str_eq((const char *)report.text.data, message);
+    viv_config_report_fini(&report);
+}
+
+VIV_TEST(server_config, two_lines_are_enough_and_the_rest_has_defaults)
+{
+    struct viv_config config;
+    expect_clean(&config, BASE, NULL);
+    cr_assert_str_eq(config.data_dir, "/d");
+    cr_assert_str_eq(config.data_log_dir, "/d");
+    cr_assert_str_eq(config.backend, "solid");
+    cr_assert_str_eq(config.client_address, "");
+    cr_assert(config.standalone && config.durable && config.snapshot);
+    cr_assert_eq(config.client_port, 0);
+    cr_assert_eq(config.sid, 1);
+    cr_assert_eq(config.tick_ms, 3000);
+    cr_assert_eq(config.session_timeout_min_ms, 6000);
+    cr_assert_eq(config.session_timeout_max_ms, 60000);
+    cr_assert_eq(config.connections_per_address_max, 60);
+    cr_assert_eq(config.frame_bytes_max, 1048575);
+    cr_assert_eq(config.snapshot_entries, 100000);
+    cr_assert_eq(config.four_letter_words, viv_four_letter_default());
+}
+
+VIV_TEST(server_config, every_key_sets_its_member)
+{
+    struct viv_config c;
+    expect_clean(&c,
+                 "# comment\n ! another\n\n  dataDir = /d \r\ndataLogDir:/l\nclientPort 2181\nclientPortAddress=::1\n"
+                 "clientPortListenBacklog=7\ntickTime=2000\ninitLimit=11\nsyncLimit=6\nminSessionTimeout=1\n"
+                 "maxSessionTimeout=2\nmaxClientCnxns=3\nmaxCnxns=4\nsnapCount=5\nsnapSizeLimitInKb=6\n"
+                 "jute.maxbuffer=4096\n4lw.commands.whitelist=ruok, conf\nbackend=fleeting\ndurability=none\n"
+                 "snapshot=fuzzy\nlog.segmentBytes=1048576\nload.threads=1\ntrace.file=/t\n"
+                 "clusterId=00000000000000010000000000000002",
+                 "9");
+    cr_assert_str_eq(c.data_dir, "/d");
+    cr_assert_str_eq(c.data_log_dir, "/l");
+    cr_assert_eq(c.client_port, 2181);
+    cr_assert_str_eq(c.client_address, "::1");
+    cr_assert_eq(c.listen_backlog, 7);
+    cr_assert_eq(c.tick_ms, 2000);
+    cr_assert_eq(c.init_limit_ticks, 11);
+    cr_assert_eq(c.sync_limit_ticks, 6);
+    cr_assert_eq(c.session_timeout_min_ms, 1);
+    cr_assert_eq(c.session_timeout_max_ms, 2);
+    cr_assert_eq(c.connections_per_address_max, 3);
+    cr_assert_eq(c.connections_max, 4);
+    cr_assert_eq(c.snapshot_entries, 5);
+    cr_assert_eq(c.snapshot_kib, 6);
+    cr_assert_eq(c.frame_bytes_max, 4096);
+    cr_assert_eq(c.four_letter_words,
+                 viv_four_letter_bit(VIV_FOUR_LETTER_ruok) | viv_four_letter_bit(VIV_FOUR_LETTER_conf));
+    cr_assert_str_eq(c.backend, "fleeting");
+    cr_assert_not(c.durable);
+    cr_assert_eq(c.segment_bytes, 1048576);
+    cr_assert_eq(c.load_threads, 1);
+    cr_assert_str_eq(c.trace_file, "/t");
+    cr_assert_eq(c.cluster[0], 1);
+    cr_assert_eq(c.cluster[1], 2);
+    cr_assert_eq(c.sid, 9);
+}
+
+VIV_TEST(server_config, server_lines_make_an_ensemble_in_the_order_of_their_ids)
+{
+    struct viv_config config;
+    expect_clean(&config,
+                 "dataDir=/d\ninitLimit=10\nsyncLimit=5\nserver.3=[::1]:2:3:participant;[::2]:2181\n"
+                 "server.1=a.b:4:5:observer\n",
+                 "3");
+    cr_assert_not(config.standalone);
+    cr_assert_eq(config.member_count, 2);
+    cr_assert_eq(config.members[0].sid, 1);
+    cr_assert_not(config.members[0].voter);
+    const struct viv_config_member *self = viv_config_self(&config);
+    cr_assert_eq(self->sid, 3);
+    cr_assert_str_eq(self->host, "::1");
+    cr_assert_eq(self->peer_port, 2);
+    cr_assert_eq(self->election_port, 3);
+    cr_assert_eq(config.client_port, 2181);
+    cr_assert_str_eq(config.client_address, "::2");
+    struct viv_buffer text = {0};
+    viv_config_members_text(&config, &text);
+    cr_assert(viv_bytes_equal(viv_buffer_bytes(&text),
+                              viv_bytes_text("server.1=a.b:4:5:observer\n"
+                                             "server.3=[::1]:2:3:participant;[::2]:2181\nversion=0")));
+    viv_buffer_fini(&text);
+}
+
+VIV_TEST(server_config, one_server_line_is_standalone)
+{
+    struct viv_config config;
+    expect_clean(&config, BASE "server.5=a:1:2\n", NULL);
+    cr_assert(config.standalone);
+    cr_assert_eq(config.sid, 5);
+}
+
+VIV_TEST(server_config, a_star_allows_every_word_and_an_empty_list_none)
+{
+    struct viv_config config;
+    expect_clean(&config, BASE "4lw.commands.whitelist=*\n", NULL);
+    cr_assert_eq(config.four_letter_words, UINT32_MAX);
+    expect_clean(&config, BASE "4lw.commands.whitelist=\n", NULL);
+    cr_assert_eq(config.four_letter_words, 0);
+}
+
+VIV_TEST(server_config, an_unknown_key_warns_with_its_line_and_the_nearest_key)
+{
+    expect_message(BASE "tickTme=1\n", NULL, "f:3: warning: unknown key tickTme is skipped; did you mean tickTime?\n");
+    expect_message(BASE "ticktime=1\n", NULL,
+                   "f:3: warning: unknown key ticktime is skipped; did you mean tickTime?\n");
+    expect_message(BASE "ssl.quorum.keyStore=1\n", NULL, "f:3: warning: unknown key ssl.quorum.keyStore is skipped\n");
+}
+
+VIV_TEST(server_config, keys_without_effect_say_so_and_keys_given_twice_too)
+{
+    expect_message(BASE "autopurge.purgeInterval=24\n", NULL,
+                   "f:3: warning: autopurge.purgeInterval has no effect: old images and logs are removed as soon as "
+                   "they are not needed\n");
+    expect_message(BASE "clientPort=1\n", NULL,
+                   "f:3: warning: clientPort was given in line 2 already; this line wins\n");
+}
+
+VIV_TEST(server_config, keys_that_would_change_a_promise_are_refused)
+{
+    expect_message(BASE "forceSync=no\n", NULL,
+                   "f:3: error: forceSync=no: not supported; write instead: durability=sync (the default) or "
+                   "durability=none\n");
+    expect_message(BASE "secureClientPort=1\n", NULL,
+                   "f:3: error: secureClientPort=1: not supported; write instead: clientPort; TLS is not served\n");
+}
+
+VIV_TEST(server_config, a_bad_number_names_line_key_value_and_what_is_legal)
+{
+    expect_message(BASE "tickTime=2s\n", NULL,
+                   "f:3: error: tickTime=2s: not a whole number; legal: 1 to 3600000 (milliseconds)\n");
+    expect_message(BASE "tickTime=0\n", NULL,
+                   "f:3: error: tickTime=0: out of range; legal: 1 to 3600000 (milliseconds)\n");
+    expect_message(BASE "tickTime=\n", NULL,
+                   "f:3: error: tickTime=: not a whole number; legal: 1 to 3600000 (milliseconds)\n");
+    expect_message(BASE "snapCount=99999999999999999999\n", NULL,
+                   "f:3: error: snapCount=99999999999999999999: not a whole number; legal: 2 to 1000000000 "
+                   "(transactions)\n");
+    expect_message("dataDir=/d\nclientPort=65536\nserver.1=h:1:2;5\n", NULL,
+                   "f:2: error: clientPort=65536: out of range; legal: 0 to 65535 (a port; 0 takes a free one)\n");
+}
+
+VIV_TEST(server_config, a_bad_choice_names_what_is_legal)
+{
+    expect_message(BASE "backend=flatt\n", NULL,
+                   "f:3: error: backend=flatt: not in this build; legal: solid, fleeting\n");
+    expect_message(BASE "durability=maybe\n", NULL,
+                   "f:3: error: durability=maybe: neither of the two; legal: sync or none\n");
+    expect_message(BASE "snapshot=fork\n", NULL,
+                   "f:3: error: snapshot=fork: not a way of taking snapshots; legal: fuzzy\n");
+    expect_message(BASE "4lw.commands.whitelist=ruok,nope\n", NULL,
+                   "f:3: error: 4lw.commands.whitelist=ruok,nope: names a word that is not a four-letter word of "
+                   "ZooKeeper's; legal: * or a comma list of four-letter words\n");
+    expect_message(BASE "clusterId=12\n", NULL,
+                   "f:3: error: clusterId=12: not 32 hexadecimal digits; legal: 32 hexadecimal digits, not all zero\n");
+    expect_message(BASE "clientPortAddress=a b\n", NULL,
+                   "f:3: error: clientPortAddress=a b: not a host name or address; legal: a host name or an address\n");
+    expect_message(BASE "trace.file=\n", NULL, "f:3: error: trace.file=: empty; legal: a file\n");
+}
+
+#define SERVER_LEGAL                                                                                                   \
+    "; legal: server.N=host:peerPort:electionPort[:participant|observer][;[address:]clientPort], N from 1 to 254\n"
+
+VIV_TEST(server_config, a_bad_server_line_says_which_part_is_wrong)
+{
+    expect_message(BASE "server.0=a:1:2\n", NULL,
+                   "f:3: error: server.0=a:1:2: the server id is not a number from 1 to 254" SERVER_LEGAL);
+    expect_message(BASE "server.255=a:1:2\n", NULL,
+                   "f:3: error: server.255=a:1:2: the server id is not a number from 1 to 254" SERVER_LEGAL);
+    expect_message(BASE "server.1=a\n", NULL, "f:3: error: server.1=a: the host is missing or malformed" SERVER_LEGAL);
+    expect_message(BASE "server.1=a:1\n", NULL,
+                   "f:3: error: server.1=a:1: needs two ports, from 1 to 65535, after the host" SERVER_LEGAL);
+    expect_message(BASE "server.1=a:1:70000\n", NULL,
+                   "f:3: error: server.1=a:1:70000: needs two ports, from 1 to 65535, after the host" SERVER_LEGAL);
+    expect_message(BASE "server.1=a:1:2:king\n", NULL,
+                   "f:3: error: server.1=a:1:2:king: the role is neither participant nor observer" SERVER_LEGAL);
+    expect_message(BASE "server.1=a:1:2;x\n", NULL,
+                   "f:3: error: server.1=a:1:2;x: the client port is not a port" SERVER_LEGAL);
+    expect_message(BASE "server.1=a:1:2\nserver.1=a:1:2\n", NULL,
+                   "f:4: error: server.1=a:1:2: this server has a line already" SERVER_LEGAL);
+}
+
+VIV_TEST(server_config, what_is_missing_is_named)
+{
+    expect_message("clientPort=0\n", NULL, "f: error: dataDir is missing; legal: a directory\n");
+    expect_message("dataDir=/d\n", NULL, "f: error: clientPort is missing; legal: 0 to 65535 (0 takes a free one)\n");
+    expect_message(BASE "syncLimit=5\nserver.1=a:1:2\nserver.2=b:1:2\n", "1",
+                   "f: error: initLimit is missing; an ensemble needs it; legal: 1 to 100000 (ticks)\n");
+    expect_message(BASE "initLimit=5\nserver.1=a:1:2\nserver.2=b:1:2\n", "1",
+                   "f: error: syncLimit is missing; an ensemble needs it; legal: 1 to 100000 (ticks)\n");
+    expect_message(ENSEMBLE, NULL,
+                   "f: error: /d/myid is missing; an ensemble needs it; legal: the number of this server\n");
+}
+
+VIV_TEST(server_config, values_that_contradict_one_another_are_refused)
+{
+    expect_message(ENSEMBLE, "x", "f: error: /d/myid holds 'x'; legal: a number from 1 to 254\n");
+    expect_message(ENSEMBLE, "3", "f:6: error: there is no server.3 line, but /d/myid says 3\n");
+    expect_message("dataDir=/d\nclientPort=7\ninitLimit=10\nsyncLimit=5\nserver.1=a:1:2;8\nserver.2=b:1:2\n", "1",
+                   "f:2: error: clientPort=7: server.1 says 8; legal: the same\n");
+    expect_message(BASE "minSessionTimeout=9\nmaxSessionTimeout=8\n", NULL,
+                   "f:3: error: minSessionTimeout=9: above maxSessionTimeout; legal: up to 8 (milliseconds)\n");
+    expect_message(BASE "backend=fleeting\n", NULL,
+                   "f:3: error: backend=fleeting forgets everything when the process ends; it needs durability=none to "
+                   "say so\n");
+    expect_message(BASE "initLimit=1\nsyncLimit=1\nserver.1=a:1:2:observer\nserver.2=b:1:2:observer\n", "1",
+                   "f:6: error: every server is an observer; at least one must vote\n");
+}
+
+VIV_TEST(server_config, lines_that_are_not_pairs_are_errors)
+{
+    expect_message(BASE "nonsense\n", NULL, "f:3: error: 'nonsense' is not key=value\n");
+    expect_message(BASE "=5\n", NULL, "f:3: error: '=5' is not key=value\n");
+    expect_message(BASE "a=b\\\n", NULL,
+                   "f:3: error: a line that goes on in the next one (\\ at its end) is not supported\n");
+    char long_line[5000];
+    memset(long_line, 'x', sizeof long_line);
+    memcpy(long_line, BASE, strlen(BASE));
+    long_line[sizeof long_line - 1] = '\0';
+    expect_message(long_line, NULL, "f:3: error: the line is longer than 4095 bytes or holds a zero byte\n");
+}
+
+VIV_TEST(server_config, all_errors_of_a_file_are_listed_in_one_pass)
+{
+    struct viv_config config;
+    struct viv_config_report report;
+    parse(&config, &report, "tickTime=x\nbackend=y\ndurability=z\nwhat=1\n", NULL);
+    cr_assert_eq(report.error_count, 5);
+    cr_assert_eq(report.warning_count, 1);
+    viv_config_report_fini(&report);
+}
+
+VIV_TEST(server_config, a_file_and_its_myid_are_read_from_disk)
+{
+    char dir[] = "/tmp/viv_test_config_XXXXXX";
+    cr_assert_not_null(mkdtemp(dir));
+    char path[64], myid[64];
+    snprintf(path, sizeof path, "%s/f", dir);
+    snprintf(myid, sizeof myid, "%s/myid", dir);
+    FILE *file = fopen(path, "w");
+    fprintf(file, "dataDir=%s\nclientPort=0\n", dir);
+    fclose(file);
+    file = fopen(myid, "w");
+    fprintf(file, "42\n");
+    fclose(file);
+    struct viv_config config;
+    struct viv_config_report report = {0};
+    viv_config_load(&config, path, &backends, &report);
+    cr_assert_eq(report.error_count, 0);
+    cr_assert_eq(config.sid, 42);
+    unlink(path);
+    viv_config_load(&config, path, &backends, &report);
+    cr_assert_eq(report.error_count, 1);
+    viv_config_report_fini(&report);
+    unlink(myid);
+    rmdir(dir);
+}
+
+VIV_TEST(server_config, help_lists_every_key_that_can_be_set)
+{
+    struct viv_buffer text = {0};
+    viv_config_describe_keys(&text);
+    viv_buffer_append(&text, "", 1);
+    cr_assert_not_null(strstr((const char *)text.data, "  tickTime "));
+    cr_assert_not_null(strstr((const char *)text.data, "  backend "));
+    cr_assert_null(strstr((const char *)text.data, "autopurge"));
+    viv_buffer_fini(&text);
+}
