@@ -2,3 +2,4 @@ include tests/unit/base/local.mk
 include tests/unit/wire/local.mk
 include tests/unit/zkdata/local.mk
 include tests/unit/server/local.mk
+include tests/unit/backends/local.mk
