@@ -17,7 +17,8 @@
 
 enum viv_walk_kind { VIV_WALK_FULL, VIV_WALK_DELTA };
 
-/* From here on the tree remembers which rows changed (needed for deltas; costs a bit per node). */
+/* From here on the tree remembers which rows changed (needed for deltas; costs a bit per node). Called before an image
+ * is loaded it also covers the rows that loading drops; what loading itself brings does not count as changed. */
 void viv_tree_track_changes(struct viv_tree *tree);
 void viv_tree_walk_begin(struct viv_tree *tree, enum viv_walk_kind kind);
 /* Appends rows until about bytes_max; false when the walk is complete. */
@@ -43,6 +44,9 @@ void viv_tree_stream_end(struct viv_tree_stream *stream);
  * stream); *done after the signature. VIV_ERR_MALFORMED. Also the body of a snapshot file behind its header. */
 struct viv_tree_loader;
 struct viv_tree_loader *viv_tree_loader_begin(struct viv_tree *empty_tree);
+/* Call before the first byte: the stream ends with the nodes' terminator, which then is the last byte used and sets
+ * *done (a snapshot file has its seal there instead of the signature). */
+void viv_tree_loader_expect_no_signature(struct viv_tree_loader *loader);
 viv_status viv_tree_loader_feed(struct viv_tree_loader *loader, struct viv_bytes bytes, size_t *used,
                                 bool *done) VIV_MUST_USE;
 /* Sets the tree's zxid; frees the loader. */

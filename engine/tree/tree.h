@@ -24,6 +24,10 @@ enum { VIV_NODE_NONE = 0, VIV_NODE_ROOT = 1 };
 #define VIV_OWNER_TTL_MARK  ((uint64_t)0xff00000000000000)
 #define VIV_TTL_MS_MAX      ((INT64_C(1) << 40) - 1)
 
+/* A znode must fit into one row (base/row.h): more data, or a longer name, is malformed for the tree and refused by
+ * prepare. */
+#define VIV_ZNODE_DATA_BYTES_MAX (15 << 20)
+
 /* A znode as it stands; borrows until the tree changes. */
 struct viv_znode {
     viv_node_id id, parent;

@@ -3,3 +3,4 @@ include tests/unit/wire/local.mk
 include tests/unit/zkdata/local.mk
 include tests/unit/server/local.mk
 include tests/unit/backends/local.mk
+include tests/unit/tree/local.mk
