@@ -48,7 +48,6 @@ struct viv_client_port {
     uv_tcp_t listener;
     bool is_listening, is_stopping;
     bool is_paused; /* all connections */
-    bool is_first_seen;
     uint64_t rejected, looked_ms;
     struct client **slots;
     size_t slot_count;
@@ -378,10 +377,6 @@ static void accept_client(struct viv_client_port *port, struct client *client)
     (void)uv_tcp_nodelay(&client->handle, 1);
     viv_outbox_init(&client->outbox, (uv_stream_t *)&client->handle, on_written, client);
     add_client(port, client);
-    if (!port->is_first_seen) {
-        port->is_first_seen = true;
-        viv_trace_record(&port->server->trace, 0, VIV_TRACE_FIRST_CONN, 0, 0);
-    }
     viv_server_step(port->server, &(struct viv_event){.kind = VIV_EVENT_CLIENT_OPEN,
                                                       .conn = client->id,
                                                       .bytes = viv_bytes_text(client->address.text)});

@@ -6,8 +6,7 @@
 #include "base/assert.h"
 #include "server/mailbox.h"
 
-/* One write takes at most about this much, so that its size fits every store's batch header with room to spare. */
-enum { BATCH_BYTES_MAX = 16 << 20, BATCH_RUNS_MAX = 4096 };
+enum { BATCH_RUNS_MAX = 4096 };
 
 struct log_task {
     enum viv_action_kind kind;
@@ -75,7 +74,7 @@ static size_t append_neighbours(struct viv_log_thread *thread, const struct log_
     for (; used < count && tasks[used].kind == VIV_ACTION_LOG_APPEND; used++) {
         const struct log_task *task = &tasks[used];
         size_t task_bytes = entries_bytes(task);
-        if (thread->runs.size > 0 && (batch_bytes + task_bytes > BATCH_BYTES_MAX ||
+        if (thread->runs.size > 0 && (batch_bytes + task_bytes > thread->config.batch_bytes_max ||
                                       thread->runs.size >= BATCH_RUNS_MAX * sizeof(struct viv_log_run))) {
             write_runs(thread);
             batch_bytes = 0;

@@ -15,6 +15,7 @@ struct viv_log_thread_config {
     struct viv_log *log;
     const char *path; /* for messages; borrowed */
     struct viv_completion_sink done;
+    uint64_t batch_bytes_max;     /* about the most that one write takes */
     uint64_t room_bytes;          /* after so many appended bytes `used` is called */
     viv_completion_wake_fn *used; /* on the log thread: the log may need new room */
     void *ctx;

@@ -68,6 +68,15 @@ static void print_help(void)
     viv_buffer_fini(&keys);
 }
 
+static void print_version(void)
+{
+    printf("vivarium %s\ndefault backend: %s\nbackends:", PACKAGE_VERSION, viv_configuration_default());
+    for (const struct viv_configuration *c = viv_configurations; c->name != NULL; c++) {
+        printf(" %s", c->name);
+    }
+    printf("\n");
+}
+
 static enum viv_exit run_file(const char *path)
 {
     struct viv_config_backend items[BACKENDS_MAX];
@@ -98,7 +107,7 @@ int main(int argc, char **argv)
         return VIV_EXIT_OK;
     }
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        printf("vivarium %s\n", PACKAGE_VERSION);
+        print_version();
         return VIV_EXIT_OK;
     }
     if (argc != 2 || argv[1][0] == '-') {

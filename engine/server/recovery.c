@@ -117,6 +117,9 @@ static viv_status replay_log(const struct viv_recovery *recovery, struct viv_log
     viv_log_bounds(log, 0, &bounds);
     /* An image newer than what the log begins with needs only what follows; an older log start is told by the node. */
     uint64_t after = phases->mark.zxid_start > bounds.base_zxid ? phases->mark.zxid_start : bounds.base_zxid;
+    if (after >= bounds.last_zxid) {
+        return viv_node_recover_end(node, &bounds);
+    }
     struct viv_log_iter *iter;
     VIV_TRY(viv_log_iter_open(log, 0, after, bounds.last_zxid, &iter));
     struct viv_entry *entries = viv_alloc(REPLAY_ENTRIES_MAX * sizeof *entries);

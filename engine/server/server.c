@@ -214,6 +214,7 @@ static void start_threads(struct viv_server *server)
         .log = server->stores.log,
         .path = server->data.log_path,
         .done = done,
+        .batch_bytes_max = (uint64_t)server->config->segment_bytes / 4,
         .room_bytes = (uint64_t)server->config->segment_bytes / 4,
         .used = want_room,
         .ctx = server,
