@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "tree/acl.h"
+#include "tree/znode.h"
 #include "wire/path.h"
 #include "wire/reply_code.h"
 

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/endian.h"
+#include "tree/znode.h"
 
 enum { NONE = 0xffffffff, KEPT_BYTES_MAX = 4096 };
 

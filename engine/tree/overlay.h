@@ -71,10 +71,4 @@ void viv_overlay_applied(struct viv_overlay *overlay, uint64_t zxid);
 /* Takes back the records of this zxid, which must be the newest. */
 void viv_overlay_rollback(struct viv_overlay *overlay, uint64_t zxid);
 
-/* What a raw owner value means. */
-static inline bool viv_owner_is_session(int64_t owner)
-{
-    return owner != 0 && owner != VIV_OWNER_CONTAINER && ((uint64_t)owner >> 56) != 0xff;
-}
-
 #endif /* VIV_TREE_OVERLAY_H */

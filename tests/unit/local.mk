@@ -4,3 +4,4 @@ include tests/unit/zkdata/local.mk
 include tests/unit/server/local.mk
 include tests/unit/backends/local.mk
 include tests/unit/tree/local.mk
+include tests/unit/prepare/local.mk

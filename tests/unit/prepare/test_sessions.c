@@ -1,0 +1,117 @@
+#include "tests/support/hex.h"
+#include "tests/support/viv_test.h"
+#include "tests/support/world.h"
+#include "wire/reply_code.h"
+
+enum { PERSISTENT = 0, EPHEMERAL = 1 };
+#define SECOND_SESSION INT64_C(0x010000124f4c0001)
+
+static void expect_record(const struct viv_world *world, const char *type, const char *record)
+{
+    struct viv_bytes body = viv_world_body(world);
+    viv_hex_expect(viv_bytes_of(body.data + VIV_TXN_HEADER_BYTES - 4, 4), type);
+    viv_hex_expect(viv_bytes_of(body.data + VIV_TXN_HEADER_BYTES, body.size - VIV_TXN_HEADER_BYTES), record);
+}
+
+VIV_TEST(prepare_sessions, a_session_that_is_only_proposed_may_already_write)
+{
+    struct viv_world world;
+    viv_world_init(&world);
+    cr_assert_eq(viv_world_create_session(&world, SECOND_SESSION), 0);
+    expect_record(&world, "fffffff6", "00007530");
+    world.session_id = SECOND_SESSION;
+    cr_assert_eq(viv_world_create(&world, "/e", EPHEMERAL), 0);
+    viv_world_settle(&world);
+    cr_assert_eq(viv_world_create(&world, "/f", EPHEMERAL), 0);
+    viv_world_settle(&world);
+    viv_world_fini(&world);
+}
+
+VIV_TEST(prepare_sessions, closing_lists_applied_and_pending_ephemerals_in_order)
+{
+    struct viv_world world;
+    viv_world_init(&world);
+    cr_assert_eq(viv_world_create_session(&world, SECOND_SESSION), 0);
+    cr_assert_eq(viv_world_create(&world, "/p", PERSISTENT), 0);
+    cr_assert_eq(viv_world_create(&world, "/p/z", EPHEMERAL), 0);
+    cr_assert_eq(viv_world_create(&world, "/p/gone", EPHEMERAL), 0);
+    cr_assert_eq(viv_world_create(&world, "/p/set", EPHEMERAL), 0);
+    viv_world_settle(&world);
+    cr_assert_eq(viv_world_delete(&world, "/p/gone", -1), 0);
+    cr_assert_eq(viv_world_set_data(&world, "/p/set", "v", -1), 0);
+    cr_assert_eq(viv_world_create(&world, "/a", EPHEMERAL), 0);
+    cr_assert_eq(viv_world_create(&world, "/p/plain", PERSISTENT), 0);
+    world.session_id = SECOND_SESSION;
+    cr_assert_eq(viv_world_create(&world, "/p/gone", EPHEMERAL), 0);
+    cr_assert_eq(viv_world_close_session(&world, VIV_WORLD_SESSION), 0);
+    expect_record(&world, "fffffff5", "00000003 00000002 2f61 00000006 2f702f736574 00000004 2f702f7a");
+    cr_assert_eq(viv_world_close_session(&world, SECOND_SESSION), 0);
+    expect_record(&world, "fffffff5", "00000001 00000007 2f702f676f6e65");
+    viv_world_settle(&world);
+    viv_world_fini(&world);
+}
+
+VIV_TEST(prepare_sessions, nothing_is_accepted_from_a_session_that_is_closing_or_closed)
+{
+    struct viv_world world;
+    viv_world_init(&world);
+    cr_assert_eq(viv_world_close_session(&world, VIV_WORLD_SESSION), 0);
+    for (int round = 0; round < 2; round++) { /* pending, then applied */
+        cr_assert_eq(viv_world_create(&world, "/n", PERSISTENT), VIV_REPLY_SESSION_EXPIRED);
+        cr_assert_eq(viv_world_delete(&world, "/n", -1), VIV_REPLY_SESSION_EXPIRED);
+        cr_assert_eq(viv_world_close_session(&world, VIV_WORLD_SESSION), VIV_REPLY_SESSION_EXPIRED);
+        viv_world_encode_step(&world.record, VIV_OP_CHECK);
+        viv_world_encode_path_version(&world.record, "/", -1);
+        viv_world_encode_end(&world.record);
+        cr_assert_eq(viv_world_prepare(&world, VIV_OP_MULTI), VIV_REPLY_SESSION_EXPIRED);
+        viv_world_settle(&world);
+    }
+    viv_world_fini(&world);
+}
+
+VIV_TEST(prepare_sessions, what_a_closing_session_owned_is_gone_for_the_next_request)
+{
+    struct viv_world world;
+    viv_world_init(&world);
+    cr_assert_eq(viv_world_create_session(&world, SECOND_SESSION), 0);
+    cr_assert_eq(viv_world_create(&world, "/p", PERSISTENT), 0);
+    cr_assert_eq(viv_world_create(&world, "/p/lock", EPHEMERAL), 0);
+    cr_assert_eq(viv_world_close_session(&world, VIV_WORLD_SESSION), 0);
+    world.session_id = SECOND_SESSION;
+    cr_assert_eq(viv_world_set_data(&world, "/p/lock", "v", -1), VIV_REPLY_NO_NODE);
+    cr_assert_eq(viv_world_create(&world, "/p/lock", EPHEMERAL), 0);
+    cr_assert_eq(viv_world_delete(&world, "/p/lock", -1), 0);
+    cr_assert_eq(viv_world_delete(&world, "/p", -1), 0);
+    viv_world_settle(&world);
+    viv_world_fini(&world);
+}
+
+VIV_TEST(prepare_sessions, what_is_applied_is_forgotten_and_what_is_younger_is_kept)
+{
+    struct viv_world world;
+    viv_world_init(&world);
+    cr_assert_eq(viv_world_create(&world, "/n", PERSISTENT), 0);
+    cr_assert_eq(viv_world_set_data(&world, "/n", "1", 0), 0);
+    cr_assert_eq(viv_world_set_data(&world, "/n", "2", 1), 0);
+    viv_world_apply(&world);
+    cr_assert_eq(viv_world_set_data(&world, "/n", "3", 0), VIV_REPLY_BAD_VERSION);
+    viv_world_apply(&world);
+    cr_assert_eq(viv_world_set_data(&world, "/n", "3", 2), 0);
+    viv_world_settle(&world);
+    cr_assert_eq(viv_world_delete(&world, "/n", 3), 0);
+    viv_world_settle(&world);
+    viv_world_fini(&world);
+}
+
+/* A new leader starts from its tree: what the old one had proposed here is not pending any more. */
+VIV_TEST(prepare_sessions, a_reset_forgets_everything_pending)
+{
+    struct viv_world world;
+    viv_world_init(&world);
+    cr_assert_eq(viv_world_create(&world, "/n", PERSISTENT), 0);
+    cr_assert_eq(viv_world_create(&world, "/n", PERSISTENT), VIV_REPLY_NODE_EXISTS);
+    cr_assert_eq(viv_world_close_session(&world, VIV_WORLD_SESSION), 0);
+    viv_preparer_reset(world.preparer, world.tree);
+    cr_assert_eq(viv_world_create(&world, "/n", PERSISTENT), 0);
+    viv_world_fini(&world);
+}
