@@ -6,3 +6,18 @@ ROUNDS = 200
 kill-rounds: all
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/crash/kill_rounds.py --rounds $(ROUNDS) --backend all
 .PHONY: kill-rounds
+
+check_PROGRAMS += store_driver
+store_driver_SOURCES = %reldir%/store_driver.c %reldir%/store_model.c %reldir%/store_model.h
+store_driver_LDADD = $(viv_libs)
+
+# Preloaded, hence a shared object; made by hand because nothing else here is one.
+check_DATA = syscall_shim.so
+CLEANFILES += syscall_shim.so
+EXTRA_DIST += tests/support/syscall_shim.c
+syscall_shim.so: tests/support/syscall_shim.c
+	$(AM_V_CC)$(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra $(CPPFLAGS) -O1 -fPIC -shared -o $@ \
+		$(top_srcdir)/tests/support/syscall_shim.c -ldl
+
+dist_check_SCRIPTS += %reldir%/test_store_sweep.py
+TESTS += %reldir%/test_store_sweep.py
