@@ -258,7 +258,8 @@ static viv_status replace_image(struct viv_state *state)
 
 static viv_status commit_rows(struct viv_state *state, const struct viv_state_mark *mark)
 {
-    bool has_previous = state->kind != VIV_CHECKPOINT_INSTALL && state->image_status == VIV_OK;
+    bool has_previous = state->kind != VIV_CHECKPOINT_INSTALL && state->image_status == VIV_OK &&
+                        state->mark.mark.zxid_start <= mark->zxid_start;
     state->pending.mark = *mark;
     state->pending.previous_start = has_previous ? state->mark.mark.zxid_start : mark->zxid_start;
     VIV_TRY(write_run(state));
