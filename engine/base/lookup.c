@@ -25,13 +25,6 @@ void viv_lookup_fini(struct viv_lookup *lookup)
     *lookup = (struct viv_lookup){0};
 }
 
-void viv_lookup_clear(struct viv_lookup *lookup)
-{
-    if (lookup->count > 0) {
-        fill_free(lookup);
-    }
-}
-
 static void place(struct viv_lookup *lookup, uint32_t hash, uint32_t item)
 {
     uint32_t at = hash & (lookup->capacity - 1);

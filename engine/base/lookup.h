@@ -23,7 +23,6 @@ struct viv_lookup {
 uint32_t viv_lookup_hash(struct viv_bytes key);
 
 void viv_lookup_fini(struct viv_lookup *lookup);
-void viv_lookup_clear(struct viv_lookup *lookup); /* keeps the capacity */
 void viv_lookup_add(struct viv_lookup *lookup, uint32_t hash, uint32_t item);
 /* The pair must be there. */
 void viv_lookup_remove(struct viv_lookup *lookup, uint32_t hash, uint32_t item);

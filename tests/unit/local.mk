@@ -5,3 +5,4 @@ include tests/unit/server/local.mk
 include tests/unit/backends/local.mk
 include tests/unit/tree/local.mk
 include tests/unit/prepare/local.mk
+include tests/unit/node/local.mk
