@@ -1,1 +1,11 @@
-libcore_a_SOURCES += %reldir%/zab.h
+libcore_a_SOURCES += \
+	%reldir%/durable.c %reldir%/durable.h \
+	%reldir%/election.c %reldir%/election.h \
+	%reldir%/election_policy.c %reldir%/election_policy.h \
+	%reldir%/history.c %reldir%/history.h \
+	%reldir%/leader.c %reldir%/leader.h \
+	%reldir%/learner.c %reldir%/learner.h \
+	%reldir%/quorum.c %reldir%/quorum.h \
+	%reldir%/sync.c %reldir%/sync.h \
+	%reldir%/zab.c %reldir%/zab.h %reldir%/zab_internal.h \
+	%reldir%/zab_output.c

@@ -1,0 +1,95 @@
+#include "zab/durable.h"
+
+#include "base/arena.h"
+#include "base/assert.h"
+#include "zab/zab_internal.h"
+
+void viv_durable_append(struct viv_zab *zab)
+{
+    struct viv_durable *durable = &zab->durable;
+    size_t index = viv_history_above(&zab->history, durable->issued_zxid);
+    size_t count = zab->history.count - index;
+    if (count == 0) {
+        return;
+    }
+    VIV_ASSERT(!durable->installing); /* the installation would wipe them out of the log */
+    if (durable->issued_zxid == durable->last_zxid) {
+        durable->waiting_since_ms = zab->now_ms;
+    }
+    struct viv_entry *entries = viv_arena_alloc(zab->out->arena, count * sizeof *entries);
+    for (size_t i = 0; i < count; i++) {
+        entries[i] = *viv_history_at(&zab->history, index + i);
+    }
+    struct viv_zab_output *output = viv_zab_emit(zab, VIV_ZAB_APPEND);
+    output->entries = entries;
+    output->entry_count = count;
+    output->zxid = zab->history.committed_zxid;
+    durable->issued_zxid = zab->history.last_zxid;
+}
+
+void viv_durable_epochs(struct viv_zab *zab, uint32_t accepted, uint32_t current, enum viv_durable_next next)
+{
+    struct viv_durable *durable = &zab->durable;
+    VIV_ASSERT(!durable->epochs_pending);
+    VIV_ASSERT(accepted >= durable->accepted_epoch && current >= durable->current_epoch);
+    VIV_ASSERT(current <= accepted);
+    durable->epochs_pending = true;
+    durable->accepted_asked = accepted;
+    durable->current_asked = current;
+    durable->next = next;
+    struct viv_zab_output *output = viv_zab_emit(zab, VIV_ZAB_EPOCHS);
+    output->accepted_epoch = accepted;
+    output->current_epoch = current;
+}
+
+void viv_durable_truncate(struct viv_zab *zab, uint64_t zxid)
+{
+    struct viv_durable *durable = &zab->durable;
+    VIV_ASSERT(viv_durable_is_idle(durable));
+    VIV_ASSERT(viv_history_contains(&zab->history, zxid));
+    viv_history_truncate(&zab->history, zxid);
+    durable->last_zxid = durable->issued_zxid = zxid;
+    durable->truncating = true;
+    viv_zab_emit(zab, VIV_ZAB_TRUNCATE)->zxid = zxid;
+}
+
+bool viv_durable_is_idle(const struct viv_durable *durable)
+{
+    return durable->last_zxid == durable->issued_zxid && !durable->epochs_pending && !durable->truncating &&
+           !durable->installing;
+}
+
+void viv_durable_stored(struct viv_zab *zab, uint64_t zxid)
+{
+    struct viv_durable *durable = &zab->durable;
+    VIV_ASSERT(zxid <= durable->issued_zxid);
+    VIV_ASSERT(zxid >= durable->last_zxid);
+    durable->last_zxid = zxid;
+    durable->waiting_since_ms = zab->now_ms;
+}
+
+enum viv_durable_next viv_durable_epochs_stored(struct viv_zab *zab)
+{
+    struct viv_durable *durable = &zab->durable;
+    VIV_ASSERT(durable->epochs_pending);
+    enum viv_durable_next next = durable->next;
+    durable->accepted_epoch = durable->accepted_asked;
+    durable->current_epoch = durable->current_asked;
+    durable->epochs_pending = false;
+    durable->next = VIV_DURABLE_NOBODY;
+    return next;
+}
+
+void viv_durable_truncated(struct viv_zab *zab)
+{
+    VIV_ASSERT(zab->durable.truncating);
+    zab->durable.truncating = false;
+}
+
+void viv_durable_installed(struct viv_zab *zab, uint64_t zxid)
+{
+    struct viv_durable *durable = &zab->durable;
+    VIV_ASSERT(durable->installing && durable->last_zxid == durable->issued_zxid);
+    durable->installing = false;
+    durable->last_zxid = durable->issued_zxid = zxid;
+}

@@ -1,0 +1,49 @@
+#ifndef VIV_ZAB_DURABLE_H
+#define VIV_ZAB_DURABLE_H
+
+#include "zab/zab.h"
+
+/* What is on the disk, what is on its way there, and which step waits for it (zab.md §13, D1-D8). Roles never look at
+ * what they asked for, only at what was answered. Answers come in the order of the questions; a role that is gone
+ * left its questions behind, and their answers then prove durability and nothing more.
+ *
+ * Does not know why something is stored: the continuation is a name that zab.c dispatches on. */
+
+/* Who goes on when the epochs are durable. */
+enum viv_durable_next {
+    VIV_DURABLE_NOBODY,
+    VIV_DURABLE_LEADER_PROMISED,  /* D2: LEADERINFO may be sent */
+    VIV_DURABLE_LEADER_ADOPTED,   /* D4: NEWLEADER may be sent */
+    VIV_DURABLE_LEARNER_PROMISED, /* D3: ACKEPOCH may be sent */
+    VIV_DURABLE_LEARNER_ADOPTED,  /* D5: NEWLEADER may be acknowledged */
+};
+
+struct viv_durable {
+    uint32_t accepted_epoch, current_epoch; /* on the disk */
+    uint64_t last_zxid;                     /* newest entry on the disk */
+    uint64_t issued_zxid;                   /* newest entry handed to the log */
+    uint64_t waiting_since_ms;              /* when the log last answered, while entries wait for it */
+    uint32_t accepted_asked, current_asked;
+    bool epochs_pending;
+    enum viv_durable_next next;
+    bool truncating;
+    bool installing;
+};
+
+/* Asks for the entries of the history that were not handed to the log yet. */
+void viv_durable_append(struct viv_zab *zab);
+/* Asks for the epochs; one question at a time. */
+void viv_durable_epochs(struct viv_zab *zab, uint32_t accepted, uint32_t current, enum viv_durable_next next);
+/* Cuts history and log above zxid, which the history contains. */
+void viv_durable_truncate(struct viv_zab *zab, uint64_t zxid);
+/* True when nothing is on its way: log and history are the same. Only then does an election begin. */
+bool viv_durable_is_idle(const struct viv_durable *durable);
+
+/* The answers. */
+void viv_durable_stored(struct viv_zab *zab, uint64_t zxid);
+enum viv_durable_next viv_durable_epochs_stored(struct viv_zab *zab);
+void viv_durable_truncated(struct viv_zab *zab);
+/* The history is reset by the caller. */
+void viv_durable_installed(struct viv_zab *zab, uint64_t zxid);
+
+#endif /* VIV_ZAB_DURABLE_H */

@@ -1,0 +1,297 @@
+#include "zab/election.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "zab/zab_internal.h"
+
+enum { FINALIZE_MS = 200, RESEND_MS_MIN = 200, RESEND_MS_MAX = 1000 };
+
+/* "My database is empty and I do not trust it" in a Java server's vote. */
+#define ZXID_UNTRUSTED UINT64_MAX
+
+static uint64_t bit(int index)
+{
+    return UINT64_C(1) << index;
+}
+
+static struct viv_vote vote_of(const struct viv_zab *zab, const struct viv_candidate *candidate)
+{
+    return (struct viv_vote){
+        .state = VIV_LOOKING,
+        .leader = candidate->leader,
+        .zxid = candidate->zxid,
+        .round = zab->election.round,
+        .peer_epoch = candidate->peer_epoch,
+    };
+}
+
+static void send_vote(struct viv_zab *zab, viv_sid sid)
+{
+    const struct viv_election *election = &zab->election;
+    struct viv_zab_output *output = viv_zab_emit(zab, VIV_ZAB_VOTE_SEND);
+    output->sid = sid;
+    output->vote = zab->state == VIV_LOOKING ? vote_of(zab, &election->proposal) : election->serving;
+    output->vote.state = zab->state;
+    output->vote.config = viv_buffer_bytes(&zab->config_text);
+}
+
+static void broadcast(struct viv_zab *zab)
+{
+    for (size_t i = 0; i < zab->quorum.count; i++) {
+        if (zab->members[i].voter && zab->members[i].sid != zab->sid) {
+            send_vote(zab, zab->members[i].sid);
+        }
+    }
+}
+
+/* Observers propose the smallest of everything: they learn of the leader and never win. */
+static struct viv_candidate own_candidate(const struct viv_zab *zab)
+{
+    if (!zab->is_voter) {
+        return (struct viv_candidate){INT64_MIN, (uint64_t)INT64_MIN, INT64_MIN};
+    }
+    VIV_ASSERT(viv_durable_is_idle(&zab->durable)); /* D8 */
+    return (struct viv_candidate){zab->sid, zab->durable.last_zxid, (int64_t)zab->durable.current_epoch};
+}
+
+static bool is_voter(const struct viv_zab *zab, viv_sid sid)
+{
+    return viv_quorum_voter(&zab->quorum, sid) != 0;
+}
+
+static bool ballots_agree(const struct viv_ballot *a, const struct viv_ballot *b)
+{
+    if (!a->present || !b->present || a->candidate.leader != b->candidate.leader ||
+        a->candidate.peer_epoch != b->candidate.peer_epoch) {
+        return false;
+    }
+    if (a->state != VIV_LOOKING && b->state != VIV_LOOKING) {
+        return true; /* servers that joined at different times report different rounds and zxids */
+    }
+    return a->round == b->round && a->candidate.zxid == b->candidate.zxid;
+}
+
+static uint64_t agreeing(const struct viv_zab *zab, const struct viv_ballot *ballots, const struct viv_ballot *with)
+{
+    uint64_t set = 0;
+    for (size_t i = 0; i < zab->quorum.count; i++) {
+        set |= ballots_agree(&ballots[i], with) ? bit((int)i) : 0;
+    }
+    return set;
+}
+
+static struct viv_ballot own_ballot(const struct viv_zab *zab)
+{
+    return (struct viv_ballot){true, VIV_LOOKING, zab->election.round, zab->election.proposal};
+}
+
+static void propose(struct viv_zab *zab, const struct viv_candidate *candidate)
+{
+    struct viv_election *election = &zab->election;
+    election->proposal = *candidate;
+    if (zab->is_voter) {
+        election->seen[viv_quorum_index(&zab->quorum, zab->sid)] = own_ballot(zab);
+    }
+    broadcast(zab);
+}
+
+static void decide(struct viv_zab *zab, const struct viv_candidate *candidate, uint64_t supporters)
+{
+    struct viv_election *election = &zab->election;
+    VIV_ASSERT(is_voter(zab, candidate->leader));
+    VIV_ASSERT(election->is_open);
+    election->is_open = false;
+    election->supporters = supporters;
+    election->serving = vote_of(zab, candidate);
+    viv_zab_elected(zab, candidate->leader);
+}
+
+/* After something changed: has a quorum agreed with what we propose? */
+static void count(struct viv_zab *zab)
+{
+    struct viv_election *election = &zab->election;
+    struct viv_ballot own = own_ballot(zab);
+    uint64_t agreed = agreeing(zab, election->seen, &own);
+    if (!viv_quorum_has(&zab->quorum, agreed)) {
+        election->is_agreed = false;
+        return;
+    }
+    uint64_t expected = zab->quorum.voters & ~election->absent;
+    if ((expected & ~agreed) == 0) {
+        decide(zab, &election->proposal, agreed);
+        return;
+    }
+    if (!election->is_agreed) {
+        election->is_agreed = true;
+        election->decide_at_ms = zab->now_ms + FINALIZE_MS;
+    }
+}
+
+static void looking_vote(struct viv_zab *zab, int index, const struct viv_ballot *ballot)
+{
+    struct viv_election *election = &zab->election;
+    viv_sid sid = zab->members[index].sid;
+    if (ballot->candidate.zxid == ZXID_UNTRUSTED) {
+        return;
+    }
+    if (ballot->round < election->round) {
+        send_vote(zab, sid);
+        return;
+    }
+    if (ballot->round > election->round) {
+        struct viv_candidate own = own_candidate(zab);
+        election->round = ballot->round;
+        memset(election->seen, 0, sizeof election->seen);
+        election->is_agreed = false;
+        propose(zab, zab->policy->better(&ballot->candidate, &own) ? &ballot->candidate : &own);
+    } else if (zab->policy->better(&ballot->candidate, &election->proposal)) {
+        election->is_agreed = false;
+        propose(zab, &ballot->candidate);
+    } else if ((election->answered & bit(index)) == 0) {
+        send_vote(zab, sid); /* it may have come up after our vote was sent */
+    }
+    election->answered |= bit(index);
+    election->seen[index] = *ballot;
+    count(zab);
+}
+
+/* May the votes in `ballots` make us follow or lead? */
+static bool leader_is_sure(const struct viv_zab *zab, const struct viv_ballot *ballots, const struct viv_ballot *ballot)
+{
+    if (ballot->candidate.leader == zab->sid) {
+        return ballot->round == zab->election.round;
+    }
+    int index = viv_quorum_index(&zab->quorum, ballot->candidate.leader);
+    return ballots[index].present && ballots[index].state == VIV_LEADING;
+}
+
+static void settled_vote(struct viv_zab *zab, int index, const struct viv_ballot *ballot)
+{
+    struct viv_election *election = &zab->election;
+    if (ballot->round == election->round) {
+        election->seen[index] = *ballot;
+        uint64_t agreed = agreeing(zab, election->seen, ballot);
+        if (viv_quorum_has(&zab->quorum, agreed) && leader_is_sure(zab, election->seen, ballot)) {
+            decide(zab, &ballot->candidate, agreed);
+            return;
+        }
+    }
+    election->settled[index] = *ballot;
+    uint64_t agreed = agreeing(zab, election->settled, ballot);
+    if (viv_quorum_has(&zab->quorum, agreed) && leader_is_sure(zab, election->settled, ballot)) {
+        election->round = ballot->round;
+        decide(zab, &ballot->candidate, agreed);
+    }
+}
+
+static void heed(struct viv_zab *zab, int index, const struct viv_ballot *ballot)
+{
+    VIV_ASSERT(zab->state == VIV_LOOKING && zab->election.is_open);
+    if (!is_voter(zab, ballot->candidate.leader)) {
+        return;
+    }
+    zab->election.absent &= ~bit(index);
+    if (ballot->state == VIV_LOOKING) {
+        looking_vote(zab, index, ballot);
+    } else if (ballot->state == VIV_FOLLOWING || ballot->state == VIV_LEADING) {
+        settled_vote(zab, index, ballot);
+    }
+}
+
+void viv_election_vote(struct viv_zab *zab, viv_sid sid, const struct viv_vote *vote)
+{
+    struct viv_election *election = &zab->election;
+    int index = viv_quorum_index(&zab->quorum, sid);
+    bool has_vote = zab->state != VIV_LOOKING || election->is_open;
+    if (index < 0 || sid == zab->sid || zab->standalone) {
+        return;
+    }
+    if (!zab->members[index].voter) {
+        if (vote->state == VIV_LOOKING && has_vote) {
+            send_vote(zab, sid);
+        }
+        return;
+    }
+    struct viv_ballot ballot = {true, vote->state, vote->round, {vote->leader, vote->zxid, vote->peer_epoch}};
+    if (zab->state != VIV_LOOKING) {
+        if (vote->state == VIV_LOOKING) {
+            send_vote(zab, sid);
+            viv_leader_lost_supporter(zab, index, vote->round);
+            viv_learner_heard_vote(zab, sid, vote->round);
+        }
+        return;
+    }
+    if (election->is_open) {
+        heed(zab, index, &ballot);
+    } else {
+        election->early[index] = ballot;
+    }
+}
+
+void viv_election_begin(struct viv_zab *zab, viv_sid lost)
+{
+    struct viv_election *election = &zab->election;
+    VIV_ASSERT(zab->state == VIV_LOOKING);
+    uint64_t round = election->round;
+    *election = (struct viv_election){.round = round, .absent = viv_quorum_voter(&zab->quorum, lost)};
+    zab->elections++;
+    viv_zab_trace(zab, VIV_TRACE_LOOKING, 0, 0);
+    viv_election_open(zab);
+}
+
+/* Nobody agrees on its own with a quorum of several; a lone voter does. */
+void viv_election_open(struct viv_zab *zab)
+{
+    struct viv_election *election = &zab->election;
+    if (zab->state != VIV_LOOKING || election->is_open || !viv_durable_is_idle(&zab->durable)) {
+        return;
+    }
+    VIV_ASSERT(zab->history.last_zxid == zab->durable.last_zxid);
+    election->is_open = true;
+    election->round++;
+    election->resend_wait_ms = RESEND_MS_MIN;
+    election->resend_at_ms = zab->now_ms + election->resend_wait_ms;
+    struct viv_candidate own = own_candidate(zab);
+    propose(zab, &own);
+    count(zab);
+    for (size_t i = 0; i < zab->quorum.count && election->is_open; i++) {
+        struct viv_ballot early = election->early[i];
+        if (early.present) {
+            heed(zab, (int)i, &early);
+        }
+    }
+}
+
+void viv_election_tick(struct viv_zab *zab)
+{
+    struct viv_election *election = &zab->election;
+    if (zab->state != VIV_LOOKING || !election->is_open) {
+        return;
+    }
+    if (election->is_agreed && zab->now_ms >= election->decide_at_ms) {
+        struct viv_ballot own = own_ballot(zab);
+        decide(zab, &election->proposal, agreeing(zab, election->seen, &own));
+        return;
+    }
+    if (zab->now_ms >= election->resend_at_ms) {
+        broadcast(zab);
+        election->answered = 0;
+        bool at_most = 2 * election->resend_wait_ms > RESEND_MS_MAX;
+        election->resend_wait_ms = at_most ? RESEND_MS_MAX : 2 * election->resend_wait_ms;
+        /* Servers that lost the same leader should not speak in unison for ever. */
+        election->resend_at_ms = zab->now_ms + election->resend_wait_ms + viv_rng_below(&zab->rng, RESEND_MS_MIN / 4);
+    }
+}
+
+void viv_election_announce(struct viv_zab *zab)
+{
+    VIV_ASSERT(zab->state != VIV_LOOKING);
+    broadcast(zab);
+}
+
+void viv_election_established(struct viv_zab *zab, uint32_t epoch)
+{
+    VIV_ASSERT((int64_t)epoch >= zab->election.serving.peer_epoch);
+    zab->election.serving.peer_epoch = (int64_t)epoch;
+}

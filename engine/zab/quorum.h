@@ -1,0 +1,25 @@
+#ifndef VIV_ZAB_QUORUM_H
+#define VIV_ZAB_QUORUM_H
+
+#include "base/limits.h"
+#include "zab/zab.h"
+
+/* Which sets of servers may decide: majorities of the voters. A set is a mask over member indexes. Does not know what
+ * is being decided; weights, groups or a second configuration would be added here and nowhere else. */
+
+struct viv_quorum {
+    const struct viv_zab_member *members; /* borrowed, in the order of the configuration */
+    size_t count;                         /* <= VIV_MEMBERS_MAX */
+    uint64_t voters;
+};
+
+void viv_quorum_init(struct viv_quorum *quorum, const struct viv_zab_member *members, size_t count);
+/* -1 when the server is not a member. */
+int viv_quorum_index(const struct viv_quorum *quorum, viv_sid sid);
+/* The mask of one voter; 0 for observers and strangers. */
+uint64_t viv_quorum_voter(const struct viv_quorum *quorum, viv_sid sid);
+bool viv_quorum_has(const struct viv_quorum *quorum, uint64_t set);
+/* The highest zxid that a quorum has reached, when each member has reached zxids[its index]. */
+uint64_t viv_quorum_zxid(const struct viv_quorum *quorum, const uint64_t zxids[VIV_MEMBERS_MAX]);
+
+#endif /* VIV_ZAB_QUORUM_H */

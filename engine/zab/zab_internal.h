@@ -1,0 +1,75 @@
+#ifndef VIV_ZAB_ZAB_INTERNAL_H
+#define VIV_ZAB_ZAB_INTERNAL_H
+
+#include "base/rng.h"
+#include "base/stage.h"
+#include "zab/durable.h"
+#include "zab/election.h"
+#include "zab/history.h"
+#include "zab/leader.h"
+#include "zab/learner.h"
+#include "zab/quorum.h"
+
+/* What the modules of this room share: the whole state machine, and how it speaks. No other room includes this. */
+
+struct viv_zab {
+    /* the configuration */
+    viv_gid gid;
+    viv_sid sid;
+    bool standalone;
+    bool is_voter;
+    struct viv_zab_member *members;
+    struct viv_quorum quorum;
+    struct viv_buffer config_text;
+    uint64_t config_version;
+    uint64_t tick_ms, init_limit_ms, sync_limit_ms;
+    const struct viv_election_policy *policy;
+    struct viv_rng rng;
+
+    /* where it stands */
+    uint64_t now_ms;
+    enum viv_server_state state;
+    enum viv_zab_phase phase;
+    viv_sid leader_sid; /* 0: none */
+    struct viv_durable durable;
+    struct viv_history history;
+    uint64_t trim_zxid; /* delivered long enough ago for nobody to borrow its body */
+    struct viv_election election;
+    struct viv_leader leader;
+    struct viv_learner learner;
+    uint64_t proposals, commits, elections;
+
+    struct viv_zab_outputs *out; /* of the input being processed */
+};
+
+#define VIV_ZAB_ROOM "zab" /* in log lines */
+/* Epochs travel as signed 32-bit integers. */
+#define VIV_ZAB_EPOCH_MAX 0x7ffffffeU
+
+/* ---- zab_output.c ---- */
+struct viv_zab_output *viv_zab_emit(struct viv_zab *zab, enum viv_zab_output_kind kind);
+/* A packet without data. */
+void viv_zab_send(struct viv_zab *zab, uint32_t link, enum viv_packet_type type, uint64_t zxid);
+void viv_zab_send_data(struct viv_zab *zab, uint32_t link, enum viv_packet_type type, uint64_t zxid,
+                       struct viv_bytes data);
+/* A packet of the node's. */
+void viv_zab_pass(struct viv_zab *zab, uint32_t link, const struct viv_packet *packet);
+/* A packet for the node. */
+void viv_zab_passed(struct viv_zab *zab, uint32_t link, viv_sid sid, const struct viv_packet *packet);
+void viv_zab_close(struct viv_zab *zab, uint32_t link);
+void viv_zab_trace(struct viv_zab *zab, enum viv_trace_code code, uint64_t a, uint64_t b);
+void viv_zab_fatal(struct viv_zab *zab, const char *text);
+/* Bytes that live as long as the outputs. */
+struct viv_bytes viv_zab_keep(struct viv_zab *zab, struct viv_bytes bytes);
+
+/* ---- zab.c ---- */
+/* Changes role or phase (the move must be in the table) and tells. */
+void viv_zab_move(struct viv_zab *zab, enum viv_server_state state, enum viv_zab_phase phase, viv_sid leader);
+/* The election was decided. */
+void viv_zab_elected(struct viv_zab *zab, viv_sid leader);
+/* Gives up the role, whatever it is, and looks for a leader. `reason` is for the log. */
+void viv_zab_leave(struct viv_zab *zab, const char *reason);
+/* Delivers what is committed and durable. */
+void viv_zab_deliver(struct viv_zab *zab);
+
+#endif /* VIV_ZAB_ZAB_INTERNAL_H */
