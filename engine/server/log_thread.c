@@ -1,12 +1,19 @@
 #include "server/log_thread.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/assert.h"
 #include "server/mailbox.h"
 
-enum { BATCH_RUNS_MAX = 4096 };
+enum {
+    BATCH_RUNS_MAX = 4096,
+    INLINE_BYTES_MAX = 64 << 10,
+    SLOW_SYNC_NS = 1000000, /* a caller is never held up longer than this knowingly */
+    SLOW_SYNC_REMEMBERED_NS = 1000000000,
+};
 
 struct log_task {
     enum viv_action_kind kind;
@@ -26,7 +33,17 @@ struct viv_log_thread {
     struct viv_buffer runs; /* log thread side, kept between batches for their memory */
     struct viv_buffer done;
     uint64_t bytes_since_used;
+
+    atomic_size_t busy;               /* tasks handed over and not finished: 0 gives the log to the caller */
+    _Atomic uint64_t slow_sync_at_ns; /* when a sync last took long */
 };
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
 
 static void check(struct viv_log_thread *thread, const char *phase, viv_status status)
 {
@@ -58,6 +75,26 @@ static void write_runs(struct viv_log_thread *thread)
     viv_buffer_clear(&thread->runs);
 }
 
+static void sync_log(struct viv_log_thread *thread)
+{
+    uint64_t begin_ns = now_ns();
+    check(thread, "sync", viv_log_sync(thread->config.log));
+    uint64_t end_ns = now_ns();
+    if (end_ns - begin_ns > SLOW_SYNC_NS) {
+        atomic_store(&thread->slow_sync_at_ns, end_ns);
+    }
+}
+
+/* Asks for room once enough was appended. */
+static void note_bytes(struct viv_log_thread *thread, size_t bytes)
+{
+    thread->bytes_since_used += bytes;
+    if (thread->bytes_since_used >= thread->config.room_bytes) {
+        thread->bytes_since_used = 0;
+        thread->config.used(thread->config.ctx);
+    }
+}
+
 static size_t entries_bytes(const struct log_task *task)
 {
     size_t bytes = 0;
@@ -86,8 +123,8 @@ static size_t append_neighbours(struct viv_log_thread *thread, const struct log_
         note_done(thread, task);
     }
     write_runs(thread);
-    check(thread, "sync", viv_log_sync(thread->config.log));
-    thread->bytes_since_used += bytes;
+    sync_log(thread);
+    note_bytes(thread, bytes);
     return used;
 }
 
@@ -130,10 +167,7 @@ static void *run(void *arg)
             post_done(thread);
         }
         viv_buffer_clear(&taken);
-        if (thread->bytes_since_used >= thread->config.room_bytes) {
-            thread->bytes_since_used = 0;
-            thread->config.used(thread->config.ctx);
-        }
+        atomic_fetch_sub(&thread->busy, count);
     }
     viv_buffer_fini(&taken);
     return NULL;
@@ -178,7 +212,33 @@ void viv_log_thread_add(struct viv_log_thread *thread, const struct viv_action *
 void viv_log_thread_kick(struct viv_log_thread *thread)
 {
     if (thread->added.size > 0) {
-        viv_mailbox_post(&thread->inbox, thread->added.data, thread->added.size / sizeof(struct log_task));
+        size_t count = thread->added.size / sizeof(struct log_task);
+        atomic_fetch_add(&thread->busy, count);
+        viv_mailbox_post(&thread->inbox, thread->added.data, count);
         viv_buffer_clear(&thread->added);
     }
+}
+
+bool viv_log_thread_has_lone_append(const struct viv_log_thread *thread)
+{
+    const struct log_task *task = (const struct log_task *)thread->added.data;
+    if (thread->added.size != sizeof *task || task->kind != VIV_ACTION_LOG_APPEND || atomic_load(&thread->busy) > 0 ||
+        entries_bytes(task) > INLINE_BYTES_MAX) {
+        return false;
+    }
+    uint64_t slow_at_ns = atomic_load(&thread->slow_sync_at_ns);
+    return slow_at_ns == 0 || now_ns() - slow_at_ns >= SLOW_SYNC_REMEMBERED_NS;
+}
+
+uint64_t viv_log_thread_write_inline(struct viv_log_thread *thread)
+{
+    VIV_ASSERT(thread->added.size == sizeof(struct log_task));
+    VIV_ASSERT(atomic_load(&thread->busy) == 0);
+    struct log_task task = *(const struct log_task *)thread->added.data;
+    viv_buffer_clear(&thread->added);
+    struct viv_log_run run = {task.gid, task.zxid, task.entries, task.entry_count};
+    check(thread, "append", viv_log_append(thread->config.log, &run, 1));
+    sync_log(thread);
+    note_bytes(thread, entries_bytes(&task));
+    return task.ticket;
 }

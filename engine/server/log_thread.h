@@ -31,4 +31,11 @@ void viv_log_thread_add(struct viv_log_thread *thread, const struct viv_action *
 /* Hands over everything added since the last kick. Once a turn. */
 void viv_log_thread_kick(struct viv_log_thread *thread);
 
+/* One small append was added since the last kick and nothing else, the thread is idle, and the disk has been quick
+ * lately: writing at once would save waking two threads in turn. */
+bool viv_log_thread_has_lone_append(const struct viv_log_thread *thread);
+/* Instead of a kick, when there is a lone append: writes and syncs it on the caller's thread. Returns its ticket, for
+ * which no LOG_DONE will come. */
+uint64_t viv_log_thread_write_inline(struct viv_log_thread *thread);
+
 #endif /* VIV_SERVER_LOG_THREAD_H */

@@ -1,3 +1,4 @@
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -60,9 +61,21 @@ static void route(struct viv_server *server, struct viv_action *action)
     }
 }
 
+/* Never while leading others: their acknowledgements may complete the quorum before the own disk does. Never while
+ * something else waits to be read: the poll's own descriptor tells. */
+static bool may_write_inline(const struct viv_server *server)
+{
+    if (!viv_log_thread_has_lone_append(server->log_thread) ||
+        (server->quorum != NULL && viv_quorum_port_is_listening(server->quorum))) {
+        return false;
+    }
+    struct pollfd polled = {.fd = uv_backend_fd(&server->loop), .events = POLLIN};
+    return poll(&polled, 1, 0) == 0;
+}
+
 /* Peers first, then the disk, then clients: the followers' disks and ours work at the same time, and a reply never
  * waits in front of what another server waits for. */
-void viv_server_perform(struct viv_server *server)
+void viv_server_perform(struct viv_server *server, bool may_inline)
 {
     for (size_t i = 0; i < server->actions.count; i++) {
         route(server, &server->actions.items[i]);
@@ -70,7 +83,15 @@ void viv_server_perform(struct viv_server *server)
     if (server->quorum != NULL) {
         viv_quorum_port_flush(server->quorum);
     }
-    viv_log_thread_kick(server->log_thread);
+    uint64_t written = 0;
+    if (may_inline && may_write_inline(server)) {
+        written = viv_log_thread_write_inline(server->log_thread);
+    } else {
+        viv_log_thread_kick(server->log_thread);
+    }
     viv_client_port_flush(server->clients);
     viv_actions_reset(&server->actions);
+    if (written != 0) {
+        viv_server_step(server, &(struct viv_event){.kind = VIV_EVENT_LOG_DONE, .ticket = written});
+    }
 }

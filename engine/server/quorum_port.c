@@ -273,6 +273,11 @@ void viv_quorum_port_listen(struct viv_quorum_port *port, bool is_listening)
     }
 }
 
+bool viv_quorum_port_is_listening(const struct viv_quorum_port *port)
+{
+    return port->wants_listener;
+}
+
 void viv_quorum_port_tick(struct viv_quorum_port *port)
 {
     if (port->wants_listener && port->listener == NULL && !port->is_stopping &&

@@ -20,6 +20,7 @@ void viv_quorum_port_stop(struct viv_quorum_port *port);
 
 /* The node's actions; a link may be gone already. Bytes stay valid until viv_quorum_port_flush. */
 void viv_quorum_port_listen(struct viv_quorum_port *port, bool is_listening);
+bool viv_quorum_port_is_listening(const struct viv_quorum_port *port);
 void viv_quorum_port_dial(struct viv_quorum_port *port, viv_sid sid);
 void viv_quorum_port_send(struct viv_quorum_port *port, uint32_t link, struct viv_bytes bytes, bool tell_drained);
 void viv_quorum_port_close(struct viv_quorum_port *port, uint32_t link);

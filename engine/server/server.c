@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "server/server_internal.h"
 
-enum { TICK_MS_MAX = 20, TICKS_PER_TICK = 10, DISK_RETRY_MS = 1000 };
+enum { TICK_MS_MAX = 20, TICKS_PER_TICK = 10, DISK_RETRY_MS = 1000, INLINE_TURNS_MAX = 4 };
 
 uint64_t viv_server_now_ms(const struct viv_server *server)
 {
@@ -47,12 +47,13 @@ void viv_server_want_turn(struct viv_server *server)
     }
 }
 
+/* A log written inline opens the next turn at once; a few in a row, then the sockets are looked at again. */
 static void end_turn(struct viv_server *server)
 {
-    if (server->is_turn_open && !server->is_stopping) {
+    for (unsigned i = 0; server->is_turn_open && !server->is_stopping; i++) {
         server->is_turn_open = false;
         viv_node_turn_end(server->node, viv_server_now_ms(server), &server->actions);
-        viv_server_perform(server);
+        viv_server_perform(server, i < INLINE_TURNS_MAX);
     }
 }
 

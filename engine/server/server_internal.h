@@ -52,8 +52,9 @@ struct viv_server {
 void viv_server_step(struct viv_server *server, struct viv_event *event);
 /* Asks for another turn without waiting for a socket. */
 void viv_server_want_turn(struct viv_server *server);
-/* Performs the actions of a turn in the order of the house. */
-void viv_server_perform(struct viv_server *server);
+/* Performs the actions of a turn in the order of the house. When `may_inline` and nothing else is to be done, a lone
+ * append is written by the caller, and its LOG_DONE was stepped on return. */
+void viv_server_perform(struct viv_server *server, bool may_inline);
 /* Monotonic milliseconds of the loop. */
 uint64_t viv_server_now_ms(const struct viv_server *server);
 

@@ -292,6 +292,29 @@ VIV_TEST(server_log_thread, room_is_asked_for_when_enough_was_appended)
     rig_fini(&rig);
 }
 
+VIV_TEST(server_log_thread, only_a_lone_append_may_be_written_by_the_caller)
+{
+    struct rig rig;
+    rig_init(&rig);
+    struct viv_entry entries[3];
+    make_entries(entries, 3);
+    struct viv_log_thread *thread = start_log(&rig, 1 << 20, 1 << 20);
+    cr_assert_not(viv_log_thread_has_lone_append(thread));
+    add_append(thread, &entries[0], 1);
+    cr_assert(viv_log_thread_has_lone_append(thread));
+    cr_assert_eq(viv_log_thread_write_inline(thread), 1);
+    cr_assert_eq(rig.log.syncs, 1);
+    cr_assert_not(viv_log_thread_has_lone_append(thread));
+    add_append(thread, &entries[1], 2);
+    add_append(thread, &entries[2], 3);
+    cr_assert_not(viv_log_thread_has_lone_append(thread));
+    viv_log_thread_stop(thread);
+    cr_assert_eq(next_done(&rig).ticket, 2);
+    cr_assert_eq(next_done(&rig).ticket, 3);
+    cr_assert(is_quiet(&rig));
+    rig_fini(&rig);
+}
+
 /* ---- the background thread ---- */
 
 static struct viv_background *start_background(struct rig *rig)
