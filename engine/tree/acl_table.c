@@ -6,13 +6,10 @@
 
 #include "base/assert.h"
 
-enum { BUCKETS_MIN = 16 };
-
 void viv_acl_table_init(struct viv_acl_table *table)
 {
-    *table = (struct viv_acl_table){.bucket_count = BUCKETS_MIN};
+    *table = (struct viv_acl_table){0};
     viv_slab_init(&table->items, sizeof(struct viv_acl_item));
-    table->buckets = viv_alloc_zeroed(BUCKETS_MIN, sizeof *table->buckets);
 }
 
 void viv_acl_table_fini(struct viv_acl_table *table)
@@ -24,7 +21,7 @@ void viv_acl_table_fini(struct viv_acl_table *table)
         }
     }
     viv_slab_fini(&table->items);
-    free(table->buckets);
+    viv_lookup_fini(&table->lookup);
     *table = (struct viv_acl_table){0};
 }
 
@@ -52,40 +49,14 @@ uint64_t viv_acl_table_hash(const struct viv_acl_table *table, uint32_t id)
     return id == 0 ? 0 : item->hash;
 }
 
-static uint32_t *bucket_of(const struct viv_acl_table *table, uint64_t hash)
-{
-    return &table->buckets[hash & (table->bucket_count - 1)];
-}
-
-static void grow_buckets(struct viv_acl_table *table)
-{
-    uint32_t *old = table->buckets;
-    uint32_t old_count = table->bucket_count;
-    table->bucket_count *= 2;
-    table->buckets = viv_alloc_zeroed(table->bucket_count, sizeof *table->buckets);
-    for (uint32_t i = 0; i < old_count; i++) {
-        for (uint32_t id = old[i]; id != 0;) {
-            struct viv_acl_item *item = viv_slab_at(&table->items, id);
-            uint32_t next = item->next;
-            uint32_t *bucket = bucket_of(table, item->hash);
-            item->next = *bucket;
-            *bucket = id;
-            id = next;
-        }
-    }
-    free(old);
-}
-
 static void fill(struct viv_acl_table *table, uint32_t id, struct viv_bytes list, uint64_t hash)
 {
     VIV_ASSERT(list.size > 0 && list.size <= UINT32_MAX);
     struct viv_acl_item *item = viv_slab_at(&table->items, id);
-    uint32_t *bucket = bucket_of(table, hash);
-    *item = (struct viv_acl_item){
-        .size = (uint32_t)list.size, .next = *bucket, .hash = hash, .bytes = viv_alloc(list.size)};
+    *item = (struct viv_acl_item){.size = (uint32_t)list.size, .hash = hash, .bytes = viv_alloc(list.size)};
     memcpy(item->bytes, list.data, list.size);
-    *bucket = id;
-    table->memory_bytes += list.size;
+    viv_lookup_add(&table->lookup, (uint32_t)hash, id);
+    table->list_bytes += list.size;
 }
 
 uint32_t viv_acl_table_intern(struct viv_acl_table *table, struct viv_bytes list, bool *is_new)
@@ -95,20 +66,17 @@ uint32_t viv_acl_table_intern(struct viv_acl_table *table, struct viv_bytes list
         return 0;
     }
     uint64_t hash = XXH3_64bits(list.data, list.size);
-    for (uint32_t id = *bucket_of(table, hash); id != 0;) {
-        struct viv_acl_item *item = viv_slab_at(&table->items, id);
-        if (item->hash == hash && viv_bytes_equal((struct viv_bytes){item->bytes, item->size}, list)) {
-            item->references++;
+    uint32_t cursor = 0;
+    uint32_t id;
+    while ((id = viv_lookup_next(&table->lookup, (uint32_t)hash, &cursor)) != VIV_LOOKUP_NONE) {
+        if (viv_bytes_equal(viv_acl_table_list(table, id), list)) {
+            viv_acl_table_refer(table, id);
             return id;
         }
-        id = item->next;
     }
-    if (table->items.live_count >= table->bucket_count) {
-        grow_buckets(table);
-    }
-    uint32_t id = viv_slab_alloc(&table->items);
+    id = viv_slab_alloc(&table->items);
     fill(table, id, list, hash);
-    viv_acl_table_item(table, id)->references = 1;
+    viv_acl_table_refer(table, id);
     *is_new = true;
     return id;
 }
@@ -126,12 +94,8 @@ void viv_acl_table_discard(struct viv_acl_table *table, uint32_t id)
 {
     struct viv_acl_item *item = viv_acl_table_item(table, id);
     VIV_ASSERT(item != NULL && item->references == 0);
-    uint32_t *link = bucket_of(table, item->hash);
-    while (*link != id) {
-        link = &((struct viv_acl_item *)viv_slab_at(&table->items, *link))->next;
-    }
-    *link = item->next;
-    table->memory_bytes -= item->size;
+    viv_lookup_remove(&table->lookup, (uint32_t)item->hash, id);
+    table->list_bytes -= item->size;
     free(item->bytes);
     viv_slab_free(&table->items, id);
 }
@@ -158,9 +122,6 @@ bool viv_acl_table_claim(struct viv_acl_table *table, uint32_t id, struct viv_by
     }
     (void)viv_slab_claim(&table->items, id);
     table->items.live_count++;
-    if (table->items.live_count > table->bucket_count) {
-        grow_buckets(table);
-    }
     fill(table, id, list, XXH3_64bits(list.data, list.size));
     return true;
 }

@@ -1,6 +1,7 @@
 #ifndef VIV_TREE_ACL_TABLE_H
 #define VIV_TREE_ACL_TABLE_H
 
+#include "base/lookup.h"
 #include "tree/slab.h"
 #include "wire/records.h"
 
@@ -10,17 +11,14 @@
 struct viv_acl_item { /* an element of the slab; size 0 = not in use */
     uint32_t size;
     uint32_t references;
-    uint32_t next; /* of the same bucket */
-    uint32_t unused;
     uint64_t hash; /* of the bytes */
     uint8_t *bytes;
 };
 
 struct viv_acl_table {
     struct viv_slab items;
-    uint32_t *buckets;
-    uint32_t bucket_count;
-    uint64_t memory_bytes;
+    struct viv_lookup lookup;
+    uint64_t list_bytes;
 };
 
 void viv_acl_table_init(struct viv_acl_table *table);

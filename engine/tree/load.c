@@ -90,6 +90,11 @@ viv_status viv_tree_load_rows(struct viv_tree *tree, struct viv_bytes rows)
     return rows.size == 0 ? VIV_OK : corrupt("a row is cut off", &(struct viv_row){.value = rows});
 }
 
+static viv_node_id next_slot(const struct viv_tree *tree, viv_node_id id)
+{
+    return viv_slab_skip_gap(&tree->znodes.slots, id + 1);
+}
+
 static struct viv_slot *live_slot(const struct viv_tree *tree, viv_node_id id)
 {
     if (id == VIV_NODE_NONE || !viv_slab_has(&tree->znodes.slots, id)) {
@@ -152,7 +157,7 @@ static void settle(struct viv_tree *tree, viv_node_id id)
 static void settle_all(struct viv_tree *tree)
 {
     viv_slot_at(&tree->znodes, VIV_NODE_ROOT)->flags |= VIV_SLOT_MARKED;
-    for (viv_node_id id = VIV_NODE_ROOT; id < tree->znodes.slots.fresh; id++) {
+    for (viv_node_id id = VIV_NODE_ROOT; id < tree->znodes.slots.fresh; id = next_slot(tree, id)) {
         const struct viv_slot *slot = live_slot(tree, id);
         if (slot != NULL && !(slot->flags & VIV_SLOT_MARKED)) {
             settle(tree, id);
@@ -230,7 +235,7 @@ static viv_status join_batch(struct viv_tree *tree, struct batch *batch)
 static viv_status join_all(struct viv_tree *tree)
 {
     struct batch batch = {.count = 0};
-    for (viv_node_id id = VIV_NODE_ROOT; id < tree->znodes.slots.fresh; id++) {
+    for (viv_node_id id = VIV_NODE_ROOT; id < tree->znodes.slots.fresh; id = next_slot(tree, id)) {
         struct viv_slot *slot = live_slot(tree, id);
         if (slot == NULL) {
             continue;

@@ -1,23 +1,18 @@
 #include "tree/sessions.h"
 
-#include <stdlib.h>
-
 #include "base/assert.h"
 #include "base/rng.h"
 
-enum { BUCKETS_MIN = 16 };
-
 void viv_sessions_init(struct viv_sessions *sessions)
 {
-    *sessions = (struct viv_sessions){.bucket_count = BUCKETS_MIN};
+    *sessions = (struct viv_sessions){0};
     viv_slab_init(&sessions->items, sizeof(struct viv_session_item));
-    sessions->buckets = viv_alloc_zeroed(BUCKETS_MIN, sizeof *sessions->buckets);
 }
 
 void viv_sessions_fini(struct viv_sessions *sessions)
 {
     viv_slab_fini(&sessions->items);
-    free(sessions->buckets);
+    viv_lookup_fini(&sessions->lookup);
     *sessions = (struct viv_sessions){0};
 }
 
@@ -26,68 +21,42 @@ struct viv_session_item *viv_session_at(const struct viv_sessions *sessions, uin
     return viv_slab_at(&sessions->items, id);
 }
 
-static uint32_t *bucket_of(const struct viv_sessions *sessions, int64_t session_id)
+static uint32_t hash_of(int64_t session_id)
 {
-    return &sessions->buckets[viv_mix64((uint64_t)session_id) & (sessions->bucket_count - 1)];
+    return (uint32_t)viv_mix64((uint64_t)session_id);
 }
 
 uint32_t viv_sessions_find(const struct viv_sessions *sessions, int64_t session_id)
 {
-    uint32_t id = *bucket_of(sessions, session_id);
-    while (id != 0 && viv_session_at(sessions, id)->session_id != session_id) {
-        id = viv_session_at(sessions, id)->next;
-    }
-    return id;
-}
-
-static void grow_buckets(struct viv_sessions *sessions)
-{
-    uint32_t *old = sessions->buckets;
-    uint32_t old_count = sessions->bucket_count;
-    sessions->bucket_count *= 2;
-    sessions->buckets = viv_alloc_zeroed(sessions->bucket_count, sizeof *sessions->buckets);
-    for (uint32_t i = 0; i < old_count; i++) {
-        for (uint32_t id = old[i]; id != 0;) {
-            struct viv_session_item *item = viv_session_at(sessions, id);
-            uint32_t next = item->next;
-            uint32_t *bucket = bucket_of(sessions, item->session_id);
-            item->next = *bucket;
-            *bucket = id;
-            id = next;
+    uint32_t cursor = 0;
+    uint32_t id;
+    while ((id = viv_lookup_next(&sessions->lookup, hash_of(session_id), &cursor)) != VIV_LOOKUP_NONE) {
+        if (viv_session_at(sessions, id)->session_id == session_id) {
+            return id;
         }
     }
-    free(old);
+    return 0;
 }
 
 uint32_t viv_sessions_need(struct viv_sessions *sessions, int64_t session_id)
 {
     uint32_t id = viv_sessions_find(sessions, session_id);
-    if (id != 0) {
-        return id;
+    if (id == 0) {
+        id = viv_slab_alloc(&sessions->items);
+        *viv_session_at(sessions, id) = (struct viv_session_item){.session_id = session_id, .used = true};
+        viv_lookup_add(&sessions->lookup, hash_of(session_id), id);
     }
-    if (sessions->items.live_count >= sessions->bucket_count) {
-        grow_buckets(sessions);
-    }
-    id = viv_slab_alloc(&sessions->items);
-    uint32_t *bucket = bucket_of(sessions, session_id);
-    *viv_session_at(sessions, id) = (struct viv_session_item){.next = *bucket, .session_id = session_id, .used = true};
-    *bucket = id;
     return id;
 }
 
 void viv_sessions_tidy(struct viv_sessions *sessions, uint32_t id)
 {
-    struct viv_session_item *item = viv_session_at(sessions, id);
+    const struct viv_session_item *item = viv_session_at(sessions, id);
     VIV_ASSERT(item->used);
-    if (item->open || item->ephemeral_count > 0) {
-        return;
+    if (!item->open && item->ephemeral_count == 0) {
+        viv_lookup_remove(&sessions->lookup, hash_of(item->session_id), id);
+        viv_slab_free(&sessions->items, id);
     }
-    uint32_t *link = bucket_of(sessions, item->session_id);
-    while (*link != id) {
-        link = &viv_session_at(sessions, *link)->next;
-    }
-    *link = item->next;
-    viv_slab_free(&sessions->items, id);
 }
 
 void viv_sessions_link(struct viv_sessions *sessions, const struct viv_znodes *znodes, viv_node_id id)

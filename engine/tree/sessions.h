@@ -1,15 +1,15 @@
 #ifndef VIV_TREE_SESSIONS_H
 #define VIV_TREE_SESSIONS_H
 
+#include "base/lookup.h"
 #include "tree/znode.h"
 
 /* The replicated session table, and for each session the list of its ephemerals. An id may have ephemerals without
  * being in the table (a fuzzy image, a session being closed): its item stays until both are gone. */
 
 struct viv_session_item { /* an element of the slab; not in use when `used` is false */
-    uint32_t next;        /* of the same bucket */
-    int32_t timeout_ms;
     int64_t session_id;
+    int32_t timeout_ms;
     viv_node_id first_ephemeral;
     uint32_t ephemeral_count;
     bool used;
@@ -18,8 +18,7 @@ struct viv_session_item { /* an element of the slab; not in use when `used` is f
 
 struct viv_sessions {
     struct viv_slab items;
-    uint32_t *buckets;
-    uint32_t bucket_count;
+    struct viv_lookup lookup;
     uint64_t open_count;
 };
 

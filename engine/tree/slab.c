@@ -150,19 +150,21 @@ void *viv_slab_claim(struct viv_slab *slab, uint32_t id)
 void viv_slab_claim_end(struct viv_slab *slab, viv_slab_live_fn *is_live)
 {
     VIV_ASSERT(slab->hold_count == 0);
+    uint32_t last_free = 0;
     slab->live_count = 0;
     slab->free_first = 0;
-    for (uint32_t id = slab->fresh; id-- > 1;) {
-        if (!viv_slab_has(slab, id)) {
-            id &= ~(uint32_t)(VIV_SLAB_CHUNK_ELEMENTS - 1);
-            id = id == 0 ? 1 : id;
-            continue;
-        }
+    for (uint32_t id = viv_slab_skip_gap(slab, 1); id < slab->fresh; id = viv_slab_skip_gap(slab, id + 1)) {
         if (is_live(viv_slab_at(slab, id))) {
             slab->live_count++;
-        } else {
-            set_link(slab, id, slab->free_first);
+        } else if (last_free == 0) {
             slab->free_first = id;
+            last_free = id;
+        } else {
+            set_link(slab, last_free, id);
+            last_free = id;
         }
+    }
+    if (last_free != 0) {
+        set_link(slab, last_free, 0);
     }
 }

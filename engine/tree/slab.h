@@ -47,6 +47,15 @@ static inline bool viv_slab_has(const struct viv_slab *slab, uint32_t id)
     return chunk < slab->chunk_count && slab->chunks[chunk] != NULL;
 }
 
+/* The first id from `id` on that lies in a chunk that exists; slab->fresh or more when there is none. */
+static inline uint32_t viv_slab_skip_gap(const struct viv_slab *slab, uint32_t id)
+{
+    while (id < slab->fresh && !viv_slab_has(slab, id)) {
+        id = (id | (VIV_SLAB_CHUNK_ELEMENTS - 1)) + 1;
+    }
+    return id;
+}
+
 /* The element of an id that exists. */
 static inline void *viv_slab_at(const struct viv_slab *slab, uint32_t id)
 {

@@ -242,10 +242,10 @@ void viv_tree_counts(const struct viv_tree *tree, struct viv_tree_counts *counts
         .data_bytes = tree->data_bytes,
         .acls = tree->acls.items.live_count,
         .memory_bytes = sizeof *tree + znodes->slots.memory_bytes + znodes->exts.memory_bytes +
-                        znodes->blobs.memory_bytes + tree->index.memory_bytes + tree->acls.memory_bytes +
-                        tree->acls.items.memory_bytes + tree->acls.bucket_count * sizeof *tree->acls.buckets +
+                        znodes->blobs.memory_bytes + tree->index.memory_bytes + tree->acls.list_bytes +
+                        tree->acls.items.memory_bytes + tree->acls.lookup.capacity * sizeof *tree->acls.lookup.slots +
                         tree->sessions.items.memory_bytes +
-                        tree->sessions.bucket_count * sizeof *tree->sessions.buckets +
+                        tree->sessions.lookup.capacity * sizeof *tree->sessions.lookup.slots +
                         viv_track_memory_bytes(&tree->track) + tree->scratch.capacity,
     };
 }

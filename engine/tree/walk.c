@@ -75,10 +75,7 @@ static uint32_t next_node(const struct viv_tree *tree, uint32_t from)
     if (tree->walk.kind == VIV_WALK_DELTA) {
         return viv_track_next(&tree->track.walking, VIV_TRACK_NODES, from);
     }
-    while (from < tree->walk.end && !viv_slab_has(&tree->znodes.slots, from)) {
-        from = (from | (VIV_SLAB_CHUNK_ELEMENTS - 1)) + 1;
-    }
-    return from;
+    return viv_slab_skip_gap(&tree->znodes.slots, from);
 }
 
 static void step_nodes(struct viv_tree *tree, size_t bytes_max, struct viv_buffer *rows)

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -202,7 +203,7 @@ static bool draw_close_session(struct model *model, struct drawn *drawn)
         return false;
     }
     size_t index = below(model, model->session_count);
-    bool with_list = below(model, 4) != 0;
+    bool with_list = !model->old_closes || below(model, 4) != 0;
     struct viv_buffer paths = {0};
     int32_t count = 0;
     drawn->type = VIV_OP_CLOSE_SESSION;

@@ -75,6 +75,9 @@ struct model {
     int64_t next_session_id;
     uint64_t zxid;
     int64_t time_ms;
+    /* Some sessions close without the list of what to delete, as before 3.6. That is not idempotent: over an image that
+     * lacks the ephemeral already, its parent's pzxid cannot move. */
+    bool old_closes;
     struct viv_buffer *log; /* all bodies so far, each behind a u32 length and a u64 zxid (big-endian) */
 };
 

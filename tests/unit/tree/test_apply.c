@@ -36,6 +36,7 @@ VIV_TEST(tree_apply, random_transactions_leave_the_tree_that_a_plain_model_predi
         struct viv_tree *tree = viv_tree_new();
         struct viv_arena arena = {0};
         model_init(model, seed, NULL);
+        model->old_closes = seed % 2 == 0;
         for (int i = 0; i < 2000; i++) {
             model_step(model, tree, &arena);
             if (i % 100 == 0) {
