@@ -1,23 +1,17 @@
 #include "tree/digest.h"
 
 #include <xxhash.h>
-#include <zlib.h>
 
 #include "base/assert.h"
 #include "base/endian.h"
 #include "base/rng.h"
+#include "tree/crc32.h"
 
 enum { STAT_BYTES = 60 };
 
-static uint32_t crc_of(uint32_t crc, struct viv_bytes bytes)
-{
-    /* zlib takes a NULL pointer for "start anew". */
-    return bytes.size == 0 ? crc : (uint32_t)crc32_z(crc, bytes.data, bytes.size);
-}
-
 uint32_t viv_digest_content(struct viv_bytes path, struct viv_bytes data)
 {
-    return crc_of(crc_of(0, path), data);
+    return viv_crc32(viv_crc32(0, path), data);
 }
 
 uint64_t viv_digest_node(const struct viv_znodes *znodes, const struct viv_slot *slot)
@@ -38,7 +32,7 @@ uint64_t viv_digest_node(const struct viv_znodes *znodes, const struct viv_slot 
     viv_store_be32(stat + 44, ext == NULL ? 0 : (uint32_t)ext->child_counter);
     viv_store_be32(stat + 48, ext == NULL ? 0 : (uint32_t)ext->aversion);
     viv_store_be64(stat + 52, ext == NULL ? 0 : (uint64_t)ext->owner);
-    return crc32_z(slot->content_crc, stat, sizeof stat);
+    return viv_crc32(slot->content_crc, viv_bytes_of(stat, sizeof stat));
 }
 
 uint64_t viv_digest_acl(const struct viv_znodes *znodes, const struct viv_slot *slot, uint64_t list_hash)

@@ -158,6 +158,8 @@ viv_node_id viv_index_find(const struct viv_index *index, const struct viv_znode
 {
     struct viv_index_segment *segment = index->directory[directory_slot(index->depth, hash)];
     const uint32_t *ids = ids_of(segment);
+    /* Tags and ids are two cache misses; let them overlap. */
+    __builtin_prefetch(ids + first_group(segment, hash) * GROUP);
     for (uint32_t group = first_group(segment, hash);; group = next_group(segment, group)) {
         const uint8_t *tags = segment->tags + (size_t)group * GROUP;
         for (uint32_t mask = match(tags, tag_of(hash)); mask != 0; mask &= mask - 1) {

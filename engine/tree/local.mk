@@ -6,9 +6,11 @@ libcore_a_SOURCES += \
 	%reldir%/prepare.c %reldir%/prepare.h %reldir%/tree.h
 # Storage
 libcore_a_SOURCES += \
-	%reldir%/acl_table.c %reldir%/acl_table.h %reldir%/apply.c %reldir%/blob.c %reldir%/blob.h \
-	%reldir%/digest.c %reldir%/digest.h %reldir%/edit.c %reldir%/edit.h %reldir%/index.c %reldir%/index.h \
-	%reldir%/load.c %reldir%/loader.c %reldir%/row.c %reldir%/row.h %reldir%/sessions.c %reldir%/sessions.h \
+	%reldir%/acl_table.c %reldir%/acl_table.h %reldir%/apply.c \
+	%reldir%/blob.c %reldir%/blob.h %reldir%/crc32.c %reldir%/crc32.h \
+	%reldir%/digest.c %reldir%/digest.h %reldir%/edit.c %reldir%/edit.h \
+	%reldir%/index.c %reldir%/index.h %reldir%/load.c %reldir%/loader.c \
+	%reldir%/row.c %reldir%/row.h %reldir%/sessions.c %reldir%/sessions.h \
 	%reldir%/slab.c %reldir%/slab.h %reldir%/stream.c %reldir%/track.c %reldir%/track.h \
 	%reldir%/tree.c %reldir%/tree_internal.h %reldir%/walk.c %reldir%/znode.c %reldir%/znode.h
 EXTRA_DIST += %reldir%/README.md
