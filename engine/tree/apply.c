@@ -367,7 +367,7 @@ static bool apply_single(struct apply_context *context, struct viv_jute_reader *
     }
     size_t change_count_max = 1;
     if (type == VIV_OP_CLOSE_SESSION) {
-        uint32_t session = viv_sessions_find(&context->tree->sessions, context->header.session_id);
+        uint32_t session = viv_session_table_find(&context->tree->sessions, context->header.session_id);
         change_count_max += record.close.path_count;
         change_count_max += session == 0 ? 0 : viv_session_at(&context->tree->sessions, session)->ephemeral_count;
     }

@@ -114,7 +114,7 @@ viv_node_id viv_edit_insert(struct viv_tree *tree, const struct viv_znode *field
         viv_index_insert(&tree->index, &tree->znodes, viv_index_hash(fields->parent, fields->name), id);
     }
     if (viv_owner_is_session(fields->owner)) {
-        viv_sessions_link(&tree->sessions, &tree->znodes, id);
+        viv_session_table_link(&tree->sessions, &tree->znodes, id);
         tree->ephemeral_count++;
     }
     tree->data_bytes += (id == VIV_NODE_ROOT ? 1 : path.size) + fields->data.bytes.size;
@@ -140,7 +140,7 @@ void viv_edit_remove(struct viv_tree *tree, viv_node_id id)
         viv_track_delete(&tree->track, VIV_TRACK_NODES, id, viv_row_key_node(&tree->scratch, slot->parent, name));
     }
     if (is_ephemeral) {
-        viv_sessions_unlink(&tree->sessions, &tree->znodes, id);
+        viv_session_table_unlink(&tree->sessions, &tree->znodes, id);
         tree->ephemeral_count--;
     }
     unlink_child(tree, slot);
@@ -232,7 +232,7 @@ void viv_edit_set_aversion(struct viv_tree *tree, viv_node_id id, int32_t aversi
 void viv_edit_open_session(struct viv_tree *tree, int64_t session_id, int32_t timeout_ms)
 {
     viv_edit_close_session(tree, session_id);
-    uint32_t id = viv_sessions_need(&tree->sessions, session_id);
+    uint32_t id = viv_session_table_need(&tree->sessions, session_id);
     struct viv_session_item *item = viv_session_at(&tree->sessions, id);
     item->open = true;
     item->timeout_ms = timeout_ms;
@@ -243,7 +243,7 @@ void viv_edit_open_session(struct viv_tree *tree, int64_t session_id, int32_t ti
 
 void viv_edit_close_session(struct viv_tree *tree, int64_t session_id)
 {
-    uint32_t id = viv_sessions_find(&tree->sessions, session_id);
+    uint32_t id = viv_session_table_find(&tree->sessions, session_id);
     if (id == 0 || !viv_session_at(&tree->sessions, id)->open) {
         return;
     }
@@ -253,5 +253,5 @@ void viv_edit_close_session(struct viv_tree *tree, int64_t session_id)
     tree->digest_extra -= viv_digest_session(session_id, item->timeout_ms);
     tree->sessions.open_count--;
     item->open = false;
-    viv_sessions_tidy(&tree->sessions, id);
+    viv_session_table_tidy(&tree->sessions, id);
 }

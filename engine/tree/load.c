@@ -208,7 +208,7 @@ static viv_status join(struct viv_tree *tree, viv_node_id id, uint64_t hash)
     settle_acl(tree, id, slot);
     const struct viv_slot_ext *ext = viv_slot_ext_of(&tree->znodes, slot);
     if (ext != NULL && viv_owner_is_session(ext->owner)) {
-        viv_sessions_link(&tree->sessions, &tree->znodes, id);
+        viv_session_table_link(&tree->sessions, &tree->znodes, id);
         tree->ephemeral_count++;
     }
     tree->digest += viv_digest_node(&tree->znodes, slot);

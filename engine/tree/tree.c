@@ -13,7 +13,7 @@ struct viv_tree *viv_tree_new_empty(void)
     viv_znodes_init(&tree->znodes);
     viv_index_init(&tree->index);
     viv_acl_table_init(&tree->acls);
-    viv_sessions_init(&tree->sessions);
+    viv_session_table_init(&tree->sessions);
     return tree;
 }
 
@@ -57,7 +57,7 @@ void viv_tree_free(struct viv_tree *tree)
     viv_znodes_fini(&tree->znodes);
     viv_index_fini(&tree->index);
     viv_acl_table_fini(&tree->acls);
-    viv_sessions_fini(&tree->sessions);
+    viv_session_table_fini(&tree->sessions);
     viv_track_fini(&tree->track);
     viv_buffer_fini(&tree->scratch);
     free(tree);
@@ -184,7 +184,7 @@ struct viv_bytes viv_tree_acl(const struct viv_tree *tree, uint32_t acl_id)
 
 bool viv_tree_session(const struct viv_tree *tree, int64_t session_id, int32_t *timeout_ms)
 {
-    uint32_t id = viv_sessions_find(&tree->sessions, session_id);
+    uint32_t id = viv_session_table_find(&tree->sessions, session_id);
     if (id == 0 || !viv_session_at(&tree->sessions, id)->open) {
         return false;
     }
@@ -201,7 +201,7 @@ static int compare_ids(const void *a, const void *b)
 
 void viv_tree_sessions(const struct viv_tree *tree, viv_tree_session_fn *visit, void *ctx)
 {
-    const struct viv_sessions *sessions = &tree->sessions;
+    const struct viv_session_table *sessions = &tree->sessions;
     if (sessions->open_count == 0) {
         return;
     }
@@ -216,7 +216,7 @@ void viv_tree_sessions(const struct viv_tree *tree, viv_tree_session_fn *visit, 
     VIV_ASSERT(count == sessions->open_count);
     qsort(ids, count, sizeof *ids, compare_ids);
     for (size_t i = 0; i < count; i++) {
-        visit(ctx, ids[i], viv_session_at(sessions, viv_sessions_find(sessions, ids[i]))->timeout_ms);
+        visit(ctx, ids[i], viv_session_at(sessions, viv_session_table_find(sessions, ids[i]))->timeout_ms);
     }
     free(ids);
 }
@@ -228,7 +228,7 @@ viv_node_id viv_tree_next_ephemeral(const struct viv_tree *tree, int64_t session
         VIV_ASSERT(ext != NULL && ext->owner == session_id);
         return ext->next_ephemeral;
     }
-    uint32_t id = viv_sessions_find(&tree->sessions, session_id);
+    uint32_t id = viv_session_table_find(&tree->sessions, session_id);
     return id == 0 ? VIV_NODE_NONE : viv_session_at(&tree->sessions, id)->first_ephemeral;
 }
 

@@ -32,7 +32,7 @@ struct viv_tree {
     struct viv_znodes znodes;
     struct viv_index index;
     struct viv_acl_table acls;
-    struct viv_sessions sessions;
+    struct viv_session_table sessions;
     struct viv_track track;
     struct viv_walk walk;
     struct viv_tree_stream *streams; /* open ones */
