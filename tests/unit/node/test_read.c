@@ -191,8 +191,8 @@ VIV_TEST(node_read, descendants_are_counted_at_any_depth)
     static const struct {
         const char *path;
         uint8_t count;
-    } cases[] = {{"/", 9}, {"", 9}, {"/a", 4}, {"/a/b", 2}, {"/a/b/c", 0}, {"/d", 0}, {"/zookeeper", 2}};
-    static const char *const nodes[] = {"/a", "/a/b", "/a/b/c", "/a/b/d", "/a/e", "/d"};
+    } cases[] = {{"/", 11}, {"", 11}, {"/a", 6}, {"/a/b", 2}, {"/a/e/f/y", 0}, {"/d", 0}, {"/zookeeper", 2}};
+    static const char *const nodes[] = {"/a", "/a/b", "/a/b/c", "/a/b/c/x", "/a/e", "/a/e/f", "/a/e/f/y", "/d"};
     struct reading reading;
     start(&reading);
     for (size_t i = 0; i < sizeof nodes / sizeof nodes[0]; i++) {
