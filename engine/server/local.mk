@@ -21,4 +21,7 @@ libskin_a_SOURCES += \
 	%reldir%/server.c %reldir%/server.h %reldir%/server_internal.h \
 	%reldir%/trace.c %reldir%/trace.h
 EXTRA_DIST += %reldir%/vivarium.cfg.example
-EXTRA_DIST += %reldir%/main.c
+
+bin_PROGRAMS += vivarium
+vivarium_SOURCES = %reldir%/main.c
+vivarium_LDADD = $(viv_libs)
