@@ -34,6 +34,7 @@ void viv_checkpoint_begin(struct viv_checkpoint *checkpoint, struct viv_tree *tr
     checkpoint->ticket++;
     checkpoint->zxid_start = viv_tree_zxid(tree);
     checkpoint->bytes = 0;
+    checkpoint->omits_digest = false;
     viv_buffer_clear(&checkpoint->block);
     viv_tree_walk_begin(tree, kind == VIV_CHECKPOINT_DELTA ? VIV_WALK_DELTA : VIV_WALK_FULL);
     struct viv_action *action = act(checkpoint, VIV_ACTION_CHECKPOINT_BEGIN, turn);
@@ -62,7 +63,7 @@ static void commit(struct viv_checkpoint *checkpoint, const struct viv_turn *tur
     struct viv_action *action = act(checkpoint, VIV_ACTION_CHECKPOINT_COMMIT, turn);
     action->mark.zxid_start = checkpoint->zxid_start;
     action->mark.zxid_end = viv_tree_zxid(checkpoint->tree);
-    action->mark.digest = viv_tree_digest(checkpoint->tree);
+    action->mark.digest = checkpoint->omits_digest ? 0 : viv_tree_digest(checkpoint->tree);
     VIV_ASSERT(action->mark.zxid_end >= action->mark.zxid_start);
     checkpoint->state = VIV_CHECKPOINT_COMMITTING;
 }

@@ -21,6 +21,7 @@ struct viv_checkpoint {
     uint64_t zxid_start;
     size_t unanswered; /* blocks that the store has not consumed */
     uint64_t bytes;    /* handed over so far */
+    bool omits_digest; /* rows younger than zxid_start are in the tree, and will not be in the image */
     struct viv_buffer block;
 };
 

@@ -38,7 +38,7 @@ struct viv_early_frame {
     struct viv_buffer frame;
 };
 
-struct viv_session;
+struct viv_attachment;
 
 struct viv_connection {
     viv_conn id;
@@ -47,7 +47,7 @@ struct viv_connection {
     int64_t session_id; /* from ATTACHING on */
     int32_t timeout_ms;
     bool has_read_only;          /* the handshake carried that byte */
-    struct viv_session *session; /* while attached */
+    struct viv_attachment *session; /* while attached */
     struct viv_buffer authinfo;  /* raw vector<Id> */
     struct viv_fifo early;       /* struct viv_early_frame */
     struct viv_fifo pending;     /* struct viv_pending, in request order */

@@ -28,7 +28,7 @@ void viv_group_init(struct viv_group *group, const struct viv_node_config *confi
         .checkpoint_bytes = config->snapshot_bytes - config->snapshot_bytes / 16 * (config->zab.sid % 8),
     };
     group->zab = viv_zab_new(&config->zab);
-    group->tree = viv_tree_new_empty();
+    group->tree = viv_group_new_tree(group);
     group->outputs.arena = &group->zab_arena;
     group->checkpoint.gid = group->gid;
     viv_expiry_init(&group->expiry, config->tick_ms);
@@ -145,13 +145,12 @@ static void deliver(struct viv_group *group, const struct viv_zab_output *output
     viv_arena_reset(&group->apply_arena);
     viv_tree_apply(group->tree, output->entry.body, exact ? VIV_APPLY_LIVE : VIV_APPLY_REPLAY, &group->apply_arena,
                    &applied);
-    if (applied.malformed) {
+    if (applied.malformed || applied.header.zxid != output->entry.zxid) {
         viv_log(VIV_LOG_ERROR, "node", "a committed transaction cannot be decoded", "gid=%u zxid=0x%llx", group->gid,
                 (unsigned long long)output->entry.zxid);
         viv_group_fatal(group, "a committed transaction cannot be decoded");
         return;
     }
-    VIV_ASSERT(viv_tree_zxid(group->tree) == output->entry.zxid);
     viv_preparer_applied(group->preparer, output->entry.zxid);
     group->entries_since_image++;
     group->bytes_since_image += output->entry.body.size;
@@ -356,15 +355,22 @@ void viv_group_disk_full(struct viv_group *group, bool is_full)
     group->disk_full = is_full;
 }
 
-void viv_group_replace_tree(struct viv_group *group, struct viv_tree *tree)
+/* Changes are tracked from before the loading, so that the next delta knows of rows that loading drops. */
+struct viv_tree *viv_group_new_tree(const struct viv_group *group)
 {
-    VIV_ASSERT(!group->serving);
-    viv_preparer_reset(group->preparer, tree);
-    viv_tree_free(group->tree);
-    group->tree = tree;
+    struct viv_tree *tree = viv_tree_new_empty();
     if (group->state_takes_deltas) {
         viv_tree_track_changes(tree);
     }
+    return tree;
+}
+
+void viv_group_replace_tree(struct viv_group *group, struct viv_tree *tree)
+{
+    VIV_ASSERT(!group->serving && group->streams.count == 0);
+    viv_preparer_reset(group->preparer, tree);
+    viv_tree_free(group->tree);
+    group->tree = tree;
 }
 
 /* ---- images ---- */

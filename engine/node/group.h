@@ -51,6 +51,7 @@ struct viv_install {
     enum viv_install_state state;
     uint32_t link;
     uint64_t zxid;
+    bool is_native;        /* from one of our own servers: nodes younger than zxid are left out of it */
     struct viv_tree *tree; /* the new one; owned */
     struct viv_tree_loader *loader;
 };
@@ -161,6 +162,8 @@ struct viv_action *viv_group_log_action(struct viv_group *group, enum viv_action
                                         enum viv_log_ticket_kind ticket_kind);
 /* Answers our clients' syncs whose point is in the tree. */
 void viv_group_release_syncs(struct viv_group *group);
+/* Empty, to be loaded. */
+struct viv_tree *viv_group_new_tree(const struct viv_group *group);
 void viv_group_replace_tree(struct viv_group *group, struct viv_tree *tree);
 void viv_group_fatal(struct viv_group *group, const char *text);
 

@@ -31,7 +31,7 @@ static void refuse(struct viv_node *node, struct viv_connection *connection)
 
 static void attach(struct viv_node *node, struct viv_connection *connection)
 {
-    struct viv_connection *previous = viv_sessions_attach(&node->sessions, connection);
+    struct viv_connection *previous = viv_attachments_take(&node->sessions, connection);
     if (previous != NULL) {
         viv_request_close(node, previous);
     }
@@ -51,7 +51,7 @@ static void create_session(struct viv_node *node, struct viv_connection *connect
 {
     int32_t timeout_ms;
     do {
-        connection->session_id = viv_sessions_make_id(&node->sessions);
+        connection->session_id = viv_attachments_make_id(&node->sessions);
     } while (viv_tree_session(node->group.tree, connection->session_id, &timeout_ms));
     attach(node, connection);
     uint8_t record[4];

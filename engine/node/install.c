@@ -23,7 +23,8 @@ void viv_install_begin(struct viv_group *group, const struct viv_zab_output *out
     install->state = VIV_INSTALL_RECEIVING;
     install->link = output->link;
     install->zxid = output->zxid;
-    install->tree = viv_tree_new_empty();
+    install->tree = viv_group_new_tree(group);
+    install->is_native = link->enveloped;
     install->loader = viv_tree_loader_begin(install->tree);
 }
 
@@ -82,6 +83,7 @@ void viv_install_marked(struct viv_group *group)
     group->install.state = VIV_INSTALL_WRITING;
     viv_checkpoint_abort(&group->checkpoint, group->turn); /* of the old tree */
     viv_checkpoint_begin(&group->checkpoint, group->install.tree, VIV_CHECKPOINT_INSTALL, group->turn);
+    group->checkpoint.omits_digest = !group->install.is_native;
 }
 
 void viv_install_written(struct viv_group *group, viv_status status)

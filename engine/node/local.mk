@@ -16,7 +16,7 @@ libcore_a_SOURCES += \
 	%reldir%/read_path.c %reldir%/read_path.h \
 	%reldir%/recovery.c \
 	%reldir%/request.c \
-	%reldir%/session.c %reldir%/session.h \
+	%reldir%/attachment.c %reldir%/attachment.h \
 	%reldir%/stream.c %reldir%/stream.h \
 	%reldir%/table.c %reldir%/table.h \
 	%reldir%/turn.h \

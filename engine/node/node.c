@@ -44,7 +44,7 @@ static void take_note(void *ctx, const struct viv_group_note *note)
         viv_handshake_attached(node, note->session_id, note->flag);
         break;
     case VIV_GROUP_TOUCHED_ASK:
-        viv_sessions_take_touched(&node->sessions, note->touched);
+        viv_attachments_take_touched(&node->sessions, note->touched);
         break;
     }
 }
@@ -58,7 +58,7 @@ struct viv_node *viv_node_new(const struct viv_node_config *config)
     node->session_timeout_min_ms = config->session_timeout_min_ms;
     node->session_timeout_max_ms = config->session_timeout_max_ms;
     node->watches = viv_watches_new();
-    viv_sessions_init(&node->sessions, config->zab.sid, config->start_wall_ms);
+    viv_attachments_init(&node->sessions, config->zab.sid, config->start_wall_ms);
     viv_fifo_init(&node->handshaking, sizeof(viv_conn));
     viv_fifo_init(&node->revalidating, sizeof(viv_conn));
     viv_buffer_append_bytes(&node->config_text, config->config_text);
@@ -73,7 +73,7 @@ void viv_node_free(struct viv_node *node)
     }
     serve_or_close(node, false);
     viv_connections_fini(&node->connections);
-    viv_sessions_fini(&node->sessions);
+    viv_attachments_fini(&node->sessions);
     viv_watches_free(node->watches);
     viv_group_fini(&node->group);
     viv_links_fini(&node->links);

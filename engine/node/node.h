@@ -39,7 +39,8 @@ void viv_node_recover_restart(void *node);
 viv_status viv_node_recover_image_end(struct viv_node *node, const struct viv_state_mark *mark,
                                       const struct viv_hard_state *hard) VIV_MUST_USE;
 viv_status viv_node_recover_entry(struct viv_node *node, const struct viv_entry *entry, bool committed) VIV_MUST_USE;
-/* VIV_ERR_CORRUPT: image and log do not join, or the digest recorded with the image disagrees after replay. */
+/* VIV_ERR_CORRUPT: image and log do not join, or the digest recorded with the image (0: none was) disagrees after
+ * replay. */
 viv_status viv_node_recover_end(struct viv_node *node, const struct viv_log_bounds *bounds) VIV_MUST_USE;
 
 /* The one entry point once running. Appends to *out. */

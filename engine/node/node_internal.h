@@ -4,7 +4,7 @@
 #include "node/connection.h"
 #include "node/group.h"
 #include "node/node.h"
-#include "node/session.h"
+#include "node/attachment.h"
 #include "node/watch.h"
 
 /* The session side's view of the node: everything a client's request can meet. The group side (node/group.h) does not
@@ -17,7 +17,7 @@ struct viv_node {
     struct viv_links links;
     struct viv_group group;
     struct viv_connections connections;
-    struct viv_sessions sessions;
+    struct viv_attachments sessions;
     struct viv_watches *watches;
     struct viv_buffer record, events; /* the reply being made */
     struct viv_fifo handshaking;      /* viv_conn: opened, in order; some have finished or gone */

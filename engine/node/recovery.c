@@ -5,7 +5,7 @@
 void viv_group_recover_restart(struct viv_group *group)
 {
     viv_tree_free(group->tree);
-    group->tree = viv_tree_new_empty();
+    group->tree = viv_group_new_tree(group);
 }
 
 /* What an ensemble shows at /zookeeper/config before any transaction has been there. */
@@ -23,10 +23,11 @@ static void seed_config(struct viv_group *group, struct viv_bytes config_text)
     VIV_ASSERT(!applied.malformed && viv_tree_zxid(group->tree) == 0);
 }
 
+/* An image that came from another kind of server has no digest: it may show some of what is still to be replayed. */
 static viv_status check_digest(const struct viv_group *group)
 {
     uint64_t digest = viv_tree_digest(group->tree);
-    if (digest == group->mark.digest) {
+    if (digest == group->mark.digest || group->mark.digest == 0) {
         return VIV_OK;
     }
     viv_log(VIV_LOG_ERROR, "node", "image and log do not give the state that was recorded",
@@ -46,12 +47,12 @@ viv_status viv_group_recover_image_end(struct viv_group *group, const struct viv
     } else {
         viv_tree_free(group->tree);
         group->tree = viv_tree_new();
+        if (group->state_takes_deltas) {
+            viv_tree_track_changes(group->tree);
+        }
         if (!group->standalone && config_text.size > 0) {
             seed_config(group, config_text);
         }
-    }
-    if (group->state_takes_deltas) {
-        viv_tree_track_changes(group->tree);
     }
     group->preparer = viv_preparer_new(group->tree);
     group->recovered_zxid = mark->zxid_start;

@@ -12,7 +12,7 @@ void viv_request_close(struct viv_node *node, struct viv_connection *connection)
         return;
     }
     connection->state = VIV_CONNECTION_CLOSING;
-    viv_sessions_detach(&node->sessions, connection);
+    viv_attachments_detach(&node->sessions, connection);
     viv_watches_drop(node->watches, connection->id);
     viv_connection_forget(&node->connections, connection);
     viv_connection_mark_dirty(&node->connections, connection);
@@ -174,7 +174,7 @@ void viv_request_synced(struct viv_node *node, viv_conn conn)
 
 void viv_request_refused(struct viv_node *node, int64_t session_id, int32_t cxid, int32_t err)
 {
-    struct viv_session *session = viv_sessions_find(&node->sessions, session_id);
+    struct viv_attachment *session = viv_attachments_find(&node->sessions, session_id);
     if (session == NULL) {
         return;
     }
@@ -233,7 +233,7 @@ static void serve(struct viv_node *node, struct viv_connection *connection, stru
         return;
     }
     node->requests++;
-    viv_sessions_touch(&node->sessions, connection->session);
+    viv_attachments_touch(&node->sessions, connection->session);
     struct viv_pending request = {.xid = header.xid, .op = header.type, .received_ms = node->turn.now_ms};
     if (header.type == VIV_OP_AUTH) {
         take_auth(node, connection, header.xid, reader.rest);

@@ -112,7 +112,7 @@ static bool is_awaited(const struct viv_connection *connection, const struct viv
 
 static void tell_session(struct viv_node *node, const struct viv_applied *applied)
 {
-    struct viv_session *session = viv_sessions_find(&node->sessions, applied->header.session_id);
+    struct viv_attachment *session = viv_attachments_find(&node->sessions, applied->header.session_id);
     if (session == NULL) {
         return;
     }

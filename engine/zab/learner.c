@@ -417,6 +417,13 @@ static void follow(struct viv_zab *zab, const struct viv_packet *packet)
             viv_zab_passed(zab, learner->link, learner->leader, packet);
         }
         break;
+    case VIV_PACKET_REQUEST: /* one of ours says what became of a request that is no transaction */
+        if (!learner->native) {
+            viv_zab_leave(zab, "a packet that no leader sends");
+        } else if (learner->stage == VIV_LEARNER_SERVES) {
+            viv_zab_passed(zab, learner->link, learner->leader, packet);
+        }
+        break;
     case VIV_PACKET_COMMITANDACTIVATE:
     case VIV_PACKET_INFORMANDACTIVATE:
         viv_zab_fatal(zab, "the ensemble was reconfigured; this server's membership comes from its configuration file");

@@ -3,3 +3,17 @@ TESTS += test_reads
 test_reads_SOURCES = %reldir%/test_read.c %reldir%/test_watch.c \
 	tests/support/hex.c tests/support/hex.h tests/support/world.c tests/support/world.h
 test_reads_LDADD = $(viv_test_libs)
+check_PROGRAMS += test_node
+TESTS += test_node
+test_node_SOURCES = \
+	%reldir%/test_ensemble.c \
+	%reldir%/test_expiry.c \
+	%reldir%/test_link.c \
+	%reldir%/test_recovery.c \
+	%reldir%/test_service.c \
+	%reldir%/test_table.c \
+	tests/support/node_client.c tests/support/node_client.h \
+	tests/support/node_disk.c tests/support/node_disk.h \
+	tests/support/node_net.c tests/support/node_net.h \
+	tests/support/hex.c tests/support/hex.h
+test_node_LDADD = $(viv_test_libs)

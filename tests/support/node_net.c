@@ -1,0 +1,688 @@
+#include "tests/support/node_net.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/endian.h"
+#include "tests/support/node_disk.h"
+#include "tests/support/viv_test.h"
+
+enum {
+    SERVERS_MAX = 8,
+    TICK_MS = 100,
+    TICK_EVENT_MS = 10,
+    NETWORK_MS = 1,
+    DISK_MS = 2,
+    BACKGROUND_MS = 3,
+};
+static const int64_t WALL_MS_AT_START = 1700000000000;
+
+/* One thing that will happen to one life of one server: first to its disk, then to the node. */
+struct happening {
+    uint64_t at_ms, sequence;
+    size_t server;
+    uint64_t life;
+    bool has_event;
+    struct viv_event event;
+    struct viv_buffer bytes; /* owned; event.bytes points here when it happens */
+    bool has_disk_action;
+    struct viv_action disk_action;
+};
+
+struct net_link {
+    uint32_t id;
+    size_t dialler, acceptor;
+    bool is_silent; /* bytes vanish */
+    bool is_closed;
+};
+
+struct net_client {
+    viv_conn conn;
+    size_t server;
+    uint64_t life;
+    struct viv_buffer received;
+    bool is_closed, is_paused;
+};
+
+struct net_server {
+    struct viv_node *node; /* NULL while down */
+    uint64_t life;
+    bool is_listening, is_isolated;
+    struct viv_node_disk disk;
+    struct viv_actions actions;
+    struct viv_node_net_counts counts;
+};
+
+struct viv_node_net {
+    struct viv_node_net_config config;
+    struct net_server servers[SERVERS_MAX];
+    uint64_t now_ms, sequence;
+    struct happening *heap; /* by (at_ms, sequence) */
+    size_t heap_count, heap_capacity;
+    struct net_link *links;
+    size_t link_count, link_capacity;
+    struct net_client *clients;
+    size_t client_count, client_capacity;
+};
+
+/* ---- the queue ---- */
+
+static bool is_before(const struct happening *a, const struct happening *b)
+{
+    return a->at_ms < b->at_ms || (a->at_ms == b->at_ms && a->sequence < b->sequence);
+}
+
+static void swap(struct happening *a, struct happening *b)
+{
+    struct happening kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+static struct happening *push(struct viv_node_net *net, size_t server, uint64_t delay_ms)
+{
+    if (net->heap_count == net->heap_capacity) {
+        net->heap_capacity = net->heap_capacity == 0 ? 256 : net->heap_capacity * 2;
+        net->heap = viv_realloc(net->heap, net->heap_capacity * sizeof *net->heap);
+    }
+    struct happening *item = &net->heap[net->heap_count];
+    *item = (struct happening){
+        .at_ms = net->now_ms + delay_ms,
+        .sequence = ++net->sequence,
+        .server = server,
+        .life = net->servers[server].life,
+    };
+    return item;
+}
+
+/* `push` left it behind the heap, filled in meanwhile; it finds its place. */
+static void settle_last(struct viv_node_net *net)
+{
+    size_t index = net->heap_count++;
+    while (index > 0 && is_before(&net->heap[index], &net->heap[(index - 1) / 2])) {
+        swap(&net->heap[index], &net->heap[(index - 1) / 2]);
+        index = (index - 1) / 2;
+    }
+}
+
+static struct happening pop(struct viv_node_net *net)
+{
+    struct happening first = net->heap[0];
+    net->heap[0] = net->heap[--net->heap_count];
+    for (size_t index = 0;;) {
+        size_t least = index;
+        for (size_t child = 2 * index + 1; child <= 2 * index + 2 && child < net->heap_count; child++) {
+            least = is_before(&net->heap[child], &net->heap[least]) ? child : least;
+        }
+        if (least == index) {
+            return first;
+        }
+        swap(&net->heap[index], &net->heap[least]);
+        index = least;
+    }
+}
+
+static void forget(struct happening *item)
+{
+    viv_buffer_fini(&item->bytes);
+    viv_buffer_fini(&item->disk_action.rows);
+}
+
+/* An event for a server after a delay. */
+static void expect(struct viv_node_net *net, size_t server, uint64_t delay_ms, const struct viv_event *event,
+                   struct viv_bytes bytes)
+{
+    if (net->servers[server].node == NULL) {
+        return;
+    }
+    struct happening *item = push(net, server, delay_ms);
+    item->has_event = true;
+    item->event = *event;
+    viv_buffer_append_bytes(&item->bytes, bytes);
+    settle_last(net);
+}
+
+/* ---- peers ---- */
+
+static bool are_joined(const struct viv_node_net *net, size_t a, size_t b)
+{
+    const struct net_server *one = &net->servers[a], *other = &net->servers[b];
+    return one->node != NULL && other->node != NULL && !one->is_isolated && !other->is_isolated;
+}
+
+static struct net_link *find_link(struct viv_node_net *net, uint32_t id)
+{
+    cr_assert(id > 0 && id <= net->link_count, "a link nobody opened");
+    return &net->links[id - 1];
+}
+
+static size_t other_end(const struct net_link *link, size_t server)
+{
+    return link->dialler == server ? link->acceptor : link->dialler;
+}
+
+static void close_link(struct viv_node_net *net, struct net_link *link, size_t by)
+{
+    if (link->is_closed) {
+        return;
+    }
+    link->is_closed = true;
+    if (!link->is_silent) {
+        struct viv_event event = {.kind = VIV_EVENT_LINK_DOWN, .link = link->id};
+        expect(net, other_end(link, by), NETWORK_MS, &event, (struct viv_bytes){0});
+    }
+}
+
+static void dial(struct viv_node_net *net, size_t server, viv_sid sid)
+{
+    size_t acceptor = (size_t)sid - 1;
+    if (!are_joined(net, server, acceptor) || !net->servers[acceptor].is_listening) {
+        struct viv_event event = {.kind = VIV_EVENT_LINK_DOWN, .sid = sid};
+        expect(net, server, NETWORK_MS, &event, (struct viv_bytes){0});
+        return;
+    }
+    if (net->link_count == net->link_capacity) {
+        net->link_capacity = net->link_capacity == 0 ? 16 : net->link_capacity * 2;
+        net->links = viv_realloc(net->links, net->link_capacity * sizeof *net->links);
+    }
+    uint32_t id = (uint32_t)++net->link_count;
+    net->links[id - 1] = (struct net_link){.id = id, .dialler = server, .acceptor = acceptor};
+    struct viv_event event = {.kind = VIV_EVENT_LINK_UP, .link = id};
+    expect(net, acceptor, NETWORK_MS, &event, (struct viv_bytes){0});
+    event.sid = sid;
+    expect(net, server, NETWORK_MS, &event, (struct viv_bytes){0});
+}
+
+static void send_on_link(struct viv_node_net *net, size_t server, const struct viv_action *action)
+{
+    struct net_link *link = find_link(net, action->link);
+    net->servers[server].counts.link_sends++;
+    if (!link->is_closed && !link->is_silent) {
+        struct viv_event event = {.kind = VIV_EVENT_LINK_BYTES, .link = link->id};
+        expect(net, other_end(link, server), NETWORK_MS, &event, action->bytes);
+    }
+    if (action->flag && !link->is_silent) {
+        struct viv_event event = {.kind = VIV_EVENT_LINK_DRAINED, .link = link->id};
+        expect(net, server, NETWORK_MS, &event, (struct viv_bytes){0});
+    }
+}
+
+static void listen_or_not(struct viv_node_net *net, size_t server, bool flag)
+{
+    net->servers[server].is_listening = flag;
+    for (size_t i = 0; !flag && i < net->link_count; i++) {
+        if (net->links[i].acceptor == server) {
+            close_link(net, &net->links[i], server);
+        }
+    }
+}
+
+static void send_vote(struct viv_node_net *net, size_t server, const struct viv_action *action)
+{
+    size_t target = (size_t)action->sid - 1;
+    if (are_joined(net, server, target)) {
+        struct viv_event event = {.kind = VIV_EVENT_VOTE, .sid = (viv_sid)server + 1};
+        expect(net, target, NETWORK_MS, &event, action->bytes);
+    }
+}
+
+/* ---- clients ---- */
+
+static struct net_client *find_client(const struct viv_node_net *net, viv_conn conn)
+{
+    cr_assert(conn > 0 && conn <= net->client_count, "a connection nobody opened");
+    return &net->clients[conn - 1];
+}
+
+static void close_client(struct viv_node_net *net, struct net_client *client)
+{
+    if (!client->is_closed) {
+        client->is_closed = true;
+        struct viv_event event = {.kind = VIV_EVENT_CLIENT_CLOSED, .conn = client->conn};
+        expect(net, client->server, NETWORK_MS, &event, (struct viv_bytes){0});
+    }
+}
+
+static void pause_clients(struct viv_node_net *net, size_t server, const struct viv_action *action)
+{
+    for (size_t i = 0; i < net->client_count; i++) {
+        if (net->clients[i].server == server && (action->conn == 0 || action->conn == net->clients[i].conn)) {
+            net->clients[i].is_paused = action->flag;
+        }
+    }
+}
+
+/* ---- actions ---- */
+
+static void give_to_disk(struct viv_node_net *net, size_t server, struct viv_action *action, uint64_t delay_ms)
+{
+    struct happening *item = push(net, server, delay_ms);
+    item->has_disk_action = true;
+    item->disk_action = *action;
+    action->rows = (struct viv_buffer){0}; /* taken */
+    settle_last(net);
+}
+
+static void perform(struct viv_node_net *net, size_t server, struct viv_action *action)
+{
+    switch (action->kind) {
+    case VIV_ACTION_CLIENT_SEND:
+        net->servers[server].counts.client_sends++;
+        viv_buffer_append_bytes(&find_client(net, action->conn)->received, action->bytes);
+        break;
+    case VIV_ACTION_CLIENT_CLOSE:
+        close_client(net, find_client(net, action->conn));
+        break;
+    case VIV_ACTION_CLIENT_PAUSE:
+        pause_clients(net, server, action);
+        break;
+    case VIV_ACTION_VOTE_SEND:
+        send_vote(net, server, action);
+        break;
+    case VIV_ACTION_LISTEN:
+        listen_or_not(net, server, action->flag);
+        break;
+    case VIV_ACTION_LINK_DIAL:
+        dial(net, server, action->sid);
+        break;
+    case VIV_ACTION_LINK_SEND:
+        send_on_link(net, server, action);
+        break;
+    case VIV_ACTION_LINK_CLOSE:
+        close_link(net, find_link(net, action->link), server);
+        break;
+    case VIV_ACTION_LOG_APPEND:
+    case VIV_ACTION_LOG_TRUNCATE:
+    case VIV_ACTION_LOG_RESET:
+    case VIV_ACTION_LOG_HARD:
+    case VIV_ACTION_LOG_TRIM:
+        give_to_disk(net, server, action, DISK_MS);
+        break;
+    case VIV_ACTION_LOG_READ:
+    case VIV_ACTION_CHECKPOINT_BEGIN:
+    case VIV_ACTION_CHECKPOINT_ROWS:
+    case VIV_ACTION_CHECKPOINT_COMMIT:
+    case VIV_ACTION_CHECKPOINT_ABORT:
+        give_to_disk(net, server, action, BACKGROUND_MS);
+        break;
+    case VIV_ACTION_TRACE:
+        break;
+    case VIV_ACTION_FATAL:
+        cr_fatal("server %zu asks for its end: %s", server, action->text);
+    }
+}
+
+/* ---- time ---- */
+
+static struct viv_event stamped(const struct viv_node_net *net, struct viv_event event)
+{
+    event.now_ms = net->now_ms;
+    event.wall_ms = WALL_MS_AT_START + (int64_t)net->now_ms;
+    return event;
+}
+
+static void step(struct viv_node_net *net, size_t server, struct viv_event event)
+{
+    struct net_server *at = &net->servers[server];
+    event = stamped(net, event);
+    viv_node_step(at->node, &event, &at->actions);
+}
+
+static void count(struct viv_node_net_counts *counts, const struct viv_action *action)
+{
+    switch (action->kind) {
+    case VIV_ACTION_LOG_APPEND:
+        counts->log_appends++;
+        counts->log_entries += action->entry_count;
+        break;
+    case VIV_ACTION_LOG_TRUNCATE:
+        counts->log_truncates++;
+        break;
+    case VIV_ACTION_LOG_RESET:
+        counts->log_resets++;
+        break;
+    case VIV_ACTION_LOG_READ:
+        counts->log_reads++;
+        break;
+    default:
+        break;
+    }
+}
+
+struct disk_answer {
+    struct viv_node_net *net;
+    size_t server;
+};
+
+static void step_from_disk(void *ctx, const struct viv_event *event)
+{
+    const struct disk_answer *answer = ctx;
+    step(answer->net, answer->server, *event);
+}
+
+static void happen(struct viv_node_net *net, struct happening *item)
+{
+    struct net_server *at = &net->servers[item->server];
+    if (item->has_disk_action) {
+        struct disk_answer answer = {net, item->server};
+        count(&at->counts, &item->disk_action);
+        viv_node_disk_perform(&at->disk, &item->disk_action, net->config.log_read_entries, step_from_disk, &answer);
+    }
+    if (item->has_event) {
+        item->event.bytes = viv_buffer_bytes(&item->bytes);
+        step(net, item->server, item->event);
+        if (item->event.kind == VIV_EVENT_TICK) {
+            expect(net, item->server, TICK_EVENT_MS, &item->event, (struct viv_bytes){0});
+        }
+    }
+}
+
+/* One turn of one server: everything that reaches it in this millisecond and in a row. */
+static void turn(struct viv_node_net *net)
+{
+    struct happening item = pop(net);
+    size_t server = item.server;
+    struct net_server *at = &net->servers[server];
+    net->now_ms = item.at_ms;
+    for (;;) {
+        if (at->node != NULL && item.life == at->life) {
+            happen(net, &item);
+        }
+        forget(&item);
+        if (net->heap_count == 0 || net->heap[0].server != server || net->heap[0].at_ms != net->now_ms) {
+            break;
+        }
+        item = pop(net);
+    }
+    if (at->node == NULL) {
+        return;
+    }
+    viv_node_turn_end(at->node, net->now_ms, &at->actions);
+    for (size_t i = 0; i < at->actions.count; i++) {
+        perform(net, server, &at->actions.items[i]);
+    }
+    viv_actions_reset(&at->actions);
+}
+
+bool viv_node_net_run_until(struct viv_node_net *net, uint64_t limit_ms, viv_node_net_predicate_fn *predicate,
+                            void *ctx)
+{
+    uint64_t end_ms = net->now_ms + limit_ms;
+    while (!predicate(net, ctx)) {
+        if (net->heap_count == 0 || net->heap[0].at_ms > end_ms) {
+            net->now_ms = end_ms;
+            return false;
+        }
+        turn(net);
+    }
+    return true;
+}
+
+static bool never(struct viv_node_net *net, void *ctx)
+{
+    (void)net;
+    (void)ctx;
+    return false;
+}
+
+void viv_node_net_run(struct viv_node_net *net, uint64_t duration_ms)
+{
+    (void)viv_node_net_run_until(net, duration_ms, never, NULL);
+}
+
+static bool is_settled(struct viv_node_net *net, void *ctx)
+{
+    (void)ctx;
+    uint64_t zxid = 0;
+    for (size_t i = 0; i < net->config.server_count; i++) {
+        struct viv_node_stats stats;
+        if (net->servers[i].node == NULL) {
+            continue;
+        }
+        viv_node_stats(net->servers[i].node, &stats);
+        if (!stats.serving || (zxid != 0 && zxid != stats.last_zxid)) {
+            return false;
+        }
+        zxid = stats.last_zxid;
+    }
+    return net->config.server_count == 1 || viv_node_net_leader(net) != SIZE_MAX;
+}
+
+bool viv_node_net_settle(struct viv_node_net *net, uint64_t limit_ms)
+{
+    return viv_node_net_run_until(net, limit_ms, is_settled, NULL);
+}
+
+/* ---- servers ---- */
+
+struct viv_node_net *viv_node_net_new(const struct viv_node_net_config *config)
+{
+    cr_assert(config->server_count >= 1 && config->server_count <= SERVERS_MAX);
+    struct viv_node_net *net = viv_alloc_zeroed(1, sizeof *net);
+    net->config = *config;
+    net->now_ms = 1000;
+    for (size_t i = 0; i < config->server_count; i++) {
+        viv_node_disk_init(&net->servers[i].disk);
+    }
+    return net;
+}
+
+void viv_node_net_free(struct viv_node_net *net)
+{
+    for (size_t i = 0; i < net->config.server_count; i++) {
+        viv_node_net_kill(net, i);
+        viv_node_disk_fini(&net->servers[i].disk);
+        viv_actions_fini(&net->servers[i].actions);
+    }
+    while (net->heap_count > 0) {
+        struct happening item = pop(net);
+        forget(&item);
+    }
+    for (size_t i = 0; i < net->client_count; i++) {
+        viv_buffer_fini(&net->clients[i].received);
+    }
+    free(net->heap);
+    free(net->links);
+    free(net->clients);
+    free(net);
+}
+
+static struct viv_node *make_node(const struct viv_node_net *net, size_t server)
+{
+    struct viv_zab_member members[SERVERS_MAX];
+    struct viv_buffer text = {0};
+    for (size_t i = 0; i < net->config.server_count; i++) {
+        members[i] = (struct viv_zab_member){.sid = (viv_sid)i + 1, .voter = true};
+        viv_buffer_printf(&text, "server.%zu=127.0.0.1:%zu:%zu:participant\n", i + 1, 2000 + i, 3000 + i);
+    }
+    viv_buffer_printf(&text, "version=0");
+    struct viv_node_config config = {
+        .zab = {.sid = (viv_sid)server + 1,
+                .standalone = net->config.server_count == 1,
+                .members = members,
+                .member_count = net->config.server_count,
+                .config_text = viv_buffer_bytes(&text),
+                .tick_ms = TICK_MS,
+                .init_limit_ticks = 10,
+                .sync_limit_ticks = 5,
+                .seed = server + 1,
+                .election_policy = "fle"},
+        .tick_ms = TICK_MS,
+        .session_timeout_min_ms = 2 * TICK_MS,
+        .session_timeout_max_ms = 20 * TICK_MS,
+        .frame_bytes_max = 1 << 20,
+        .snapshot_entries = net->config.snapshot_entries,
+        .start_wall_ms = WALL_MS_AT_START + (int64_t)net->now_ms,
+        .config_text = viv_buffer_bytes(&text),
+    };
+    struct viv_node *node = viv_node_new(&config);
+    viv_buffer_fini(&text);
+    return node;
+}
+
+void viv_node_net_start(struct viv_node_net *net, size_t server)
+{
+    struct net_server *at = &net->servers[server];
+    cr_assert_null(at->node, "the server runs already");
+    at->node = make_node(net, server);
+    at->life++;
+    cr_assert_eq(viv_node_disk_recover(&at->disk, at->node), VIV_OK, "recovery failed");
+    struct viv_event event = {.kind = VIV_EVENT_START};
+    expect(net, server, 0, &event, (struct viv_bytes){0});
+    event.kind = VIV_EVENT_TICK;
+    expect(net, server, TICK_EVENT_MS, &event, (struct viv_bytes){0});
+}
+
+void viv_node_net_start_all(struct viv_node_net *net)
+{
+    for (size_t i = 0; i < net->config.server_count; i++) {
+        viv_node_net_start(net, i);
+    }
+}
+
+void viv_node_net_kill(struct viv_node_net *net, size_t server)
+{
+    struct net_server *at = &net->servers[server];
+    if (at->node == NULL) {
+        return;
+    }
+    viv_node_free(at->node);
+    at->node = NULL;
+    at->life++;
+    at->is_listening = false;
+    viv_node_disk_crash(&at->disk);
+    for (size_t i = 0; i < net->link_count; i++) {
+        if (net->links[i].dialler == server || net->links[i].acceptor == server) {
+            close_link(net, &net->links[i], server);
+        }
+    }
+    for (size_t i = 0; i < net->client_count; i++) {
+        if (net->clients[i].server == server) {
+            net->clients[i].is_closed = true;
+        }
+    }
+}
+
+void viv_node_net_wipe(struct viv_node_net *net, size_t server)
+{
+    cr_assert_null(net->servers[server].node, "only a server that is down can be wiped");
+    viv_node_disk_fini(&net->servers[server].disk);
+    viv_node_disk_init(&net->servers[server].disk);
+}
+
+void viv_node_net_isolate(struct viv_node_net *net, size_t server, bool isolated)
+{
+    net->servers[server].is_isolated = isolated;
+    for (size_t i = 0; isolated && i < net->link_count; i++) {
+        struct net_link *link = &net->links[i];
+        link->is_silent = link->is_silent || link->dialler == server || link->acceptor == server;
+    }
+}
+
+void viv_node_net_disk_full(struct viv_node_net *net, size_t server, bool full)
+{
+    struct viv_event event = {.kind = VIV_EVENT_DISK_FULL, .flag = full};
+    expect(net, server, 0, &event, (struct viv_bytes){0});
+}
+
+uint64_t viv_node_net_now_ms(const struct viv_node_net *net)
+{
+    return net->now_ms;
+}
+
+const struct viv_node *viv_node_net_node(const struct viv_node_net *net, size_t server)
+{
+    return net->servers[server].node;
+}
+
+void viv_node_net_stats(const struct viv_node_net *net, size_t server, struct viv_node_stats *stats)
+{
+    cr_assert_not_null(net->servers[server].node, "the server is down");
+    viv_node_stats(net->servers[server].node, stats);
+}
+
+size_t viv_node_net_leader(const struct viv_node_net *net)
+{
+    for (size_t i = 0; i < net->config.server_count; i++) {
+        struct viv_node_stats stats;
+        if (net->servers[i].node == NULL) {
+            continue;
+        }
+        viv_node_stats(net->servers[i].node, &stats);
+        if (stats.serving && stats.zab.state == VIV_LEADING) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+size_t viv_node_net_server_count(const struct viv_node_net *net)
+{
+    return net->config.server_count;
+}
+
+void viv_node_net_counts(const struct viv_node_net *net, size_t server, struct viv_node_net_counts *counts)
+{
+    *counts = net->servers[server].counts;
+    counts->images = net->servers[server].disk.image_count;
+    counts->installs = net->servers[server].disk.install_count;
+}
+
+/* ---- what clients do ---- */
+
+viv_conn viv_node_net_connect(struct viv_node_net *net, size_t server)
+{
+    if (net->client_count == net->client_capacity) {
+        net->client_capacity = net->client_capacity == 0 ? 16 : net->client_capacity * 2;
+        net->clients = viv_realloc(net->clients, net->client_capacity * sizeof *net->clients);
+    }
+    viv_conn conn = ++net->client_count;
+    net->clients[conn - 1] =
+        (struct net_client){.conn = conn, .server = server, .is_closed = net->servers[server].node == NULL};
+    struct viv_event event = {.kind = VIV_EVENT_CLIENT_OPEN, .conn = conn};
+    expect(net, server, NETWORK_MS, &event, VIV_BYTES_LITERAL("127.0.0.1"));
+    return conn;
+}
+
+void viv_node_net_send(struct viv_node_net *net, viv_conn conn, struct viv_bytes frames)
+{
+    struct net_client *client = find_client(net, conn);
+    while (frames.size > 0 && !client->is_closed) {
+        cr_assert(frames.size >= 4);
+        size_t size = viv_load_be32(frames.data);
+        cr_assert(frames.size - 4 >= size);
+        struct viv_event event = {.kind = VIV_EVENT_CLIENT_FRAME, .conn = conn};
+        expect(net, client->server, NETWORK_MS, &event, viv_bytes_of(frames.data + 4, size));
+        frames = viv_bytes_of(frames.data + 4 + size, frames.size - 4 - size);
+    }
+}
+
+bool viv_node_net_receive(struct viv_node_net *net, viv_conn conn, struct viv_buffer *frame)
+{
+    struct net_client *client = find_client(net, conn);
+    viv_buffer_clear(frame);
+    if (client->received.size == 0) {
+        return false;
+    }
+    size_t size = viv_load_be32(client->received.data);
+    cr_assert(client->received.size - 4 >= size, "a server sends whole frames only");
+    viv_buffer_append(frame, client->received.data + 4, size);
+    viv_buffer_consume(&client->received, 4 + size);
+    return true;
+}
+
+bool viv_node_net_is_closed(const struct viv_node_net *net, viv_conn conn)
+{
+    return find_client(net, conn)->is_closed;
+}
+
+bool viv_node_net_is_paused(const struct viv_node_net *net, viv_conn conn)
+{
+    return find_client(net, conn)->is_paused;
+}
+
+void viv_node_net_hang_up(struct viv_node_net *net, viv_conn conn)
+{
+    close_client(net, find_client(net, conn));
+}
