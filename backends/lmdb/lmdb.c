@@ -2,9 +2,9 @@
 #include <lmdb.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <xxhash.h>
 
+#include "backends/lmdb/pages.h"
 #include "base/assert.h"
 #include "base/endian.h"
 #include "base/log.h"
@@ -88,24 +88,14 @@ static viv_status open_env(MDB_env **env, const char *path, unsigned flags)
     return checked(code, "mdb_env_open");
 }
 
-/* A file that lost its end would kill the process at the first touch of the map behind it. */
-static viv_status check_file_size(MDB_env *env)
+static viv_status check_pages(const char *path)
 {
-    MDB_envinfo info;
-    MDB_stat tree;
-    mdb_filehandle_t fd;
-    struct stat file;
-    VIV_TRY(CHECKED(mdb_env_info, env, &info));
-    VIV_TRY(CHECKED(mdb_env_stat, env, &tree));
-    VIV_TRY(CHECKED(mdb_env_get_fd, env, &fd));
-    VIV_TRY(CHECKED(fstat, fd, &file));
-    uint64_t page_count = (uint64_t)file.st_size / tree.ms_psize;
-    if (info.me_last_pgno >= page_count || (uint64_t)file.st_size > info.me_mapsize) {
-        viv_log(VIV_LOG_ERROR, "lmdb", "the file and its own idea of its size differ", "pages=%llu last_page=%zu",
-                (unsigned long long)page_count, info.me_last_pgno);
-        return VIV_ERR_CORRUPT;
-    }
-    return VIV_OK;
+    struct viv_buffer name = {0};
+    viv_buffer_printf(&name, "%s/data.mdb", path);
+    viv_buffer_append(&name, "", 1);
+    viv_status status = viv_lmdb_pages_check((const char *)name.data);
+    viv_buffer_fini(&name);
+    return status;
 }
 
 static viv_status open_tables(struct viv_kv_image *image)
@@ -150,25 +140,13 @@ static viv_status image_open(const char *path, bool build, bool durable, struct 
      * An image being built is nobody's yet and is synced once, at its end. */
     unsigned flags = MDB_NOTLS | MDB_NOLOCK | (build || !durable ? MDB_NOSYNC : 0);
     MDB_env *env;
-    struct stat file;
-    struct viv_buffer name = {0};
-    viv_buffer_printf(&name, "%s/data.mdb", path);
-    viv_buffer_append(&name, "", 1);
-    bool exists = stat((const char *)name.data, &file) == 0 && file.st_size > 0;
-    viv_buffer_fini(&name);
-    if (!build && !exists) {
-        viv_log(VIV_LOG_ERROR, "lmdb", "the image's file is missing or empty", "path=%s", path);
-        return VIV_ERR_CORRUPT; /* LMDB would make an empty one */
-    }
+    VIV_TRY(build ? VIV_OK : check_pages(path));
     VIV_TRY(open_env(&env, path, flags));
     struct viv_kv_image *image = viv_alloc_zeroed(1, sizeof *image);
     image->env = env;
     image->build = build;
     image->durable = durable;
-    viv_status status = build ? VIV_OK : check_file_size(env);
-    if (status == VIV_OK) {
-        status = open_tables(image);
-    }
+    viv_status status = open_tables(image);
     if (status != VIV_OK) {
         image_close(image);
         return status;

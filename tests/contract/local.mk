@@ -15,7 +15,6 @@ check_PROGRAMS += test_flat_files
 TESTS += test_flat_files
 test_flat_files_SOURCES = %reldir%/test_flat_files.c $(store_support)
 test_flat_files_LDADD = $(viv_test_libs)
-# programs and scripts of this kind
 
 check_PROGRAMS += test_partition
 TESTS += test_partition

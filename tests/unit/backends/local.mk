@@ -1,5 +1,5 @@
 check_PROGRAMS += test_kv_state
 TESTS += test_kv_state
-test_kv_state_SOURCES = %reldir%/test_kv_state.c %reldir%/kv_fixture.c %reldir%/kv_fixture.h \
+test_kv_state_SOURCES = %reldir%/test_kv_state.c %reldir%/test_kv_damage.c %reldir%/kv_fixture.c %reldir%/kv_fixture.h \
 	tests/support/viv_test.h
 test_kv_state_LDADD = $(viv_test_libs)
