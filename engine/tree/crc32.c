@@ -20,8 +20,8 @@ static uint32_t crc32_portable(uint32_t crc, struct viv_bytes bytes)
 enum { BLOCK = 16, STATE_BYTES = 4 };
 
 /* Folds 128 bits of remainder to the final 32: to 96 and 64 by multiplication, then Barrett reduction. The constants
- * are powers of x modulo the polynomial in reflected order (V. Gopal et al., Fast CRC Computation for Generic Polynomials
- * Using PCLMULQDQ, 2009). */
+ * are powers of x modulo the polynomial in reflected order (V. Gopal et al., Fast CRC Computation for Generic
+ * Polynomials Using PCLMULQDQ, 2009). */
 __attribute__((target("pclmul,sse4.1"))) static uint32_t reduce(__m128i rest)
 {
     const __m128i fold_128 = _mm_set_epi64x(0x0ccaa009e, 0x1751997d0);

@@ -92,8 +92,8 @@ static struct viv_tree *load_store(const struct row_store *store, struct viv_rng
     for (size_t i = 0; i < store->count; i++) {
         const struct stored *row = &store->rows[order[i]];
         viv_buffer_clear(&block);
-        viv_row_append(&block, &(struct viv_row){VIV_ROW_PUT, viv_buffer_bytes(&row->key),
-                                                 viv_buffer_bytes(&row->value)});
+        viv_row_append(&block,
+                       &(struct viv_row){VIV_ROW_PUT, viv_buffer_bytes(&row->key), viv_buffer_bytes(&row->value)});
         cr_assert_eq(viv_tree_load_rows(tree, viv_buffer_bytes(&block)), VIV_OK);
     }
     cr_assert_eq(viv_tree_load_finish(tree, zxid), VIV_OK);
