@@ -165,6 +165,7 @@ static void leave_measure(struct viv_load *load, uint64_t now_ns)
 {
     load->result.end_ns = now_ns < load->phase_end_ns ? now_ns : load->phase_end_ns;
     load->result.client_cpu_ns = thread_cpu_ns() - load->cpu_start_ns;
+    atomic_store(&load->ended_ns, load->result.end_ns);
     load->phase = LOAD_DRAIN;
     load->phase_end_ns = now_ns + DRAIN_LIMIT_NS;
 }
@@ -284,6 +285,11 @@ viv_status viv_load_start(const struct viv_load_spec *spec, const struct viv_cli
 uint64_t viv_load_started_ns(const struct viv_load *load)
 {
     return atomic_load(&load->started_ns);
+}
+
+uint64_t viv_load_ended_ns(const struct viv_load *load)
+{
+    return atomic_load(&load->ended_ns);
 }
 
 bool viv_load_is_done(const struct viv_load *load)

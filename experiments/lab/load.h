@@ -67,6 +67,8 @@ viv_status viv_load_start(const struct viv_load_spec *spec, const struct viv_cli
                           size_t server_count, struct viv_keyset *keyset, struct viv_load **out) VIV_MUST_USE;
 /* When the measurement began; 0: not yet. */
 uint64_t viv_load_started_ns(const struct viv_load *load);
+/* When it ended; 0: not yet. Replies to what is in flight may still be waited for. */
+uint64_t viv_load_ended_ns(const struct viv_load *load);
 /* True when the thread has nothing more to do. */
 bool viv_load_is_done(const struct viv_load *load);
 uint64_t viv_load_acked(const struct viv_load *load);

@@ -49,7 +49,7 @@ struct viv_load {
     uint64_t in_flight;
     struct viv_load_result result;
 
-    _Atomic uint64_t started_ns;
+    _Atomic uint64_t started_ns, ended_ns;
     _Atomic uint64_t acked;
     _Atomic uint64_t mark_ns;
     _Atomic uint64_t first_ack_ns;

@@ -1,14 +1,38 @@
 noinst_LIBRARIES += liblab.a
 liblab_a_SOURCES = \
 	%reldir%/bulk.c %reldir%/bulk.h \
+	%reldir%/calibrate.c \
 	%reldir%/cell.h \
+	%reldir%/command.c %reldir%/command.h \
+	%reldir%/estimate.c %reldir%/estimate.h \
+	%reldir%/faults.c \
 	%reldir%/files.c %reldir%/files.h \
 	%reldir%/fleet.c %reldir%/fleet.h \
 	%reldir%/initial.c %reldir%/initial.h \
 	%reldir%/interrupt.c %reldir%/interrupt.h \
 	%reldir%/keyset.c %reldir%/keyset.h \
 	%reldir%/load.c %reldir%/load.h %reldir%/load_internal.h %reldir%/load_session.c \
+	%reldir%/machine.c %reldir%/machine.h \
+	%reldir%/null_server.c %reldir%/null_server.h \
+	%reldir%/plan.c %reldir%/plan.h %reldir%/plan_internal.h %reldir%/plan_fields.def \
+	%reldir%/plan_cells.c %reldir%/plan_steps.c \
+	%reldir%/plan_json.c %reldir%/plan_json.h \
+	%reldir%/plan_source.c %reldir%/plan_source.h \
 	%reldir%/probe.c %reldir%/probe.h \
 	%reldir%/process.c %reldir%/process.h \
+	%reldir%/record.c \
+	%reldir%/progress.c %reldir%/progress.h \
+	%reldir%/recovery.c %reldir%/recovery.h \
+	%reldir%/run.c %reldir%/run.h \
+	%reldir%/selftest.c %reldir%/selftest.h \
+	%reldir%/step.h %reldir%/steps.c \
 	%reldir%/system.c %reldir%/system.h \
-	%reldir%/verify.c %reldir%/verify.h
+	%reldir%/trace.c %reldir%/trace.h \
+	%reldir%/trial.c %reldir%/trial.h %reldir%/trial_internal.h \
+	%reldir%/units.c %reldir%/units.h \
+	%reldir%/verify.c %reldir%/verify.h \
+	%reldir%/yaml_index.c %reldir%/yaml_index.h
+
+bin_PROGRAMS += vivarium-lab
+vivarium_lab_SOURCES = %reldir%/main.c
+vivarium_lab_LDADD = liblab.a $(viv_libs)

@@ -1,12 +1,12 @@
 #include "experiments/lab/system.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "experiments/lab/command.h"
 #include "experiments/lab/files.h"
 
 #define ZOOKEEPER_JAR    "/usr/share/java/zookeeper.jar"
@@ -15,30 +15,30 @@
 
 enum { ARGV_MAX = 16 };
 
-/* First line that a command prints, or NULL; to be freed. The command is a constant of this file. */
-static char *first_line(const char *command)
-{
-    FILE *pipe = popen(command, "re");
-    char line[256] = "";
-    bool got = pipe != NULL && fgets(line, sizeof line, pipe) != NULL;
-    if (pipe != NULL && pclose(pipe) != 0) {
-        got = false;
-    }
-    line[strcspn(line, "\n")] = '\0';
-    return got && line[0] != '\0' ? viv_text("%s", line) : NULL;
-}
-
 static char *zookeeper_unavailable(void)
 {
     if (!viv_path_exists(ZOOKEEPER_JAR)) {
         return viv_text("Apache ZooKeeper is not installed (package zookeeper)");
     }
-    char *java = first_line("command -v java");
+    char *java = viv_command_line((const char *const[]){"java", "-version", NULL}, true);
     if (java == NULL) {
         return viv_text("there is no java (package default-jre-headless)");
     }
     free(java);
     return NULL;
+}
+
+/* "name ..." is one of the lines. */
+static bool has_line(const char *text, const char *name)
+{
+    size_t size = strlen(name);
+    for (const char *line = text; line != NULL && *line != '\0'; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, name, size) == 0 && strchr(" \t\n", line[size]) != NULL) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static char *vivarium_unavailable(const struct viv_cell *cell, const struct viv_system_places *places)
@@ -49,16 +49,11 @@ static char *vivarium_unavailable(const struct viv_cell *cell, const struct viv_
     if (cell->backend == NULL) {
         return NULL;
     }
-    char *command = viv_text("'%s' --list-backends", places->vivarium_program);
-    FILE *pipe = popen(command, "re");
-    free(command);
-    char name[128];
-    bool found = false;
-    while (pipe != NULL && fgets(name, sizeof name, pipe) != NULL) {
-        name[strcspn(name, " \t\n")] = '\0';
-        found = found || strcmp(name, cell->backend) == 0;
-    }
-    bool asked = pipe != NULL && pclose(pipe) == 0;
+    struct viv_buffer list = {0};
+    bool asked = viv_command((const char *const[]){places->vivarium_program, "--list-backends", NULL}, false, &list);
+    viv_buffer_append(&list, "", 1);
+    bool found = has_line((const char *)list.data, cell->backend);
+    viv_buffer_fini(&list);
     return asked && !found ? viv_text("backend %s is not in this build", cell->backend) : NULL;
 }
 
@@ -67,25 +62,26 @@ char *viv_system_unavailable(const struct viv_cell *cell, const struct viv_syste
     return cell->system == VIV_SYSTEM_ZOOKEEPER ? zookeeper_unavailable() : vivarium_unavailable(cell, places);
 }
 
+static char *zookeeper_version(void)
+{
+    static const char *const package[] = {"dpkg-query", "-W", "-f", "${Version}", "libzookeeper-java", NULL};
+    static const char *const java[] = {"java", "-version", NULL};
+    char *version = viv_command_line(package, false);
+    char *runtime = viv_command_line(java, true);
+    char *text = viv_text("Apache ZooKeeper %s, %s", version == NULL ? "of unknown version" : version,
+                          runtime == NULL ? "unknown Java" : runtime);
+    free(version);
+    free(runtime);
+    return text;
+}
+
 char *viv_system_version(enum viv_system system, const struct viv_system_places *places)
 {
-    char *first;
-    char *second = NULL;
-    char *text;
     if (system == VIV_SYSTEM_ZOOKEEPER) {
-        first = first_line("dpkg-query -W -f '${Version}' libzookeeper-java 2>/dev/null");
-        second = first_line("java -version 2>&1 | head -n 1");
-        text = viv_text("Apache ZooKeeper %s, %s", first == NULL ? "of unknown version" : first,
-                        second == NULL ? "unknown Java" : second);
-    } else {
-        char *command = viv_text("'%s' --version 2>/dev/null", places->vivarium_program);
-        first = first_line(command);
-        free(command);
-        text = viv_text("%s", first == NULL ? "vivarium of unknown version" : first);
+        return zookeeper_version();
     }
-    free(first);
-    free(second);
-    return text;
+    char *version = viv_command_line((const char *const[]){places->vivarium_program, "--version", NULL}, false);
+    return version != NULL ? version : viv_text("vivarium of unknown version");
 }
 
 bool viv_system_traces(enum viv_system system)

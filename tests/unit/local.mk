@@ -1,5 +1,6 @@
 include tests/unit/backends/local.mk
 include tests/unit/base/local.mk
+include tests/unit/lab/local.mk
 include tests/unit/node/local.mk
 include tests/unit/prepare/local.mk
 include tests/unit/server/local.mk
