@@ -1,7 +1,8 @@
 check_PROGRAMS += test_reads
 TESTS += test_reads
-test_reads_SOURCES = %reldir%/test_read.c %reldir%/test_watch.c \
-	tests/support/hex.c tests/support/hex.h tests/support/world.c tests/support/world.h
+test_reads_SOURCES = %reldir%/test_read.c %reldir%/test_read_transcript.c %reldir%/test_watch.c \
+	tests/support/hex.c tests/support/hex.h tests/support/transcript.c tests/support/transcript.h \
+	tests/support/world.c tests/support/world.h
 test_reads_LDADD = $(viv_test_libs)
 check_PROGRAMS += test_node
 TESTS += test_node

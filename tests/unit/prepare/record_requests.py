@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Makes requests.txt: asks a fresh standalone ZooKeeper server for some hundreds of changes, legal and illegal, and writes
-each request beside the transaction that the server logged for it.
+"""Makes requests.txt and reads.txt: asks a fresh standalone ZooKeeper server for some hundreds of changes, legal and
+illegal, and writes each request beside the transaction that the server logged for it; then reads what has come of them,
+and writes each read beside its answer.
 
-usage: record_requests.py PORT LOG_FILE > requests.txt
+usage: record_requests.py PORT LOG_FILE FOLDER_FOR_THE_TWO_FILES
 
 The server must be fresh (zxid 0), without extended types; LOG_FILE is its version-2/log.1. The draw is seeded."""
 import base64
@@ -67,10 +68,11 @@ class Client:
         self.send(struct.pack(">iii", -4, 100, 0) + text(scheme) + data(token))
         self.receive()
 
-    def request(self, op, record):
+    def request(self, op, record, is_change=True):
         self.xid += 1
         self.send(struct.pack(">ii", self.xid, op) + record)
-        self.transcript.append((self.name, op, record))
+        if is_change:
+            self.transcript.append((self.name, op, record))
         return self.receive()
 
 
@@ -114,6 +116,7 @@ def play(rng, clients):
             client.request(MULTI, draw_multi(rng))
         else:
             client.request(*draw_operation(rng, singles, True))
+    changes, reads = len(clients[0].transcript), list(read_all(clients))
     null_id = struct.pack(">ii", 1, 31) + text("world") + struct.pack(">i", -1)
     clients[0].request(CREATE, text("/n") + data(None) + null_id + struct.pack(">i", 0))
     clients[0].request(CREATE, text("/n") + data(None) + struct.pack(">ii", -1, 0))  # a null list
@@ -121,6 +124,42 @@ def play(rng, clients):
     clients[0].request(MULTI, struct.pack(">ibi", 4, 0, -1) + text("/a") + b"\0" + struct.pack(">ibi", -1, 1, -1))
     for client in clients:
         client.request(-11, b"")
+    return changes, reads
+
+
+def read_all(clients):
+    """Yields (who, opcode, record, code, reply record with its lists in order)."""
+    paths = GOOD_PATHS + BAD_PATHS + ["/zookeeper/config", "/a/seq-0000000002", "/b/seq-0000000000"]
+    for client in clients:
+        for path in paths:
+            plain, watch = text(path), text(path) + b"\0"
+            for op, record in [(4, watch), (6, plain), (8, watch), (12, watch), (104, plain), (3, watch), (103, plain),
+                               (17, plain + struct.pack(">i", 3))]:
+                reply = client.request(op, record, is_change=False)
+                code, body = struct.unpack(">i", reply[12:16])[0], reply[16:]
+                if op == 4:
+                    may_read = code != -102
+                if op == 3 and not may_read:
+                    continue  # exists asks for READ since 3.8.4
+                if (op, path) in [(104, ""), (17, "nope")]:
+                    continue  # the server counts "/" as a child of "", and trips over a path without "/"
+                if op in (8, 12) and code == 0:
+                    body = with_sorted_list(body)
+                yield client.name, op, record, code, body if code == 0 else b""
+        items = b"".join(struct.pack(">ibi", 4, 0, -1) + text(p) + b"\0" for p in paths)
+        items += struct.pack(">ibi", 8, 0, -1) + text("/missing") + b"\0" + struct.pack(">ibi", -1, 1, -1)
+        for op, record in [(22, items), (107, b"")]:
+            reply = client.request(op, record, is_change=False)
+            yield client.name, op, record, struct.unpack(">i", reply[12:16])[0], reply[16:]
+
+
+def with_sorted_list(body):
+    (count,), at, items = struct.unpack(">i", body[:4]), 4, []
+    for _ in range(count):
+        size = 4 + struct.unpack(">i", body[at:at + 4])[0]
+        items.append(body[at + 4:at + size])
+        at += size
+    return body[:4] + b"".join(struct.pack(">i", len(i)) + i for i in sorted(items)) + body[at:]
 
 
 def read_log(path):
@@ -137,18 +176,25 @@ def read_log(path):
 
 
 def main():
-    port, log_file = int(sys.argv[1]), sys.argv[2]
+    port, log_file, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     transcript = []
     alice, stranger = Client(port, "alice", transcript), Client(port, "stranger", transcript)
     alice.auth("digest", b"alice:secret")
-    play(random.Random(2), [alice, stranger])
+    changes, reads = play(random.Random(2), [alice, stranger])
     bodies = list(read_log(log_file))
     assert len(bodies) == len(transcript), (len(bodies), len(transcript))
-    print("# Requests and the transactions that ZooKeeper 3.8.0 made of them; written by record_requests.py.")
-    print("# who opcode request-record transaction-header-and-record, in hexadecimal; - is empty.")
-    print("# alice has the identities ip:127.0.0.1 and digest:alice:" + SECRET + ", the stranger only the address.")
-    for (who, op, record), body in zip(transcript, bodies):
-        print(who, op, record.hex() or "-", body.hex())
+    people = "# alice has the identities ip:127.0.0.1 and digest:alice:" + SECRET + ", the stranger only the address.\n"
+    with open(folder + "/requests.txt", "w") as out:
+        out.write("# Requests and the transactions that ZooKeeper 3.8.0 made of them; written by record_requests.py.\n"
+                  "# who opcode request-record transaction-header-and-record, in hexadecimal; - is empty.\n" + people)
+        for (who, op, record), body in zip(transcript, bodies):
+            out.write("%s %d %s %s\n" % (who, op, record.hex() or "-", body.hex()))
+    with open(folder + "/reads.txt", "w") as out:
+        out.write("# What ZooKeeper 3.8.0 answered after the first %d transactions of requests.txt.\n" % changes +
+                  "# who opcode request-record code reply-record; lists of children are in the order of their bytes.\n" +
+                  people)
+        for who, op, record, code, body in reads:
+            out.write("%s %d %s %d %s\n" % (who, op, record.hex() or "-", code, body.hex() or "-"))
 
 
 main()
