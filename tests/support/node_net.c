@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/endian.h"
 #include "tests/support/node_disk.h"
+#include "tests/support/node_queue.h"
 #include "tests/support/viv_test.h"
 
 enum {
@@ -17,18 +18,6 @@ enum {
     BACKGROUND_MS = 3,
 };
 static const int64_t WALL_MS_AT_START = 1700000000000;
-
-/* One thing that will happen to one life of one server: first to its disk, then to the node. */
-struct happening {
-    uint64_t at_ms, sequence;
-    size_t server;
-    uint64_t life;
-    bool has_event;
-    struct viv_event event;
-    struct viv_buffer bytes; /* owned; event.bytes points here when it happens */
-    bool has_disk_action;
-    struct viv_action disk_action;
-};
 
 struct net_link {
     uint32_t id;
@@ -57,9 +46,8 @@ struct net_server {
 struct viv_node_net {
     struct viv_node_net_config config;
     struct net_server servers[SERVERS_MAX];
-    uint64_t now_ms, sequence;
-    struct happening *heap; /* by (at_ms, sequence) */
-    size_t heap_count, heap_capacity;
+    uint64_t now_ms;
+    struct viv_node_queue queue;
     struct net_link *links;
     size_t link_count, link_capacity;
     struct net_client *clients;
@@ -68,65 +56,9 @@ struct viv_node_net {
 
 /* ---- the queue ---- */
 
-static bool is_before(const struct happening *a, const struct happening *b)
+static struct viv_happening later(const struct viv_node_net *net, size_t server, uint64_t delay_ms)
 {
-    return a->at_ms < b->at_ms || (a->at_ms == b->at_ms && a->sequence < b->sequence);
-}
-
-static void swap(struct happening *a, struct happening *b)
-{
-    struct happening kept = *a;
-    *a = *b;
-    *b = kept;
-}
-
-static struct happening *push(struct viv_node_net *net, size_t server, uint64_t delay_ms)
-{
-    if (net->heap_count == net->heap_capacity) {
-        net->heap_capacity = net->heap_capacity == 0 ? 256 : net->heap_capacity * 2;
-        net->heap = viv_realloc(net->heap, net->heap_capacity * sizeof *net->heap);
-    }
-    struct happening *item = &net->heap[net->heap_count];
-    *item = (struct happening){
-        .at_ms = net->now_ms + delay_ms,
-        .sequence = ++net->sequence,
-        .server = server,
-        .life = net->servers[server].life,
-    };
-    return item;
-}
-
-/* `push` left it behind the heap, filled in meanwhile; it finds its place. */
-static void settle_last(struct viv_node_net *net)
-{
-    size_t index = net->heap_count++;
-    while (index > 0 && is_before(&net->heap[index], &net->heap[(index - 1) / 2])) {
-        swap(&net->heap[index], &net->heap[(index - 1) / 2]);
-        index = (index - 1) / 2;
-    }
-}
-
-static struct happening pop(struct viv_node_net *net)
-{
-    struct happening first = net->heap[0];
-    net->heap[0] = net->heap[--net->heap_count];
-    for (size_t index = 0;;) {
-        size_t least = index;
-        for (size_t child = 2 * index + 1; child <= 2 * index + 2 && child < net->heap_count; child++) {
-            least = is_before(&net->heap[child], &net->heap[least]) ? child : least;
-        }
-        if (least == index) {
-            return first;
-        }
-        swap(&net->heap[index], &net->heap[least]);
-        index = least;
-    }
-}
-
-static void forget(struct happening *item)
-{
-    viv_buffer_fini(&item->bytes);
-    viv_buffer_fini(&item->disk_action.rows);
+    return (struct viv_happening){.at_ms = net->now_ms + delay_ms, .server = server, .life = net->servers[server].life};
 }
 
 /* An event for a server after a delay. */
@@ -136,11 +68,11 @@ static void expect(struct viv_node_net *net, size_t server, uint64_t delay_ms, c
     if (net->servers[server].node == NULL) {
         return;
     }
-    struct happening *item = push(net, server, delay_ms);
-    item->has_event = true;
-    item->event = *event;
-    viv_buffer_append_bytes(&item->bytes, bytes);
-    settle_last(net);
+    struct viv_happening item = later(net, server, delay_ms);
+    item.has_event = true;
+    item.event = *event;
+    viv_buffer_append_bytes(&item.bytes, bytes);
+    viv_node_queue_push(&net->queue, &item);
 }
 
 /* ---- peers ---- */
@@ -257,11 +189,11 @@ static void pause_clients(struct viv_node_net *net, size_t server, const struct 
 
 static void give_to_disk(struct viv_node_net *net, size_t server, struct viv_action *action, uint64_t delay_ms)
 {
-    struct happening *item = push(net, server, delay_ms);
-    item->has_disk_action = true;
-    item->disk_action = *action;
+    struct viv_happening item = later(net, server, delay_ms);
+    item.has_disk_action = true;
+    item.disk_action = *action;
     action->rows = (struct viv_buffer){0}; /* taken */
-    settle_last(net);
+    viv_node_queue_push(&net->queue, &item);
 }
 
 static void perform(struct viv_node_net *net, size_t server, struct viv_action *action)
@@ -361,7 +293,7 @@ static void step_from_disk(void *ctx, const struct viv_event *event)
     step(answer->net, answer->server, *event);
 }
 
-static void happen(struct viv_node_net *net, struct happening *item)
+static void happen(struct viv_node_net *net, struct viv_happening *item)
 {
     struct net_server *at = &net->servers[item->server];
     if (item->has_disk_action) {
@@ -381,7 +313,7 @@ static void happen(struct viv_node_net *net, struct happening *item)
 /* One turn of one server: everything that reaches it in this millisecond and in a row. */
 static void turn(struct viv_node_net *net)
 {
-    struct happening item = pop(net);
+    struct viv_happening item = viv_node_queue_pop(&net->queue);
     size_t server = item.server;
     struct net_server *at = &net->servers[server];
     net->now_ms = item.at_ms;
@@ -389,11 +321,12 @@ static void turn(struct viv_node_net *net)
         if (at->node != NULL && item.life == at->life) {
             happen(net, &item);
         }
-        forget(&item);
-        if (net->heap_count == 0 || net->heap[0].server != server || net->heap[0].at_ms != net->now_ms) {
+        viv_happening_fini(&item);
+        const struct viv_happening *next = viv_node_queue_next(&net->queue);
+        if (next == NULL || next->server != server || next->at_ms != net->now_ms) {
             break;
         }
-        item = pop(net);
+        item = viv_node_queue_pop(&net->queue);
     }
     if (at->node == NULL) {
         return;
@@ -410,7 +343,8 @@ bool viv_node_net_run_until(struct viv_node_net *net, uint64_t limit_ms, viv_nod
 {
     uint64_t end_ms = net->now_ms + limit_ms;
     while (!predicate(net, ctx)) {
-        if (net->heap_count == 0 || net->heap[0].at_ms > end_ms) {
+        const struct viv_happening *next = viv_node_queue_next(&net->queue);
+        if (next == NULL || next->at_ms > end_ms) {
             net->now_ms = end_ms;
             return false;
         }
@@ -475,14 +409,10 @@ void viv_node_net_free(struct viv_node_net *net)
         viv_node_disk_fini(&net->servers[i].disk);
         viv_actions_fini(&net->servers[i].actions);
     }
-    while (net->heap_count > 0) {
-        struct happening item = pop(net);
-        forget(&item);
-    }
     for (size_t i = 0; i < net->client_count; i++) {
         viv_buffer_fini(&net->clients[i].received);
     }
-    free(net->heap);
+    viv_node_queue_fini(&net->queue);
     free(net->links);
     free(net->clients);
     free(net);

@@ -16,5 +16,6 @@ test_node_SOURCES = \
 	tests/support/node_client.c tests/support/node_client.h \
 	tests/support/node_disk.c tests/support/node_disk.h \
 	tests/support/node_net.c tests/support/node_net.h \
+	tests/support/node_queue.c tests/support/node_queue.h \
 	tests/support/hex.c tests/support/hex.h
 test_node_LDADD = $(viv_test_libs)
