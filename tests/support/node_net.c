@@ -7,11 +7,10 @@
 #include "base/endian.h"
 #include "tests/support/node_disk.h"
 #include "tests/support/node_queue.h"
+#include "tests/support/node_recipe.h"
 #include "tests/support/viv_test.h"
 
 enum {
-    SERVERS_MAX = 8,
-    TICK_MS = 100,
     TICK_EVENT_MS = 10,
     NETWORK_MS = 1,
     DISK_MS = 2,
@@ -45,7 +44,7 @@ struct net_server {
 
 struct viv_node_net {
     struct viv_node_net_config config;
-    struct net_server servers[SERVERS_MAX];
+    struct net_server servers[VIV_NODE_RECIPE_SERVERS_MAX];
     uint64_t now_ms;
     struct viv_node_queue queue;
     struct net_link *links;
@@ -392,7 +391,7 @@ bool viv_node_net_settle(struct viv_node_net *net, uint64_t limit_ms)
 
 struct viv_node_net *viv_node_net_new(const struct viv_node_net_config *config)
 {
-    cr_assert(config->server_count >= 1 && config->server_count <= SERVERS_MAX);
+    cr_assert(config->server_count >= 1 && config->server_count <= VIV_NODE_RECIPE_SERVERS_MAX);
     struct viv_node_net *net = viv_alloc_zeroed(1, sizeof *net);
     net->config = *config;
     net->now_ms = 1000;
@@ -418,44 +417,12 @@ void viv_node_net_free(struct viv_node_net *net)
     free(net);
 }
 
-static struct viv_node *make_node(const struct viv_node_net *net, size_t server)
-{
-    struct viv_zab_member members[SERVERS_MAX];
-    struct viv_buffer text = {0};
-    for (size_t i = 0; i < net->config.server_count; i++) {
-        members[i] = (struct viv_zab_member){.sid = (viv_sid)i + 1, .voter = true};
-        viv_buffer_printf(&text, "server.%zu=127.0.0.1:%zu:%zu:participant\n", i + 1, 2000 + i, 3000 + i);
-    }
-    viv_buffer_printf(&text, "version=0");
-    struct viv_node_config config = {
-        .zab = {.sid = (viv_sid)server + 1,
-                .standalone = net->config.server_count == 1,
-                .members = members,
-                .member_count = net->config.server_count,
-                .config_text = viv_buffer_bytes(&text),
-                .tick_ms = TICK_MS,
-                .init_limit_ticks = 10,
-                .sync_limit_ticks = 5,
-                .seed = server + 1,
-                .election_policy = "fle"},
-        .tick_ms = TICK_MS,
-        .session_timeout_min_ms = 2 * TICK_MS,
-        .session_timeout_max_ms = 20 * TICK_MS,
-        .frame_bytes_max = 1 << 20,
-        .snapshot_entries = net->config.snapshot_entries,
-        .start_wall_ms = WALL_MS_AT_START + (int64_t)net->now_ms,
-        .config_text = viv_buffer_bytes(&text),
-    };
-    struct viv_node *node = viv_node_new(&config);
-    viv_buffer_fini(&text);
-    return node;
-}
-
 void viv_node_net_start(struct viv_node_net *net, size_t server)
 {
     struct net_server *at = &net->servers[server];
     cr_assert_null(at->node, "the server runs already");
-    at->node = make_node(net, server);
+    at->node = viv_node_recipe(net->config.server_count, server, net->config.snapshot_entries,
+                               WALL_MS_AT_START + (int64_t)net->now_ms);
     at->life++;
     cr_assert_eq(viv_node_disk_recover(&at->disk, at->node), VIV_OK, "recovery failed");
     struct viv_event event = {.kind = VIV_EVENT_START};

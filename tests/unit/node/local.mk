@@ -17,5 +17,6 @@ test_node_SOURCES = \
 	tests/support/node_disk.c tests/support/node_disk.h \
 	tests/support/node_net.c tests/support/node_net.h \
 	tests/support/node_queue.c tests/support/node_queue.h \
+	tests/support/node_recipe.c tests/support/node_recipe.h \
 	tests/support/hex.c tests/support/hex.h
 test_node_LDADD = $(viv_test_libs)
