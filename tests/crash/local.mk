@@ -8,7 +8,9 @@ kill-rounds: all
 .PHONY: kill-rounds
 
 check_PROGRAMS += store_driver
-store_driver_SOURCES = %reldir%/store_driver.c %reldir%/store_model.c %reldir%/store_model.h
+store_workload = tests/crash/store_model.c tests/crash/store_model.h \
+	tests/crash/store_workload.c tests/crash/store_workload.h
+store_driver_SOURCES = %reldir%/store_driver.c $(store_workload)
 store_driver_LDADD = $(viv_libs)
 
 # Preloaded, hence a shared object; made by hand because nothing else here is one.
