@@ -13,6 +13,14 @@ store_workload = tests/crash/store_model.c tests/crash/store_model.h \
 store_driver_SOURCES = %reldir%/store_driver.c $(store_workload)
 store_driver_LDADD = $(viv_libs)
 
+if HAVE_CRITERION
+check_PROGRAMS += test_power_loss
+TESTS += test_power_loss
+test_power_loss_SOURCES = %reldir%/test_power_loss.c $(store_workload) \
+	tests/support/crash_disk.c tests/support/crash_disk.h
+test_power_loss_LDADD = $(viv_test_libs)
+endif
+
 # Preloaded, hence a shared object; made by hand because nothing else here is one.
 check_DATA = syscall_shim.so
 CLEANFILES += syscall_shim.so
