@@ -14,3 +14,4 @@ libbackends_a_SOURCES += \
 	%reldir%/state_internal.h \
 	%reldir%/window.c %reldir%/window.h \
 	%reldir%/write.c
+EXTRA_DIST += %reldir%/README.md

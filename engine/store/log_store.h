@@ -12,8 +12,8 @@
  * opaque and never re-encoded. One log is shared by all groups: cutting one group's tail is a synced record in the
  * log, never a cut of a file that another group needs.
  *
- * Threads: append, sync, truncate, reset, hard_put and trim are called by one thread (the log thread); iter_* and
- * prepare may run on another thread at the same time; the implementation guards its own index.
+ * Threads: append, sync, truncate, reset and hard_put are called by one thread (the log thread); iter_*, prepare and
+ * trim may run on another thread at the same time; the implementation guards its own index.
  *
  * Errors: VIV_ERR_IO and VIV_ERR_SYSTEM from a call that writes are terminal: the store refuses every later write with
  * the same status, the caller ends the process; nothing is retried (a failed sync leaves pages clean but not durable,

@@ -149,17 +149,17 @@ static uint64_t rounds_wanted(uint64_t usual)
 
 VIV_TEST(power_loss, at_any_call_nothing_acknowledged_is_lost)
 {
-    cr_assert_eq(sweep(CRASH_POWER, rounds_wanted(250)), 0);
+    cr_assert_eq(sweep(CRASH_POWER, rounds_wanted(150)), 0);
 }
 
 VIV_TEST(power_loss, a_sync_that_failed_leaves_nothing_that_can_vanish_later)
 {
-    cr_assert_eq(sweep(CRASH_SYNC_KEEP, rounds_wanted(120)), 0);
+    cr_assert_eq(sweep(CRASH_SYNC_KEEP, rounds_wanted(60)), 0);
 }
 
 VIV_TEST(power_loss, a_sync_that_failed_and_dropped_its_pages_loses_nothing_acknowledged)
 {
-    cr_assert_eq(sweep(CRASH_SYNC_DROP, rounds_wanted(120)), 0);
+    cr_assert_eq(sweep(CRASH_SYNC_DROP, rounds_wanted(60)), 0);
 }
 
 VIV_TEST(power_loss, control_a_disk_whose_syncs_do_nothing_is_noticed)
