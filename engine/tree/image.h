@@ -17,8 +17,8 @@
 
 enum viv_walk_kind { VIV_WALK_FULL, VIV_WALK_DELTA };
 
-/* From here on the tree remembers which rows changed (needed for deltas; costs a bit per node). Called before an image
- * is loaded it also covers the rows that loading drops; what loading itself brings does not count as changed. */
+/* From here on the tree remembers which rows changed (needed for deltas; costs a bit per node). What loading brings
+ * does not count as changed, but rows that it drops or puts right do, even when it came first. */
 void viv_tree_track_changes(struct viv_tree *tree);
 void viv_tree_walk_begin(struct viv_tree *tree, enum viv_walk_kind kind);
 /* Appends rows until about bytes_max; false when the walk is complete. */

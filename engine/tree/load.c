@@ -277,12 +277,16 @@ viv_status viv_tree_load_finish(struct viv_tree *tree, uint64_t zxid)
     if (live_slot(tree, VIV_NODE_ROOT) == NULL) {
         return corrupt("there is no root", &(struct viv_row){0});
     }
+    /* What is put right here must reach the next delta, also when tracking is asked for only afterwards. */
+    bool tracked = tree->track.on;
+    tree->track.on = true;
     viv_acl_table_claim_end(&tree->acls);
     settle_all(tree);
     viv_slab_claim_end(&tree->znodes.slots, slot_is_live);
     viv_index_reserve(&tree->index, tree->znodes.slots.live_count);
-    VIV_TRY(join_all(tree));
+    viv_status status = join_all(tree);
     sweep_acls(tree);
+    tree->track.on = tracked;
     tree->zxid = zxid;
-    return VIV_OK;
+    return status;
 }

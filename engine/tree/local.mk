@@ -12,5 +12,6 @@ libcore_a_SOURCES += \
 	%reldir%/index.c %reldir%/index.h %reldir%/load.c %reldir%/loader.c \
 	%reldir%/row.c %reldir%/row.h %reldir%/sessions.c %reldir%/sessions.h \
 	%reldir%/slab.c %reldir%/slab.h %reldir%/stream.c %reldir%/track.c %reldir%/track.h \
-	%reldir%/tree.c %reldir%/tree_internal.h %reldir%/walk.c %reldir%/znode.c %reldir%/znode.h
+	%reldir%/tree.c %reldir%/tree_internal.h %reldir%/txn_record.c %reldir%/txn_record.h \
+	%reldir%/walk.c %reldir%/znode.c %reldir%/znode.h
 EXTRA_DIST += %reldir%/README.md

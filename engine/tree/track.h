@@ -31,7 +31,7 @@ void viv_track_fini(struct viv_track *track);
 void viv_track_put(struct viv_track *track, enum viv_track_table table, uint32_t id);
 /* The row of a slot is gone from the tree. */
 void viv_track_delete(struct viv_track *track, enum viv_track_table table, uint32_t id, struct viv_bytes key);
-/* As delete for a row that has no slot: loading dropped it. Remembered even before tracking is on. */
+/* As delete for a row that has no slot: loading dropped it. Remembered also while tracking is off. */
 void viv_track_delete_stray(struct viv_track *track, struct viv_bytes key);
 bool viv_track_has(const struct viv_track_set *set, enum viv_track_table table, uint32_t id);
 /* The first id >= from whose bit is set; UINT32_MAX when there is none. */

@@ -7,15 +7,15 @@
 
 /* engine/tree, how it is built:
  *
- *   znode      64-byte nodes in a slab, 32-byte extension records, names and data in a blob arena (this file)
- *   index      (parent id, name) -> node id; the only way down, there are no per-directory maps
- *   acl_table, sessions   the side tables; ephemerals hang in a list of their session
- *   digest     ZooKeeper's sum over nodes, and ours over ACLs and sessions, both kept up with every change
- *   track      which rows changed since the last walk began
- *   edit       the only place that changes a tree: keeps index, lists, digests, counts and track in step
- *   apply      transactions -> edits, with the rules for a tree that is exact and for a fuzzy one
- *   walk, load, row       the tree as rows and back
- *   stream, loader        the tree in ZooKeeper's own format and back
+ *   znode                64-byte nodes in a slab, 32-byte extensions, names and data in a blob arena (this file)
+ *   index                (parent id, name) -> node id; the only way down, there are no per-directory maps
+ *   acl_table, sessions  the side tables; ephemerals hang in a list of their session
+ *   crc32, digest        ZooKeeper's sum over nodes, and ours over ACLs and sessions, both kept up with every change
+ *   track                which rows changed since the last walk began
+ *   edit                 the only place that changes a tree: keeps index, lists, digests, counts and track in step
+ *   txn_record, apply    transactions -> edits, with the rules for a tree that is exact and for a fuzzy one
+ *   row, walk, load      the tree as rows and back
+ *   stream, loader       the tree in ZooKeeper's own format and back
  *
  * A leaf as most are (created once, perhaps set since) is its 64 bytes, five or so in the index, and its name and data.
  * Children are an intrusive list, newest first. A node has an extension as soon as it had a child, is ephemeral,

@@ -310,13 +310,13 @@ void model_step(struct model *model, struct viv_tree *tree, struct viv_arena *ar
     viv_buffer_fini(&body);
 }
 
-void replay_log(struct viv_bytes log, uint64_t after, struct viv_tree *tree)
+void replay_log(struct viv_bytes log, uint64_t after, int times, struct viv_tree *tree)
 {
     struct viv_arena arena = {0};
     while (log.size > 0) {
         size_t size = viv_load_be32(log.data);
         uint64_t zxid = viv_load_be64(log.data + 4);
-        if (zxid > after) {
+        for (int i = 0; i < times && zxid > after; i++) {
             struct viv_applied applied;
             viv_arena_reset(&arena);
             viv_tree_apply(tree, viv_bytes_of(log.data + 12, size), VIV_APPLY_REPLAY, &arena, &applied);

@@ -87,7 +87,7 @@ void model_draw(struct model *model, struct viv_buffer *body);
 /* Draws and applies LIVE. */
 void model_step(struct model *model, struct viv_tree *tree, struct viv_arena *arena);
 void assert_tree_is_model(const struct viv_tree *tree, const struct model *model);
-/* Applies every body of the log above `after` in REPLAY mode. */
-void replay_log(struct viv_bytes log, uint64_t after, struct viv_tree *tree);
+/* Applies every body of the log above `after` in REPLAY mode, each `times` times running. */
+void replay_log(struct viv_bytes log, uint64_t after, int times, struct viv_tree *tree);
 
 #endif /* VIV_TESTS_UNIT_TREE_SUPPORT_H */

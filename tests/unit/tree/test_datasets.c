@@ -151,10 +151,26 @@ VIV_TEST(tree_datasets, a_long_log_gives_the_tree_of_the_snapshot_written_after_
     viv_tree_free(loaded);
 }
 
+/* What the node's list grants to an address range; 0 also for a list that does not name it. */
+static void assert_perms_of_ip(const struct viv_tree *tree, const char *path, const char *range, int32_t perms)
+{
+    struct viv_znode node;
+    cr_assert(viv_tree_find(tree, viv_bytes_text(path), &node));
+    struct viv_jute_reader reader = viv_jute_reader_of(viv_tree_acl(tree, node.acl_id));
+    int32_t granted = 0;
+    for (int32_t count = viv_jute_read_int(&reader); count > 0; count--) {
+        struct viv_acl_entry entry;
+        viv_acl_entry_decode(&reader, &entry);
+        granted |= viv_bytes_equal(entry.id.bytes, viv_bytes_text(range)) ? entry.perms : 0;
+    }
+    cr_assert_eq(granted, perms);
+}
+
 VIV_TEST(tree_datasets, a_real_fuzzy_snapshot_and_its_logs_give_the_exact_digests)
 {
     static const char *const logs[] = {"194d", "1a01", "1acb", "1bf7"};
     struct viv_tree *tree = load_snapshot("fuzzy-snapshot/version-2/snapshot.19e5", 0x19e5);
+    assert_perms_of_ip(tree, "/pool/p0814", "10.7.0.0/16", 0);
     struct log_run run = {.after = 0x19e5, .digests_after = 0x1a63, .mode = VIV_APPLY_REPLAY};
     for (size_t i = 0; i < sizeof logs / sizeof logs[0]; i++) {
         char name[64];
@@ -163,6 +179,7 @@ VIV_TEST(tree_datasets, a_real_fuzzy_snapshot_and_its_logs_give_the_exact_digest
     }
     cr_assert_eq(viv_tree_zxid(tree), 0x1c17);
     cr_assert_eq(viv_tree_digest(tree), 5009259682080);
+    assert_perms_of_ip(tree, "/pool/p0814", "10.7.0.0/16", 6);
     cr_assert_eq(run.compared, 288);
     viv_tree_free(tree);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tests/unit/tree/support.h"
+#include "tree/acl.h"
 #include "tree/row.h"
 
 /* ---- the least that could be called a state store: rows by key ---- */
@@ -151,7 +152,7 @@ static uint64_t fuzzy_walk(struct life *life, enum viv_walk_kind kind, struct vi
 static void assert_recovers(struct life *life, const struct row_store *store, uint64_t zxid_start)
 {
     struct viv_tree *loaded = load_store(store, &life->rng, zxid_start);
-    replay_log(viv_buffer_bytes(&life->log), zxid_start, loaded);
+    replay_log(viv_buffer_bytes(&life->log), zxid_start, 1, loaded);
     assert_same_tree(life->tree, loaded);
     assert_tree_is_model(loaded, life->model);
     viv_tree_free(loaded);
@@ -216,7 +217,7 @@ VIV_TEST(tree_image, without_replay_a_fuzzy_image_is_not_the_tree)
 static void restart(struct life *life, const struct row_store *store, uint64_t zxid_start)
 {
     struct viv_tree *loaded = load_store(store, &life->rng, zxid_start);
-    replay_log(viv_buffer_bytes(&life->log), zxid_start, loaded);
+    replay_log(viv_buffer_bytes(&life->log), zxid_start, 1, loaded);
     assert_same_tree(life->tree, loaded);
     viv_tree_free(life->tree);
     life->tree = loaded;
@@ -407,6 +408,42 @@ VIV_TEST(tree_image, damaged_rows_never_crash_the_loader)
     life_fini(&life);
 }
 
+VIV_TEST(tree_image, a_node_whose_list_is_missing_grants_nothing_and_is_rewritten_by_the_next_delta)
+{
+    struct viv_tree *tree = viv_tree_new_empty();
+    struct viv_buffer rows = {0};
+    struct viv_znode node = {.id = 2, .parent = 1, .name = viv_bytes_text("n"), .acl_id = 9};
+    cr_assert_eq(viv_tree_load_rows(tree, node_row(&rows, 1, 0, "")), VIV_OK);
+    viv_buffer_clear(&rows);
+    viv_row_append_node(&rows, &node, 0, false);
+    cr_assert_eq(viv_tree_load_rows(tree, viv_buffer_bytes(&rows)), VIV_OK);
+    cr_assert_eq(viv_tree_load_finish(tree, 1), VIV_OK);
+    viv_tree_track_changes(tree);
+    cr_assert(viv_tree_find(tree, viv_bytes_text("/n"), &node));
+    cr_assert_not(viv_acl_allows(viv_tree_acl(tree, node.acl_id), VIV_PERM_READ, (struct viv_bytes){0}));
+    cr_assert_eq(viv_tree_changed_rows(tree), 2);
+    viv_tree_free(tree);
+    viv_buffer_fini(&rows);
+}
+
+/* ---- replay over what is newer than its first record ---- */
+
+VIV_TEST(tree_image, replaying_any_end_of_the_log_over_the_exact_tree_changes_nothing)
+{
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct life life;
+        life_init(&life, seed, 600);
+        struct viv_buffer before = {0}, after = {0};
+        dump_tree(life.tree, &before);
+        replay_log(viv_buffer_bytes(&life.log), viv_rng_below(&life.rng, 600), 1 + (int)(seed % 2), life.tree);
+        dump_tree(life.tree, &after);
+        cr_assert(viv_bytes_equal(viv_buffer_bytes(&before), viv_buffer_bytes(&after)), "seed %d", (int)seed);
+        viv_buffer_fini(&before);
+        viv_buffer_fini(&after);
+        life_fini(&life);
+    }
+}
+
 /* ---- ZooKeeper's stream ---- */
 
 static struct viv_tree *load_stream(struct viv_bytes stream, struct viv_rng *rng, size_t piece_max, uint64_t zxid)
@@ -475,7 +512,7 @@ VIV_TEST(tree_stream, fuzzy_streams_beside_a_walk_and_replay_give_the_exact_tree
             viv_tree_stream_end(streams[i]);
             viv_buffer_append(&out[i], "what follows", 12);
             struct viv_tree *loaded = load_stream(viv_buffer_bytes(&out[i]), &life.rng, 300, starts[i]);
-            replay_log(viv_buffer_bytes(&life.log), starts[i], loaded);
+            replay_log(viv_buffer_bytes(&life.log), starts[i], 2, loaded);
             assert_same_tree(life.tree, loaded);
             viv_tree_free(loaded);
             viv_buffer_fini(&out[i]);
