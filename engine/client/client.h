@@ -25,12 +25,15 @@ struct viv_client_address {
 struct viv_client_options {
     const struct viv_client_address *servers; /* borrowed for the life of the client */
     size_t server_count;
-    size_t first_server;         /* index tried first; the next ones follow in order, round and round */
-    uint32_t session_timeout_ms; /* asked for; a third of what was granted is the ping interval */
-    uint32_t connect_timeout_ms; /* TCP and handshake together, then the next server is tried */
-    uint32_t silence_ms;         /* no byte for so long with something asked: the connection is given up; 0: two
-                                    thirds of the granted session timeout */
-    uint32_t retry_ms;           /* pause between two attempts */
+    size_t first_server;          /* index tried first; the next ones follow in order, round and round */
+    uint32_t session_timeout_ms;  /* asked for; a third of what was granted is the ping interval */
+    uint32_t connect_timeout_ms;  /* TCP and handshake together, then the next server is tried */
+    uint32_t reattach_timeout_ms; /* the same for the first attempt with a session at hand, doubled with every failure
+                                     up to connect_timeout_ms; 0: connect_timeout_ms at once. A server that hangs
+                                     accepts connections and says nothing: a client that waits long measures itself */
+    uint32_t silence_ms;          /* no byte for so long with something asked: the connection is given up; 0: two
+                                     thirds of the granted session timeout */
+    uint32_t retry_ms;            /* pause between two attempts */
 };
 
 enum viv_client_state {

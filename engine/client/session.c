@@ -81,6 +81,18 @@ static void schedule_retry(struct viv_client *client, uint64_t now_ns)
     loop_hurry(client->loop, client->deadline_ns);
 }
 
+static uint64_t attempt_timeout_ns(const struct viv_client *client)
+{
+    enum { DOUBLINGS_MAX = 20 };
+    uint64_t longest_ms = client->options.connect_timeout_ms;
+    uint64_t first_ms = client->options.reattach_timeout_ms;
+    if (client->session_id == 0 || first_ms == 0) {
+        return ms(longest_ms);
+    }
+    uint64_t timeout_ms = first_ms << (client->failures < DOUBLINGS_MAX ? client->failures : DOUBLINGS_MAX);
+    return ms(timeout_ms < longest_ms ? timeout_ms : longest_ms);
+}
+
 void session_start(struct viv_client *client, uint64_t now_ns)
 {
     VIV_ASSERT(client->fd < 0);
@@ -96,7 +108,7 @@ void session_start(struct viv_client *client, uint64_t now_ns)
         return;
     }
     client->state = VIV_CLIENT_CONNECTING;
-    client->deadline_ns = now_ns + ms(client->options.connect_timeout_ms);
+    client->deadline_ns = now_ns + attempt_timeout_ns(client);
     client->heard_ns = client->spoke_ns = now_ns;
     loop_hurry(client->loop, client->deadline_ns);
     append_handshake(client);
@@ -162,6 +174,7 @@ static bool serve_handshake(struct viv_client *client, struct viv_bytes frame, u
     }
     client->session_id = response.session_id;
     client->granted_ms = (uint32_t)response.timeout_ms;
+    client->failures = 0;
     memcpy(client->password, response.password, sizeof client->password);
     loop_hurry(client->loop, now_ns + ms(client->granted_ms) / 3);
     tell_state(client, VIV_CLIENT_READY);
@@ -334,6 +347,7 @@ uint64_t session_timers(struct viv_client *client, uint64_t now_ns)
         return client->deadline_ns;
     }
     if (client->state == VIV_CLIENT_CONNECTING) {
+        client->failures++; /* it was silent; a refusal says nothing about how long to wait */
         session_drop(client, now_ns);
     } else {
         session_start(client, now_ns);

@@ -15,6 +15,7 @@ struct system_costs {
     double znodes_per_s;       /* while the initial state is loaded */
     double recovery_s;         /* of one fault step, beside its load */
     uint64_t log_bytes_per_s;  /* of a saturated write step and server, as far as it is kept */
+    uint64_t log_bytes_max;    /* ours are recycled, ZooKeeper's stay unless purged */
     uint64_t base_disk_bytes;  /* of an empty server: preallocated logs */
     uint64_t disk_znode_bytes; /* logs and images that exist at the same time */
     uint64_t base_memory_bytes;
@@ -22,8 +23,8 @@ struct system_costs {
 };
 
 static const struct system_costs costs[] = {
-    [VIV_SYSTEM_VIVARIUM] = {0.5, 100000, 1.5, 60 << 20, 192 << 20, 600, 80 << 20, 400},
-    [VIV_SYSTEM_ZOOKEEPER] = {3, 15000, 4, 20 << 20, 192 << 20, 2000, 700 << 20, 1900},
+    [VIV_SYSTEM_VIVARIUM] = {0.5, 100000, 1.5, 60 << 20, 512 << 20, 192 << 20, 600, 80 << 20, 400},
+    [VIV_SYSTEM_ZOOKEEPER] = {3, 15000, 4, 20 << 20, UINT64_MAX, 192 << 20, 2000, 700 << 20, 1900},
 };
 
 static bool writes(const struct viv_step *step)
@@ -81,6 +82,7 @@ void viv_estimate_cell(const struct viv_plan *plan, const struct viv_cell *cell,
             log_bytes += (uint64_t)(seconds * (double)cost->log_bytes_per_s);
         }
     }
+    log_bytes = log_bytes < cost->log_bytes_max ? log_bytes : cost->log_bytes_max;
     uint64_t value_bytes = cell->keys * cell->value_bytes;
     estimate->disk_bytes =
         cell->servers * (cost->base_disk_bytes + znodes * cost->disk_znode_bytes + log_bytes + 7 * value_bytes);

@@ -149,7 +149,7 @@ static void on_progress(void *ctx, const char *doing)
 
 static viv_status run_slot(struct run *run, const struct viv_plan_slot *slot)
 {
-    static const char *const words[] = {"ok", "invalid", "failed", "n/a"};
+    static const char *const words[] = {"ok", "invalid", "ACKNOWLEDGED WRITES WERE LOST", "failed", "n/a"};
     char *path = viv_text("%s/trials/%s-%u.jsonl", run->dir, run->plan->cells[slot->cell].name, slot->trial);
     viv_status status = VIV_OK;
     if (viv_path_exists(path)) {
@@ -171,7 +171,7 @@ static viv_status run_slot(struct run *run, const struct viv_plan_slot *slot)
         }
         if (status == VIV_OK) {
             viv_progress_end(&run->progress, outcome == VIV_TRIAL_VALID ? NULL : words[outcome]);
-            run->bad_count += outcome == VIV_TRIAL_INVALID || outcome == VIV_TRIAL_FAILED;
+            run->bad_count += outcome != VIV_TRIAL_VALID && outcome != VIV_TRIAL_UNAVAILABLE;
         }
         viv_buffer_fini(&out);
     }

@@ -8,7 +8,7 @@
 #include "experiments/lab/trial_internal.h"
 #include "experiments/lab/verify.h"
 
-enum { WATCH_NS = 2000000, SESSION_TIMEOUT_TICKS = 10, SESSION_TIMEOUT_MS_MIN = 4000 };
+enum { WATCH_NS = 2000000, SESSION_TIMEOUT_TICKS = 8, SESSION_TIMEOUT_MS_MIN = 4000 };
 #define NS_PER_S         UINT64_C(1000000000)
 #define VERIFY_LIMIT_NS  (120 * NS_PER_S)
 #define CONNECT_LIMIT_NS (40 * NS_PER_S)

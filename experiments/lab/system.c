@@ -28,13 +28,15 @@ static char *zookeeper_unavailable(void)
     return NULL;
 }
 
-/* "name ..." is one of the lines. */
-static bool has_line(const char *text, const char *name)
+/* The program's --version has a line "backends: flat lmdb-wal ...". */
+static bool names_backend(const char *text, const char *name)
 {
+    static const char head[] = "\nbackends:";
     size_t size = strlen(name);
-    for (const char *line = text; line != NULL && *line != '\0'; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, name, size) == 0 && strchr(" \t\n", line[size]) != NULL) {
+    const char *list = strstr(text, head);
+    const char *end = list != NULL ? list + strlen(head) + strcspn(list + strlen(head), "\n") : NULL;
+    for (const char *found = list; found != NULL && found < end; found++) {
+        if (strncmp(found, name, size) == 0 && found[-1] == ' ' && strchr(" \n", found[size]) != NULL) {
             return true;
         }
     }
@@ -50,9 +52,9 @@ static char *vivarium_unavailable(const struct viv_cell *cell, const struct viv_
         return NULL;
     }
     struct viv_buffer list = {0};
-    bool asked = viv_command((const char *const[]){places->vivarium_program, "--list-backends", NULL}, false, &list);
+    bool asked = viv_command((const char *const[]){places->vivarium_program, "--version", NULL}, false, &list);
     viv_buffer_append(&list, "", 1);
-    bool found = has_line((const char *)list.data, cell->backend);
+    bool found = names_backend((const char *)list.data, cell->backend);
     viv_buffer_fini(&list);
     return asked && !found ? viv_text("backend %s is not in this build", cell->backend) : NULL;
 }

@@ -124,9 +124,13 @@ static viv_status live(struct viv_trial *trial, enum viv_trial_outcome *outcome)
     if (steal_tenths > STEAL_TENTHS_MAX) {
         trial_invalid(trial, "the host took %.1f %% of the CPU time away", (double)steal_tenths / 10);
     }
-    *outcome = status != VIV_OK                          ? VIV_TRIAL_FAILED
-               : json_array_size(trial->invalid_why) > 0 ? VIV_TRIAL_INVALID
-                                                         : VIV_TRIAL_VALID;
+    if (status != VIV_OK) {
+        *outcome = VIV_TRIAL_FAILED;
+    } else if (trial->lost_acked + trial->violations > 0) {
+        *outcome = VIV_TRIAL_BROKEN;
+    } else {
+        *outcome = json_array_size(trial->invalid_why) > 0 ? VIV_TRIAL_INVALID : VIV_TRIAL_VALID;
+    }
     record_summary(trial, status == VIV_OK ? "ok" : "failed", steal_tenths);
     return VIV_OK;
 }

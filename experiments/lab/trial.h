@@ -21,7 +21,13 @@ struct viv_trial_options {
     void *ctx;
 };
 
-enum viv_trial_outcome { VIV_TRIAL_VALID, VIV_TRIAL_INVALID, VIV_TRIAL_FAILED, VIV_TRIAL_UNAVAILABLE };
+enum viv_trial_outcome {
+    VIV_TRIAL_VALID,
+    VIV_TRIAL_INVALID,     /* measured, but not to be relied on */
+    VIV_TRIAL_BROKEN,      /* acknowledged writes were lost, or values appeared that nobody wrote */
+    VIV_TRIAL_FAILED,      /* ended early */
+    VIV_TRIAL_UNAVAILABLE, /* the system is not on this machine */
+};
 
 /* Appends the whole file of the trial to `out`. VIV_ERR_INTERRUPTED is the only failure: everything else is recorded,
  * and told in *outcome. */
