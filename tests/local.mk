@@ -27,3 +27,11 @@ endif
 include tests/scenario/local.mk
 include tests/interop/local.mk
 include tests/crash/local.mk
+
+# What the stores do by themselves, in a folder of its own on the build's disk.
+EXTRA_PROGRAMS += bench_store
+bench_store_SOURCES = %reldir%/bench_store.c
+bench_store_LDADD = $(viv_libs)
+bench: bench_store
+	./bench_store .
+.PHONY: bench

@@ -38,7 +38,7 @@ struct viv_log {
 
     pthread_mutex_t mutex;
     pthread_cond_t preparing_done;
-    bool is_preparing;
+    bool is_preparing, is_releasing;
     viv_status failed; /* sticky: the status every later write answers */
     /* By number, without a gap: those that hold batches up to `active`, then empty ones made ahead. */
     struct viv_flat_segment **segments;

@@ -256,17 +256,29 @@ static viv_status retire(struct viv_log *log, struct viv_flat_segment *oldest, b
     return status;
 }
 
+/* Takes the oldest segment for retirement, if it may go; NULL ends the release. */
+static struct viv_flat_segment *next_to_retire(struct viv_log *log, bool *may_recycle)
+{
+    pthread_mutex_lock(&log->mutex);
+    struct viv_flat_segment *oldest = take_oldest(log);
+    *may_recycle = oldest != NULL && oldest->references == 1 && oldest->file_bytes == log->segment_bytes &&
+                   log->spare_count < VIV_FLAT_SPARES_MAX;
+    log->is_releasing = oldest != NULL;
+    pthread_mutex_unlock(&log->mutex);
+    return oldest;
+}
+
 viv_status viv_flat_segments_release(struct viv_log *log)
 {
-    for (;;) {
-        pthread_mutex_lock(&log->mutex);
-        struct viv_flat_segment *oldest = take_oldest(log);
-        bool may_recycle = oldest != NULL && oldest->references == 1 && oldest->file_bytes == log->segment_bytes &&
-                           log->spare_count < VIV_FLAT_SPARES_MAX;
-        pthread_mutex_unlock(&log->mutex);
-        if (oldest == NULL) {
-            return VIV_OK;
-        }
+    /* One at a time, so that segments go in order; whoever is at it takes what has become free meanwhile. */
+    pthread_mutex_lock(&log->mutex);
+    bool is_mine = !log->is_releasing;
+    log->is_releasing = true;
+    pthread_mutex_unlock(&log->mutex);
+    bool may_recycle;
+    struct viv_flat_segment *oldest;
+    while (is_mine && (oldest = next_to_retire(log, &may_recycle)) != NULL) {
         VIV_TRY(retire(log, oldest, may_recycle));
     }
+    return VIV_OK;
 }
