@@ -9,6 +9,8 @@
 /* An entry holds a request of one frame plus header, ACLs resolved and multi overhead; readers of the wire and of
  * the log refuse more before they allocate. */
 #define VIV_ENTRY_BYTES_MAX (64 << 20)
+/* A stored ACL list goes out in one reply; `auth` entries multiply with the identities of a connection. */
+#define VIV_ACL_BYTES_MAX (1 << 20)
 /* The top byte of a session id carries the server id; 0xff marks TTL nodes. */
 #define VIV_SID_MAX 254
 /* ZooKeeper ensembles rarely exceed 13 servers; quorum sets are bit masks over member indexes. */

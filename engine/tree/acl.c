@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/endian.h"
+#include "base/limits.h"
 #include "base/lookup.h"
 #include "wire/reply_code.h"
 
@@ -343,6 +344,7 @@ static int32_t fix_entries(struct viv_bytes acl, struct viv_bytes authinfo, stru
     struct viv_jute_reader reader = viv_jute_reader_of(acl);
     int32_t entry_count = viv_jute_read_count(&reader, ENTRY_BYTES_MIN);
     int32_t code = VIV_REPLY_OK;
+    size_t size_max = out->size + VIV_ACL_BYTES_MAX;
 
     *count = 0;
     for (int32_t i = 0; i < entry_count && code == VIV_REPLY_OK; i++) {
@@ -353,6 +355,9 @@ static int32_t fix_entries(struct viv_bytes acl, struct viv_bytes authinfo, stru
         struct viv_bytes raw = viv_bytes_of(at, (size_t)(reader.rest.data - at));
         if (entry_count == 1 || !is_repeated(&seen, acl, raw)) {
             code = fix_entry(&entry, authinfo, out, count);
+        }
+        if (out->size > size_max) {
+            code = VIV_REPLY_INVALID_ACL;
         }
     }
     viv_lookup_fini(&seen);

@@ -2,9 +2,10 @@
 
 #include "base/assert.h"
 #include "base/endian.h"
+#include "base/limits.h"
 #include "wire/reply_code.h"
 
-enum { FLAGS_MAX = 6 };
+enum { FLAGS_MAX = 6, RECORD_BYTES_MAX = VIV_ENTRY_BYTES_MAX - VIV_TXN_HEADER_BYTES };
 
 /* What must hold of every operation before the first is looked at: the kind is allowed in a multi, the record can be
  * read, and, since 3.9, create flags mean something. */
@@ -104,9 +105,10 @@ int32_t viv_multi_prepare(struct viv_preparer *preparer, const struct viv_reques
         if (*failure != VIV_REPLY_OK) {
             viv_overlay_rollback(&preparer->overlay, zxid);
         }
-        /* Only an ACL entry without an id gets here: the reference server trips over it, and the whole request fails.
-         */
-        if (*failure == VIV_REPLY_MARSHALLING_ERROR) {
+        /* An ACL entry without an id, over which the reference server trips, or lists that grew beyond an entry of the
+         * log when they were fixed up: the whole request fails. */
+        if (*failure == VIV_REPLY_MARSHALLING_ERROR || record->size - start > RECORD_BYTES_MAX) {
+            viv_overlay_rollback(&preparer->overlay, zxid);
             record->size = start;
             return VIV_REPLY_MARSHALLING_ERROR;
         }

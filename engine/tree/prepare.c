@@ -3,10 +3,13 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/limits.h"
 #include "tree/multi.h"
 #include "tree/operation.h"
 #include "wire/path.h"
 #include "wire/reply_code.h"
+
+enum { RECORD_BYTES_MAX = VIV_ENTRY_BYTES_MAX - VIV_TXN_HEADER_BYTES };
 
 struct viv_preparer *viv_preparer_new(const struct viv_tree *tree)
 {
@@ -72,6 +75,7 @@ static int32_t prepare_close_session(struct viv_preparer *preparer, const struct
         return VIV_REPLY_SESSION_EXPIRED;
     }
     viv_overlay_ephemerals(&preparer->overlay, request->session_id, &paths);
+    size_t start = record->size;
     viv_jute_write_int(record, (int32_t)paths.count);
     for (size_t i = 0; i < paths.count; i++) {
         viv_jute_write_bytes(record, paths.items[i]);
@@ -79,6 +83,10 @@ static int32_t prepare_close_session(struct viv_preparer *preparer, const struct
     }
     viv_overlay_put_session(&preparer->overlay, request->session_id, zxid, false);
     viv_path_list_fini(&paths);
+    /* Without the list the same nodes go: those that the session owns when the transaction is applied. */
+    if (record->size - start > RECORD_BYTES_MAX) {
+        record->size = start;
+    }
     return VIV_REPLY_OK;
 }
 
@@ -137,6 +145,10 @@ int32_t viv_prepare(struct viv_preparer *preparer, const struct viv_request *req
     VIV_ASSERT(zxid > viv_tree_zxid(preparer->overlay.tree));
     viv_txn_header_encode(body, &header);
     int32_t code = prepare_record(preparer, request, zxid, body, &failure);
+    if (body->size - start > VIV_ENTRY_BYTES_MAX) {
+        viv_overlay_rollback(&preparer->overlay, zxid);
+        code = VIV_REPLY_MARSHALLING_ERROR;
+    }
     if (code != VIV_REPLY_OK) {
         /* A refusal is a transaction too. */
         body->size = start;
@@ -144,7 +156,7 @@ int32_t viv_prepare(struct viv_preparer *preparer, const struct viv_request *req
         viv_txn_header_encode(body, &header);
         viv_jute_write_int(body, code);
     }
-    VIV_ASSERT(body->size > start + VIV_TXN_HEADER_BYTES);
+    VIV_ASSERT(body->size - start <= VIV_ENTRY_BYTES_MAX);
     return code != VIV_REPLY_OK ? code : failure;
 }
 

@@ -1,3 +1,6 @@
+#include <stdio.h>
+
+#include "base/limits.h"
 #include "tests/support/viv_test.h"
 #include "tests/support/world.h"
 #include "tree/acl.h"
@@ -160,6 +163,34 @@ VIV_TEST(acl, auth_stands_for_every_identity_that_authenticates)
     viv_world_identify(&world, "digest", "bob:y");
     expect_stored(&world, "31 auth:ignored", "31 digest:alice:x, 31 digest:bob:y");
     expect_stored(&world, "1 world:anyone, 2 auth:", "1 world:anyone, 2 digest:alice:x, 2 digest:bob:y");
+    viv_buffer_fini(&world.authinfo);
+}
+
+VIV_TEST(acl, a_list_that_grows_beyond_all_bounds_is_refused)
+{
+    enum { IDENTITIES = 1000 };
+    struct viv_world world = {0};
+    struct viv_buffer list = {0}, out = {0};
+    char id[32];
+
+    for (int i = 0; i < IDENTITIES; i++) {
+        snprintf(id, sizeof id, "user%04d:digest", i);
+        viv_world_identify(&world, "digest", id);
+    }
+    for (int perms = 0; perms < 100; perms++) {
+        viv_buffer_clear(&list);
+        viv_buffer_clear(&out);
+        viv_jute_write_int(&list, perms + 1);
+        for (int i = 0; i <= perms; i++) {
+            viv_acl_entry_encode(&list, &(struct viv_acl_entry){i, {VIV_BYTES_LITERAL("auth"), false}, {{0}, false}});
+        }
+        int32_t code = viv_acl_fix(viv_buffer_bytes(&list), viv_buffer_bytes(&world.authinfo), &out);
+        size_t stored_bytes = 4 + (size_t)(perms + 1) * IDENTITIES * (4 + 10 + 4 + 15);
+        cr_assert_eq(code, stored_bytes <= VIV_ACL_BYTES_MAX ? 0 : VIV_REPLY_INVALID_ACL, "%d entries", perms + 1);
+        cr_assert_eq(out.size, code == 0 ? stored_bytes : 0);
+    }
+    viv_buffer_fini(&list);
+    viv_buffer_fini(&out);
     viv_buffer_fini(&world.authinfo);
 }
 

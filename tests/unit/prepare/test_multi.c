@@ -1,3 +1,7 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
 #include "tests/support/hex.h"
 #include "tests/support/viv_test.h"
 #include "tests/support/world.h"
@@ -155,6 +159,33 @@ VIV_TEST(prepare_multi, every_kind_of_change_keeps_its_type)
                   "0000000f 0000002c 00000004 2f632f78 ffffffff"
                   "00000001 0000001f 00000005 776f726c64 00000006 616e796f6e65 01 00000001"
                   "0000000d 0000000a 00000002 2f63 00000001");
+    viv_world_settle(&world);
+    viv_world_fini(&world);
+}
+
+/* Each list fits; together they do not. */
+VIV_TEST(prepare_multi, a_record_that_no_entry_can_hold_is_refused_as_a_whole)
+{
+    enum { IDENTITIES = 250, ID_BYTES = 4095, OPERATIONS = VIV_ENTRY_BYTES_MAX / (IDENTITIES * ID_BYTES) + 1 };
+    struct viv_world world;
+    char path[32], id[ID_BYTES + 1];
+
+    viv_world_init(&world);
+    memset(id, 'x', ID_BYTES);
+    id[ID_BYTES] = 0;
+    for (int i = 0; i < IDENTITIES; i++) {
+        snprintf(id, 10, "user:%04u", (unsigned)i % 10000U);
+        id[9] = 'x';
+        viv_world_identify(&world, "digest", id);
+    }
+    for (int i = 0; i < OPERATIONS; i++) {
+        snprintf(path, sizeof path, "/n%d", i);
+        viv_world_encode_step(&world.record, VIV_OP_CREATE);
+        viv_world_encode_create(&world.record, VIV_OP_CREATE, path, NULL, "31 auth:", 0);
+    }
+    cr_assert_eq(finish(&world), VIV_REPLY_MARSHALLING_ERROR);
+    expect_record(&world, "ffffffff", "fffffffb");
+    cr_assert_eq(viv_world_create_as(&world, VIV_OP_CREATE, "/n0", NULL, "31 auth:", 0), 0);
     viv_world_settle(&world);
     viv_world_fini(&world);
 }

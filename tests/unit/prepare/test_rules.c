@@ -1,3 +1,6 @@
+#include <stdlib.h>
+
+#include "base/limits.h"
 #include "tests/support/hex.h"
 #include "tests/support/viv_test.h"
 #include "tests/support/world.h"
@@ -279,6 +282,20 @@ RULE_TEST(an_exhausted_sequence_ends_in_node_exists)
     cr_assert_eq(viv_world_create(&world, "/t", SEQUENTIAL), 0);
     expect_created("/t2147483647");
     cr_assert_eq(viv_world_create(&world, "/plain", PERSISTENT), 0);
+}
+
+/* Frames may be configured to be larger than what a log entry holds. */
+RULE_TEST(a_request_that_no_entry_can_hold_is_refused)
+{
+    cr_assert_eq(viv_world_create(&world, "/n", PERSISTENT), 0);
+    struct viv_set_data_request request = {{VIV_BYTES_LITERAL("/n"), false}, {{0}, false}, -1};
+    request.data.bytes.data = viv_alloc_zeroed(1, VIV_ENTRY_BYTES_MAX);
+    request.data.bytes.size = VIV_ENTRY_BYTES_MAX;
+    viv_set_data_request_encode(&world.record, &request);
+    free((void *)request.data.bytes.data);
+    cr_assert_eq(viv_world_prepare(&world, VIV_OP_SET_DATA), VIV_REPLY_MARSHALLING_ERROR);
+    cr_assert_eq(viv_world_set_data(&world, "/n", "v", 0), 0);
+    viv_world_settle(&world);
 }
 
 RULE_TEST(only_what_clients_may_write_is_a_write)

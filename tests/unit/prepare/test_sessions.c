@@ -1,3 +1,8 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
 #include "tests/support/hex.h"
 #include "tests/support/viv_test.h"
 #include "tests/support/world.h"
@@ -113,5 +118,30 @@ VIV_TEST(prepare_sessions, a_reset_forgets_everything_pending)
     cr_assert_eq(viv_world_close_session(&world, VIV_WORLD_SESSION), 0);
     viv_preparer_reset(world.preparer, world.tree);
     cr_assert_eq(viv_world_create(&world, "/n", PERSISTENT), 0);
+    viv_world_fini(&world);
+}
+
+VIV_TEST(prepare_sessions, a_session_with_more_ephemerals_than_an_entry_can_name_is_closed_without_their_list)
+{
+    enum { PATH_BYTES = 1000000, NODES = VIV_ENTRY_BYTES_MAX / PATH_BYTES + 1 };
+    struct viv_world world;
+    struct viv_znode node;
+    char *path = viv_alloc(PATH_BYTES + 1);
+
+    viv_world_init(&world);
+    memset(path, 'x', PATH_BYTES);
+    path[PATH_BYTES] = 0;
+    for (int i = 0; i < NODES; i++) {
+        snprintf(path, 6, "/%04u", (unsigned)i % 10000U);
+        path[5] = 'x';
+        cr_assert_eq(viv_world_create(&world, path, EPHEMERAL), 0);
+        viv_world_settle(&world);
+    }
+    cr_assert(viv_tree_find(world.tree, viv_bytes_text(path), &node));
+    cr_assert_eq(viv_world_close_session(&world, VIV_WORLD_SESSION), 0);
+    expect_record(&world, "fffffff5", "");
+    viv_world_settle(&world);
+    cr_assert_not(viv_tree_find(world.tree, viv_bytes_text(path), &node));
+    free(path);
     viv_world_fini(&world);
 }
