@@ -10,7 +10,7 @@ enum {
     UNIT_BYTES = 1 << VIV_BLOB_UNIT_SHIFT,
     UNITS_SHIFT = VIV_BLOB_PAGE_SHIFT - VIV_BLOB_UNIT_SHIFT,
     PAGE_BYTES = 1 << VIV_BLOB_PAGE_SHIFT,
-    PAGES_MAX = 1 << (32 - UNITS_SHIFT),
+    PAGES_MAX = VIV_BLOB_LONG_FIRST >> UNITS_SHIFT,
     FINE_BYTES_MAX = 512,
     MIDDLE_BYTES_MAX = 4096,
     MIDDLE_STEP = 64,
@@ -67,6 +67,12 @@ bool viv_blob_same_class(size_t a, size_t b)
 void viv_blobs_init(struct viv_blobs *blobs)
 {
     *blobs = (struct viv_blobs){.page_count = 1, .current_bytes = PAGE_BYTES};
+    viv_pool_init(&blobs->longs, sizeof(struct viv_blob_long));
+}
+
+static struct viv_blob_long *long_at(const struct viv_blobs *blobs, uint32_t index)
+{
+    return viv_pool_at(&blobs->longs, index);
 }
 
 void viv_blobs_fini(struct viv_blobs *blobs)
@@ -74,38 +80,35 @@ void viv_blobs_fini(struct viv_blobs *blobs)
     for (uint32_t i = 1; i < blobs->page_count; i++) {
         free(blobs->pages[i]);
     }
+    for (uint32_t i = 0; i < blobs->longs.used; i++) {
+        if (long_at(blobs, i)->used) {
+            free(long_at(blobs, i)->bytes);
+        }
+    }
     free(blobs->pages);
-    free(blobs->spare);
+    viv_pool_fini(&blobs->longs);
     *blobs = (struct viv_blobs){0};
 }
 
-static uint32_t take_page_number(struct viv_blobs *blobs)
+static void open_page(struct viv_blobs *blobs)
 {
-    uint32_t page = blobs->free_page;
-    if (page != 0) {
-        blobs->free_page = blobs->spare[page];
-        return page;
-    }
     if (blobs->page_count >= PAGES_MAX) {
         viv_out_of_memory((unsigned long long)PAGES_MAX << VIV_BLOB_PAGE_SHIFT);
     }
     if (blobs->page_count >= blobs->page_capacity) {
-        size_t entry_bytes = sizeof *blobs->pages + sizeof *blobs->spare;
         uint32_t capacity = blobs->page_capacity == 0 ? 16 : blobs->page_capacity * 2;
         blobs->pages = viv_realloc(blobs->pages, capacity * sizeof *blobs->pages);
-        blobs->spare = viv_realloc(blobs->spare, capacity * sizeof *blobs->spare);
-        blobs->memory_bytes += (capacity - blobs->page_capacity) * entry_bytes;
+        blobs->memory_bytes += (capacity - blobs->page_capacity) * sizeof *blobs->pages;
         blobs->page_capacity = capacity;
     }
-    return blobs->page_count++;
+    blobs->pages[blobs->page_count++] = viv_alloc(PAGE_BYTES);
+    blobs->memory_bytes += PAGE_BYTES;
+    blobs->current_bytes = 0;
 }
 
-static uint32_t open_page(struct viv_blobs *blobs, size_t size)
+static uint32_t current_ref(const struct viv_blobs *blobs)
 {
-    uint32_t page = take_page_number(blobs);
-    blobs->pages[page] = viv_alloc(size);
-    blobs->memory_bytes += size;
-    return page;
+    return ((blobs->page_count - 1) << UNITS_SHIFT) + blobs->current_bytes / UNIT_BYTES;
 }
 
 static void push_free(struct viv_blobs *blobs, uint32_t class, uint32_t ref)
@@ -161,15 +164,32 @@ static uint32_t take_from_page(struct viv_blobs *blobs, size_t block_bytes)
         if (ref != 0) {
             return ref;
         }
-        if (left > 0) {
-            give_back(blobs, (blobs->current << UNITS_SHIFT) + blobs->current_bytes / UNIT_BYTES, left);
-        }
-        blobs->current = open_page(blobs, PAGE_BYTES);
-        blobs->current_bytes = 0;
+        give_back(blobs, current_ref(blobs), left);
+        open_page(blobs);
     }
-    uint32_t ref = (blobs->current << UNITS_SHIFT) + blobs->current_bytes / UNIT_BYTES;
+    uint32_t ref = current_ref(blobs);
     blobs->current_bytes += (uint32_t)block_bytes;
     return ref;
+}
+
+static uint32_t alloc_long(struct viv_blobs *blobs, size_t size)
+{
+    uint32_t index = viv_pool_take(&blobs->longs);
+    if (index > UINT32_MAX - VIV_BLOB_LONG_FIRST) {
+        viv_out_of_memory(size);
+    }
+    *long_at(blobs, index) = (struct viv_blob_long){.used = true, .bytes = viv_alloc(size)};
+    blobs->memory_bytes += sizeof(struct viv_blob_long) + size;
+    return VIV_BLOB_LONG_FIRST + index;
+}
+
+static void free_long(struct viv_blobs *blobs, uint32_t index, size_t size)
+{
+    VIV_ASSERT(long_at(blobs, index)->used);
+    free(long_at(blobs, index)->bytes);
+    long_at(blobs, index)->used = false;
+    viv_pool_give(&blobs->longs, index);
+    blobs->memory_bytes -= sizeof(struct viv_blob_long) + size;
 }
 
 uint32_t viv_blob_alloc(struct viv_blobs *blobs, size_t size)
@@ -178,7 +198,7 @@ uint32_t viv_blob_alloc(struct viv_blobs *blobs, size_t size)
         return 0;
     }
     if (size > SHARED_BYTES_MAX) {
-        return open_page(blobs, size) << UNITS_SHIFT;
+        return alloc_long(blobs, size);
     }
     uint32_t class = class_of(size);
     uint32_t ref = pop_free(blobs, class);
@@ -188,18 +208,10 @@ uint32_t viv_blob_alloc(struct viv_blobs *blobs, size_t size)
 void viv_blob_free(struct viv_blobs *blobs, uint32_t ref, size_t size)
 {
     VIV_ASSERT((ref == 0) == (size == 0));
-    if (size == 0) {
-        return;
-    }
-    if (size <= SHARED_BYTES_MAX) {
+    VIV_ASSERT((ref >= VIV_BLOB_LONG_FIRST) == (size > SHARED_BYTES_MAX));
+    if (size > SHARED_BYTES_MAX) {
+        free_long(blobs, ref - VIV_BLOB_LONG_FIRST, size);
+    } else if (size > 0) {
         push_free(blobs, class_of(size), ref);
-        return;
     }
-    uint32_t page = ref >> UNITS_SHIFT;
-    VIV_ASSERT((ref & ((1U << UNITS_SHIFT) - 1)) == 0);
-    free(blobs->pages[page]);
-    blobs->pages[page] = NULL;
-    blobs->memory_bytes -= size;
-    blobs->spare[page] = blobs->free_page;
-    blobs->free_page = page;
 }

@@ -5,21 +5,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/pool.h"
+
 /* An arena for byte strings (a node's name and data): a u32 reference counts units of 8 bytes over pages of 256 KiB,
- * so that 32 GiB can be addressed. Sizes are rounded to a class: steps of 8 bytes to 512, of 64 to 4 KiB, of an eighth
- * to 32 KiB; longer strings have a page of their own. Freed blocks wait in a list per class; a block of a larger class
- * is cut up before a new page is opened. Addresses are stable. The owner remembers the size. */
+ * 30 GiB in all. Sizes are rounded to a class: steps of 8 bytes to 512, of 64 to 4 KiB, of an eighth to 32 KiB; longer
+ * strings are kept apart, behind references of their own range. Freed blocks wait in a list per class; a block of a
+ * larger class is cut up before a new page is opened. Addresses are stable. The owner remembers the size. */
 
 enum { VIV_BLOB_CLASSES = 144, VIV_BLOB_PAGE_SHIFT = 18, VIV_BLOB_UNIT_SHIFT = 3 };
+#define VIV_BLOB_LONG_FIRST 0xf0000000U /* references from here on are indexes of long strings */
+
+struct viv_blob_long {
+    uint32_t free_link; /* the pool's */
+    bool used;
+    uint8_t *bytes;
+};
 
 struct viv_blobs {
     uint8_t **pages; /* page 0 is not used: reference 0 means no bytes */
     uint32_t page_count, page_capacity;
-    uint32_t free_page; /* head of the list of page numbers given back by long strings, linked through spare */
-    uint32_t *spare;    /* per page: next free page number */
-    uint32_t current;   /* page being filled */
-    uint32_t current_bytes;
+    uint32_t current_bytes; /* taken from the last page */
     uint32_t free_first[VIV_BLOB_CLASSES];
+    struct viv_pool longs;
     uint64_t memory_bytes;
 };
 
@@ -34,6 +41,9 @@ bool viv_blob_same_class(size_t a, size_t b);
 static inline uint8_t *viv_blob_at(const struct viv_blobs *blobs, uint32_t ref)
 {
     enum { UNITS_SHIFT = VIV_BLOB_PAGE_SHIFT - VIV_BLOB_UNIT_SHIFT };
+    if (ref >= VIV_BLOB_LONG_FIRST) {
+        return ((const struct viv_blob_long *)viv_pool_at(&blobs->longs, ref - VIV_BLOB_LONG_FIRST))->bytes;
+    }
     return blobs->pages[ref >> UNITS_SHIFT] + ((size_t)(ref & ((1U << UNITS_SHIFT) - 1)) << VIV_BLOB_UNIT_SHIFT);
 }
 
