@@ -6,7 +6,18 @@
 
 /* One point of a plan's grid: which system, configured how, holding what. A plain value; strings belong to the plan. */
 
-enum viv_system { VIV_SYSTEM_VIVARIUM, VIV_SYSTEM_ZOOKEEPER };
+enum viv_system {
+    VIV_SYSTEM_VIVARIUM,
+    VIV_SYSTEM_ZOOKEEPER,
+    VIV_SYSTEM_PARTITION, /* no servers: a partition scheme is asked directly */
+};
+
+/* Of a partition cell. */
+struct viv_cell_scheme {
+    const char *name;
+    uint32_t bins, vnodes, slots, table_size;
+    double epsilon;
+};
 
 struct viv_cell {
     char name[96];         /* unique in the plan; names files, so of [a-z0-9.-] only */
@@ -27,6 +38,7 @@ struct viv_cell {
     uint64_t shape_znodes;
     const char *const *config; /* "key=value" lines appended to the servers' configuration */
     uint32_t config_count;
+    struct viv_cell_scheme scheme;
     bool control; /* the second of the pair of identical cells */
 };
 

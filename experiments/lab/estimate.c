@@ -1,5 +1,6 @@
 #include "experiments/lab/estimate.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ struct system_costs {
 
 static const struct system_costs costs[] = {
     [VIV_SYSTEM_VIVARIUM] = {0.5, 100000, 1.5, 60 << 20, 512 << 20, 192 << 20, 600, 80 << 20, 400},
+    [VIV_SYSTEM_PARTITION] = {0, INFINITY, 0, 0, 0, 0, 0, 100 << 20, 0},
     [VIV_SYSTEM_ZOOKEEPER] = {3, 15000, 4, 20 << 20, UINT64_MAX, 192 << 20, 2000, 700 << 20, 1900},
 };
 
@@ -48,6 +50,8 @@ static double step_s(const struct viv_cell *cell, const struct viv_step *step)
         return load_s + (double)(step->before_ns + step->after_ns) / 1e9 + cost->recovery_s;
     case VIV_STEP_COLD_START:
         return cost->start_s + cost->recovery_s;
+    case VIV_STEP_PLACE:
+        return load_s + (double)cell->keys * cell->scheme.bins * 1e-7;
     }
     VIV_ASSERT(false);
     return 0;
@@ -56,7 +60,7 @@ static double step_s(const struct viv_cell *cell, const struct viv_step *step)
 /* Reading a snapshot file through takes a while; cells usually share one. */
 static uint64_t count_znodes(const struct viv_plan *plan, const struct viv_cell *cell)
 {
-    uint64_t znodes = cell->keys + 2;
+    uint64_t znodes = cell->system == VIV_SYSTEM_PARTITION ? 0 : cell->keys + 2;
     uint64_t bytes;
     if (cell->shape != NULL) {
         return znodes + cell->shape_znodes;
@@ -77,13 +81,13 @@ void viv_estimate_cell(const struct viv_plan *plan, const struct viv_cell *cell,
     for (uint32_t i = 0; i < plan->step_count; i++) {
         const struct viv_step *step = &plan->steps[i];
         estimate->trial_s += step_s(cell, step);
-        if (writes(step)) {
+        if (writes(step) && cell->system != VIV_SYSTEM_PARTITION) {
             double seconds = (double)(step->load.warmup_ns + step->load.measure_ns) / 1e9;
             log_bytes += (uint64_t)(seconds * (double)cost->log_bytes_per_s);
         }
     }
     log_bytes = log_bytes < cost->log_bytes_max ? log_bytes : cost->log_bytes_max;
-    uint64_t value_bytes = cell->keys * cell->value_bytes;
+    uint64_t value_bytes = cell->system == VIV_SYSTEM_PARTITION ? 0 : cell->keys * cell->value_bytes;
     estimate->disk_bytes =
         cell->servers * (cost->base_disk_bytes + znodes * cost->disk_znode_bytes + log_bytes + 7 * value_bytes);
     uint64_t memory = cost->base_memory_bytes + znodes * cost->memory_znode_bytes + 2 * value_bytes;

@@ -14,6 +14,7 @@ liblab_a_SOURCES = \
 	%reldir%/load.c %reldir%/load.h %reldir%/load_internal.h %reldir%/load_session.c \
 	%reldir%/machine.c %reldir%/machine.h \
 	%reldir%/null_server.c %reldir%/null_server.h \
+	%reldir%/placement.c \
 	%reldir%/plan.c %reldir%/plan.h %reldir%/plan_internal.h %reldir%/plan_fields.def \
 	%reldir%/plan_cells.c %reldir%/plan_steps.c \
 	%reldir%/plan_json.c %reldir%/plan_json.h \

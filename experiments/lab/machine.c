@@ -40,8 +40,9 @@ void viv_machine_cpu(struct viv_machine_cpu *cpu)
 
 uint64_t viv_machine_steal_tenths(const struct viv_machine_cpu *before, const struct viv_machine_cpu *after)
 {
+    enum { TICKS_MIN = 500 }; /* fewer say nothing: one stolen tick would be percents */
     uint64_t total = after->total_ticks - before->total_ticks;
-    return total == 0 ? 0 : (after->steal_ticks - before->steal_ticks) * 1000 / total;
+    return total < TICKS_MIN ? 0 : (after->steal_ticks - before->steal_ticks) * 1000 / total;
 }
 
 /* First line of a small file, trimmed; NULL when it is not there. To be freed. */

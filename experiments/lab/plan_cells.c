@@ -6,6 +6,7 @@
 #include "datasets/namespace.h"
 #include "experiments/lab/files.h"
 #include "experiments/lab/plan_internal.h"
+#include "partition/partition.h"
 
 enum { CELLS_MAX = 200, SERVERS_MAX = 13, KEYS_MAX = 10000000, VALUE_BYTES_MAX = 1000000 };
 
@@ -76,19 +77,54 @@ static void read_system(struct viv_source *source, const struct draft *draft, st
         if (backend != NULL) {
             viv_source_error(source, draft->path[VIV_CELL_backend], "zookeeper has no backends: leave backend out");
         }
+    } else if (strcmp(system, "partition") == 0) {
+        cell->system = VIV_SYSTEM_PARTITION;
     } else {
-        viv_source_error(source, draft->path[VIV_CELL_system], "system: '%s' is not vivarium or zookeeper", system);
+        viv_source_error(source, draft->path[VIV_CELL_system], "system: '%s' is not vivarium, zookeeper or partition",
+                         system);
     }
     if (durability != NULL && strcmp(durability, "none") == 0) {
         cell->durable = false;
     } else if (durability != NULL && strcmp(durability, "sync") != 0) {
         viv_source_error(source, draft->path[VIV_CELL_durability], "durability: '%s' is not sync or none", durability);
     }
+    if (cell->system == VIV_SYSTEM_PARTITION) {
+        return;
+    }
     snprintf(cell->system_label, sizeof cell->system_label, "%s%s",
              cell->system == VIV_SYSTEM_ZOOKEEPER ? "zookeeper"
              : cell->backend != NULL              ? cell->backend
                                                   : "vivarium",
              cell->durable || (backend != NULL && strcmp(backend, "memory") == 0) ? "" : "-unsafe");
+}
+
+static void read_scheme(struct viv_source *source, const struct draft *draft, struct viv_plan *plan,
+                        struct viv_cell *cell)
+{
+    const char *name = draft->text[VIV_CELL_scheme];
+    if (cell->system != VIV_SYSTEM_PARTITION) {
+        for (unsigned i = VIV_CELL_scheme; i < VIV_CELL_FIELD_COUNT; i++) {
+            if (draft->text[i] != NULL) {
+                viv_source_error(source, draft->path[i], "%s has a meaning for system: partition only",
+                                 viv_cell_field_key(i));
+            }
+        }
+        return;
+    }
+    if (name == NULL || viv_partition_find(name) == NULL) {
+        viv_source_error(source, name == NULL ? draft->where : draft->path[VIV_CELL_scheme],
+                         "scheme: '%s' is not one of engine/partition/schemes.def", name == NULL ? "" : name);
+        return;
+    }
+    snprintf(cell->system_label, sizeof cell->system_label, "%s", name);
+    cell->scheme = (struct viv_cell_scheme){
+        .name = viv_plan_keep(plan, name),
+        .bins = (uint32_t)number(source, draft, VIV_CELL_bins, VIV_KIND_COUNT, 3, 1, 10000),
+        .vnodes = (uint32_t)number(source, draft, VIV_CELL_vnodes, VIV_KIND_COUNT, 128, 1, 100000),
+        .slots = (uint32_t)number(source, draft, VIV_CELL_slots, VIV_KIND_COUNT, 256, 1, 1 << 20),
+        .table_size = (uint32_t)number(source, draft, VIV_CELL_table_size, VIV_KIND_COUNT, 65537, 1, 1 << 24),
+        .epsilon = (double)number(source, draft, VIV_CELL_epsilon, VIV_KIND_PERCENT, 5, 0, 100) / 100,
+    };
 }
 
 static bool is_shape(const char *name)
@@ -151,7 +187,7 @@ static void name_cell(const struct draft *draft, const struct viv_source_grid *g
         unsigned count;
         viv_source_axis(grid, i, &count);
         if (count > 0 && draft->text[i] != NULL && i != VIV_CELL_system && i != VIV_CELL_backend &&
-            i != VIV_CELL_durability && size < sizeof cell->name) {
+            i != VIV_CELL_scheme && i != VIV_CELL_durability && size < sizeof cell->name) {
             size += (size_t)snprintf(cell->name + size, sizeof cell->name - size, ".%s-%s", viv_cell_field_key(i),
                                      draft->text[i]);
         }
@@ -175,6 +211,7 @@ static void fill_cell(struct viv_plan *plan, struct viv_source *source, const st
 {
     *cell = (struct viv_cell){0};
     read_system(source, draft, plan, cell);
+    read_scheme(source, draft, plan, cell);
     cell->servers = (uint32_t)number(source, draft, VIV_CELL_servers, VIV_KIND_COUNT, 3, 1, SERVERS_MAX);
     cell->tick_ms = (uint32_t)(number(source, draft, VIV_CELL_tick, VIV_KIND_DURATION, UINT64_C(2000000000), 10000000,
                                       UINT64_C(60000000000)) /

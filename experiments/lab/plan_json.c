@@ -37,8 +37,20 @@ static json_t *dataset_json(const struct viv_cell *cell)
     return json_null();
 }
 
+static json_t *scheme_json(const struct viv_cell *cell)
+{
+    const struct viv_cell_scheme *scheme = &cell->scheme;
+    return json_pack("{s:s,s:s,s:s,s:s,s:b,s:i,s:i,s:i,s:i,s:i,s:f}", "name", cell->name, "label", cell->system_label,
+                     "system", "partition", "scheme", scheme->name, "control", cell->control, "bins", (int)scheme->bins,
+                     "keys", (int)cell->keys, "vnodes", (int)scheme->vnodes, "slots", (int)scheme->slots, "table_size",
+                     (int)scheme->table_size, "epsilon", scheme->epsilon);
+}
+
 json_t *viv_cell_json(const struct viv_cell *cell)
 {
+    if (cell->system == VIV_SYSTEM_PARTITION) {
+        return scheme_json(cell);
+    }
     json_t *config = json_array();
     for (uint32_t i = 0; i < cell->config_count; i++) {
         json_array_append_new(config, json_string(cell->config[i]));
@@ -70,6 +82,10 @@ json_t *viv_step_json(const struct viv_step *step)
 {
     const struct viv_load_spec *load = &step->load;
     json_t *json = json_pack("{s:s,s:s}", "name", step->name, "do", viv_step_kind_name(step->kind));
+    if (step->kind == VIV_STEP_PLACE) {
+        json_object_set_new(json, "measure_ms", ms(load->measure_ns));
+        return json;
+    }
     if (step->kind != VIV_STEP_COLD_START) {
         json_t *more = json_pack("{s:s,s:i,s:i,s:s,s:s}", "op", viv_load_op_name(load->op), "clients",
                                  (int)load->clients, "pipeline", (int)load->pipeline, "attach",

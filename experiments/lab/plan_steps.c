@@ -28,7 +28,7 @@ static const struct field fields[] = {
 static const struct {
     const char *name;
     char letter;
-} kinds[] = {{"load", 'L'}, {"kill", 'K'}, {"stop", 'S'}, {"restart", 'R'}, {"cold-start", 'C'}};
+} kinds[] = {{"load", 'L'}, {"kill", 'K'}, {"stop", 'S'}, {"restart", 'R'}, {"cold-start", 'C'}, {"place", 'P'}};
 
 static const char *const places[] = {"spread", "leader", "follower"};
 
@@ -101,7 +101,7 @@ static bool read_kind(struct reading *reading, struct viv_step *step)
     }
     char path[64];
     snprintf(path, sizeof path, "%s.do", reading->where);
-    viv_source_error(reading->source, path, "do: '%s' is not one of load, kill, stop, restart, cold-start",
+    viv_source_error(reading->source, path, "do: '%s' is not one of load, kill, stop, restart, cold-start, place",
                      reading->from->kind);
     return false;
 }
@@ -165,8 +165,8 @@ static void name_step(const struct reading *reading, struct viv_step *step)
                  load->rate_per_s);
     } else if (step->kind == VIV_STEP_LOAD) {
         snprintf(step->name, sizeof step->name, "%s-%ux%u", viv_load_op_name(load->op), load->clients, load->pipeline);
-    } else if (step->kind == VIV_STEP_COLD_START) {
-        snprintf(step->name, sizeof step->name, "cold-start");
+    } else if (step->kind == VIV_STEP_COLD_START || step->kind == VIV_STEP_PLACE) {
+        snprintf(step->name, sizeof step->name, "%s", kinds[step->kind].name);
     } else {
         snprintf(step->name, sizeof step->name, "%s-%s", kinds[step->kind].name, viv_place_name(step->target));
     }
@@ -181,10 +181,12 @@ static void read_step(struct viv_source *source, unsigned index, struct viv_step
         return;
     }
     refuse_strangers(&reading, step);
-    if (step->kind != VIV_STEP_COLD_START) {
+    if (step->kind == VIV_STEP_PLACE) {
+        step->load.measure_ns = number(&reading, VIV_STEP_measure, NS_PER_S, NS_PER_S / 1000, HOUR_NS);
+    } else if (step->kind != VIV_STEP_COLD_START) {
         read_load(&reading, step);
     }
-    if (step->kind != VIV_STEP_LOAD) {
+    if (step->kind != VIV_STEP_LOAD && step->kind != VIV_STEP_PLACE) {
         read_fault(&reading, step);
     }
     step->limit_ns = number(&reading, VIV_STEP_limit, 60 * NS_PER_S, NS_PER_S, HOUR_NS);
@@ -199,6 +201,15 @@ static void check_against_cells(struct viv_plan *plan, struct viv_source *source
     snprintf(where, sizeof where, "steps[%u]", index);
     for (uint32_t i = 0; i < plan->cell_count; i++) {
         const struct viv_cell *cell = &plan->cells[i];
+        if ((cell->system == VIV_SYSTEM_PARTITION) != (step->kind == VIV_STEP_PLACE)) {
+            viv_source_error(source, where,
+                             "cell %s cannot take a %s step: schemes take place steps, servers the others", cell->name,
+                             viv_step_kind_name(step->kind));
+            return;
+        }
+        if (cell->system == VIV_SYSTEM_PARTITION) {
+            continue;
+        }
         if (cell->keys < step->load.clients) {
             viv_source_error(source, where, "%u clients need as many keys, but cell %s has %u", step->load.clients,
                              cell->name, cell->keys);

@@ -244,6 +244,9 @@ void viv_run_dry(const struct viv_plan *plan, const struct viv_run_options *opti
     viv_buffer_printf(out, "\n# Ports and folders below are examples; a run picks free ports and a fresh folder.\n");
     for (uint32_t c = 0; c < plan->cell_count; c++) {
         const struct viv_cell *cell = &plan->cells[c];
+        if (cell->system == VIV_SYSTEM_PARTITION) {
+            continue;
+        }
         struct viv_system_ports ports[13];
         for (uint32_t i = 0; i < cell->servers; i++) {
             ports[i] = (struct viv_system_ports){(uint16_t)(EXAMPLE_PORT + 3 * i), (uint16_t)(EXAMPLE_PORT + 3 * i + 1),

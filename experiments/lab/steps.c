@@ -177,6 +177,8 @@ viv_status trial_step(struct viv_trial *trial, const struct viv_step *step)
         return trial_fault(trial, step);
     case VIV_STEP_COLD_START:
         return trial_cold_start(trial, step);
+    case VIV_STEP_PLACE:
+        return trial_place(trial, step);
     }
     VIV_ASSERT(false);
     return VIV_ERR_INVALID;

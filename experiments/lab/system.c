@@ -61,7 +61,15 @@ static char *vivarium_unavailable(const struct viv_cell *cell, const struct viv_
 
 char *viv_system_unavailable(const struct viv_cell *cell, const struct viv_system_places *places)
 {
-    return cell->system == VIV_SYSTEM_ZOOKEEPER ? zookeeper_unavailable() : vivarium_unavailable(cell, places);
+    switch (cell->system) {
+    case VIV_SYSTEM_VIVARIUM:
+        return vivarium_unavailable(cell, places);
+    case VIV_SYSTEM_ZOOKEEPER:
+        return zookeeper_unavailable();
+    case VIV_SYSTEM_PARTITION:
+        break;
+    }
+    return NULL;
 }
 
 static char *zookeeper_version(void)

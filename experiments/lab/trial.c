@@ -67,7 +67,9 @@ static viv_status set_up(struct viv_trial *trial)
 static viv_status run_steps(struct viv_trial *trial)
 {
     const struct viv_plan *plan = trial->options->plan;
-    VIV_TRY(set_up(trial));
+    if (trial->cell->system != VIV_SYSTEM_PARTITION) {
+        VIV_TRY(set_up(trial));
+    }
     for (uint32_t i = 0; i < plan->step_count; i++) {
         progress(trial, plan->steps[i].name);
         VIV_TRY(trial_step(trial, &plan->steps[i]));

@@ -52,6 +52,9 @@ viv_status trial_verify(struct viv_trial *trial, const struct viv_step *step);
 viv_status trial_fault(struct viv_trial *trial, const struct viv_step *step);
 viv_status trial_cold_start(struct viv_trial *trial, const struct viv_step *step);
 
+/* ---- placement.c ---- */
+viv_status trial_place(struct viv_trial *trial, const struct viv_step *step);
+
 /* ---- record.c ---- */
 void record_line(struct viv_trial *trial, json_t *json); /* takes */
 void record_header(struct viv_trial *trial);
