@@ -3,6 +3,8 @@ liblab_a_SOURCES = \
 	%reldir%/bulk.c %reldir%/bulk.h \
 	%reldir%/calibrate.c \
 	%reldir%/cell.h \
+	%reldir%/chart.c %reldir%/chart.h \
+	%reldir%/compare.c \
 	%reldir%/command.c %reldir%/command.h \
 	%reldir%/estimate.c %reldir%/estimate.h \
 	%reldir%/faults.c \
@@ -13,6 +15,7 @@ liblab_a_SOURCES = \
 	%reldir%/keyset.c %reldir%/keyset.h \
 	%reldir%/load.c %reldir%/load.h %reldir%/load_internal.h %reldir%/load_session.c \
 	%reldir%/machine.c %reldir%/machine.h \
+	%reldir%/metrics.c %reldir%/metrics.h \
 	%reldir%/null_server.c %reldir%/null_server.h \
 	%reldir%/placement.c \
 	%reldir%/plan.c %reldir%/plan.h %reldir%/plan_internal.h %reldir%/plan_fields.def \
@@ -24,6 +27,10 @@ liblab_a_SOURCES = \
 	%reldir%/record.c \
 	%reldir%/progress.c %reldir%/progress.h \
 	%reldir%/recovery.c %reldir%/recovery.h \
+	%reldir%/report.c %reldir%/report.h \
+	%reldir%/report_charts.c %reldir%/report_charts.h \
+	%reldir%/report_html.c \
+	%reldir%/results.c %reldir%/results.h \
 	%reldir%/run.c %reldir%/run.h \
 	%reldir%/selftest.c %reldir%/selftest.h \
 	%reldir%/step.h %reldir%/steps.c \

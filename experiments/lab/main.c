@@ -10,6 +10,7 @@
 #include "config.h"
 #include "experiments/lab/estimate.h"
 #include "experiments/lab/files.h"
+#include "experiments/lab/report.h"
 #include "experiments/lab/run.h"
 #include "experiments/lab/selftest.h"
 
@@ -23,6 +24,8 @@ struct command {
 };
 
 static int run_main(int argc, char **argv);
+static int report_main(int argc, char **argv);
+static int compare_main(int argc, char **argv);
 static int list_main(int argc, char **argv);
 static int selftest_main(int argc, char **argv);
 
@@ -36,6 +39,14 @@ static const struct command commands[] = {
      "Prints the folder of the results. Exit code 0: every trial is valid (or its system is not there);\n"
      "1: some failed or are invalid; 2: the plan is wrong or the machine refused; 130: interrupted.\n",
      run_main},
+    {"report", "show a run as a table and write its HTML page",
+     "vivarium-lab report DIR\n\nDIR is a run's folder. Prints the table, writes DIR/report.html (self-contained) and\n"
+     "DIR/summary.json. Exit code 2 when DIR is not a run.\n",
+     report_main},
+    {"compare", "compare two runs of the same plan",
+     "vivarium-lab compare BEFORE AFTER [--json]\n\nA figure is worse when it differs by more than both runs' noise and "
+     "their ranges do not overlap.\nExit code 0: nothing is worse; 1: something is; 2: it cannot be told.\n",
+     compare_main},
     {"list", "list the plans of a folder, and past runs",
      "vivarium-lab list [DIR]\n\nPlans in DIR (default: experiments) with their questions, and the runs in "
      "DIR/results.\n",
@@ -168,6 +179,25 @@ static void list_runs(const char *dir, const char *plan_name)
         free(runs);
     }
     free(path);
+}
+
+static int report_main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: vivarium-lab report DIR\n");
+        return VIV_EXIT_TROUBLE;
+    }
+    return viv_report(argv[1]);
+}
+
+static int compare_main(int argc, char **argv)
+{
+    bool as_json = argc == 4 && strcmp(argv[3], "--json") == 0;
+    if (argc != 3 && !as_json) {
+        fprintf(stderr, "usage: vivarium-lab compare BEFORE AFTER [--json]\n");
+        return VIV_EXIT_TROUBLE;
+    }
+    return viv_compare(argv[1], argv[2], as_json);
 }
 
 static int list_main(int argc, char **argv)

@@ -1,3 +1,4 @@
+#include "experiments/lab/report.h"
 #include "experiments/lab/run.h"
 
 #include <limits.h>
@@ -207,6 +208,9 @@ static int finish(struct run *run, viv_status status)
         return VIV_EXIT_INTERRUPTED;
     }
     if (status != VIV_OK) {
+        return VIV_EXIT_TROUBLE;
+    }
+    if (viv_report(run->dir) != 0) {
         return VIV_EXIT_TROUBLE;
     }
     printf("%s\n", run->dir);
