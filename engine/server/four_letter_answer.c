@@ -159,7 +159,7 @@ static void answer_mntr(const struct answer *answer)
 #undef VIV_MNTR
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-        viv_buffer_printf(out, "zk_%s\t%" PRIu64 "\n", lines[i].name, lines[i].value);
+        viv_buffer_printf(out, "%s\t%" PRIu64 "\n", lines[i].name, lines[i].value);
     }
     if (stats->zab.state == VIV_LEADING && !server->config->standalone) {
         viv_buffer_printf(out, "zk_learners\t%zu\nzk_synced_followers\t%zu\nzk_synced_observers\t%zu\n",
