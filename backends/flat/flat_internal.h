@@ -21,6 +21,7 @@ struct viv_flat_segment {
     uint64_t end;           /* where the next batch goes */
     uint64_t file_bytes;    /* grows beyond segment_bytes for one oversized batch */
     uint64_t first_ordinal; /* of its first batch; 0: empty */
+    bool is_finished;       /* its last batch says that the log goes on in the next one */
     unsigned references;    /* the log's own and one per reader */
 };
 

@@ -229,7 +229,7 @@ bool viv_flat_batch_open(struct viv_flat_batch_cursor *cursor, const struct viv_
     uint64_t entries = 0;
     for (uint32_t i = 0; i < header->run_count; i++) {
         struct viv_flat_run run = decode_run(body + (size_t)i * VIV_FLAT_RUN_BYTES);
-        if (run.kind < VIV_FLAT_RUN_ENTRIES || run.kind > VIV_FLAT_RUN_BOUNDS) {
+        if (run.kind < VIV_FLAT_RUN_ENTRIES || run.kind > VIV_FLAT_RUN_NEXT) {
             return false;
         }
         entries += run.entry_count;

@@ -22,6 +22,8 @@ enum {
     VIV_FLAT_RUN_BYTES = 24,
     VIV_FLAT_ENTRY_BYTES = 16,
     VIV_FLAT_BODY_BYTES_MAX = 1 << 30, /* of one batch: table and bodies */
+    /* Larger batches stand only at the start of a segment, so that the next one is never far from a damaged one. */
+    VIV_FLAT_BATCH_BYTES_USUAL = 4 << 20,
 };
 
 /* Whose files these are. */
@@ -48,6 +50,7 @@ enum viv_flat_run_kind {
     VIV_FLAT_RUN_TRUNCATE = 2, /* the group's entries above zxid are forgotten */
     VIV_FLAT_RUN_RESET = 3,    /* the group's history restarts after zxid */
     VIV_FLAT_RUN_BOUNDS = 4,   /* first batch of a segment: the group stood at zxid, with this commit_zxid */
+    VIV_FLAT_RUN_NEXT = 5,     /* last batch of a segment, alone: the log goes on in the next one */
 };
 
 struct viv_flat_run {

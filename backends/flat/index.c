@@ -96,6 +96,9 @@ static void truncate_group(struct viv_flat_group *group, uint64_t keep_zxid)
 bool viv_flat_index_apply(struct viv_flat_index *index, const struct viv_flat_run *run, uint64_t first, uint64_t last,
                           uint64_t seq, uint64_t offset)
 {
+    if (run->kind == VIV_FLAT_RUN_NEXT) {
+        return true; /* belongs to no group */
+    }
     bool is_new = viv_flat_index_find(index, run->gid) == NULL;
     struct viv_flat_group *group = viv_flat_index_group(index, run->gid);
     switch ((enum viv_flat_run_kind)run->kind) {
@@ -118,6 +121,8 @@ bool viv_flat_index_apply(struct viv_flat_index *index, const struct viv_flat_ru
         }
         raise_commit(group, run->commit_zxid);
         return group->last_zxid == run->zxid;
+    case VIV_FLAT_RUN_NEXT:
+        break;
     }
     return false;
 }

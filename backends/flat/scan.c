@@ -13,10 +13,14 @@
  * Batches are taken in order while each continues the chain. At the first place where none does, the log ends, or it
  * is damaged. Every batch says up to which ordinal the log was durable when it was written; so if any readable batch
  * behind that place says that the missing one had been durable, the log is damaged and refused. If none does, what
- * follows was never acknowledged: a torn tail, which is cut.
+ * follows was never acknowledged: a torn tail, which is cut. How far is looked: batches stand close together, all but
+ * the first of a segment are at most VIV_FLAT_BATCH_BYTES_USUAL, and the next segment has none before this one says so.
  *
  * What is kept may still be in the page cache only, also after a sync that failed in an earlier life. Batches that no
  * later batch calls durable are therefore written once more, and synced (zab.md D1). */
+
+/* Damage that covers less than this minus one batch is told from an end. */
+enum { STRAY_SEARCH_BYTES = 4 * VIV_FLAT_BATCH_BYTES_USUAL };
 
 struct place {
     struct viv_flat_segment *segment;
@@ -51,7 +55,7 @@ static void add_place(struct places *places, struct place place)
 }
 
 /* Takes the runs of a sound batch into the index; false when they contradict it. */
-static bool index_batch(struct scan *scan, struct viv_flat_batch_cursor *cursor)
+static bool index_batch(struct scan *scan, struct viv_flat_segment *segment, struct viv_flat_batch_cursor *cursor)
 {
     const struct viv_flat_batch_header *header = cursor->header;
     struct viv_flat_run run;
@@ -70,6 +74,7 @@ static bool index_batch(struct scan *scan, struct viv_flat_batch_cursor *cursor)
             return false;
         }
         scan->last_zxid = last > 0 ? last : scan->last_zxid;
+        segment->is_finished = run.kind == VIV_FLAT_RUN_NEXT;
     }
     scan->report->entries += header->entry_count;
     return true;
@@ -140,7 +145,7 @@ static viv_status scan_batch(struct scan *scan, struct viv_flat_segment *segment
         !check_bodies(scan, cursor)) {
         return VIV_OK;
     }
-    if (!index_batch(scan, &cursor)) {
+    if (!index_batch(scan, segment, &cursor)) {
         viv_log(VIV_LOG_ERROR, "flat", "a batch of the log contradicts those before it",
                 "file=%s offset=%" PRIu64 " zxid=0x%" PRIx64, segment->file.path, segment->end, scan->last_zxid);
         return VIV_ERR_CORRUPT;
@@ -150,10 +155,10 @@ static viv_status scan_batch(struct scan *scan, struct viv_flat_segment *segment
     return VIV_OK;
 }
 
-/* Finds every readable batch behind the end, whether or not it continues anything. */
-static viv_status find_stray(struct scan *scan, struct viv_flat_segment *segment)
+/* Finds every readable batch in [from, upto), whether or not it continues anything. */
+static viv_status find_stray(struct scan *scan, struct viv_flat_segment *segment, uint64_t from, uint64_t upto)
 {
-    for (uint64_t at = segment->end;; at += VIV_FLAT_SECTOR_BYTES) {
+    for (uint64_t at = from; at < upto; at += VIV_FLAT_SECTOR_BYTES) {
         const uint8_t *bytes;
         struct viv_flat_batch_header header;
         VIV_TRY(
@@ -166,16 +171,12 @@ static viv_status find_stray(struct scan *scan, struct viv_flat_segment *segment
                       (struct place){segment, at, viv_flat_batch_bytes_of(&header), header.durable_ordinal});
         }
     }
+    return VIV_OK;
 }
 
-/* The missing batch had been durable: says where, as near as can be known. */
-static viv_status refuse(const struct scan *scan, size_t end_index)
+/* The missing batch had been durable: says where it should be. */
+static viv_status refuse(const struct scan *scan, const struct viv_flat_segment *damaged)
 {
-    const struct viv_flat_segment *damaged = scan->log->segments[end_index];
-    bool is_in_segment = scan->stray.items[0].segment == damaged;
-    if (!is_in_segment && scan->stray.items[0].offset != VIV_FLAT_BLOCK_BYTES) {
-        damaged = scan->stray.items[0].segment;
-    }
     char zxid[48];
     if (scan->bad_zxid != 0) {
         snprintf(zxid, sizeof zxid, "0x%" PRIx64, scan->bad_zxid);
@@ -204,33 +205,44 @@ static viv_status cut(struct scan *scan)
     return VIV_OK;
 }
 
+/* Takes batches until one is missing; scan->log->active is then the segment where it is. */
+static viv_status take_batches(struct scan *scan)
+{
+    struct viv_log *log = scan->log;
+    for (log->active = 0; log->active < log->segment_count; log->active++) {
+        struct viv_flat_segment *segment = log->segments[log->active];
+        bool is_taken = true;
+        while (is_taken && !segment->is_finished) {
+            VIV_TRY(scan_batch(scan, segment, &is_taken));
+        }
+        if (!segment->is_finished) {
+            return VIV_OK;
+        }
+    }
+    viv_log(VIV_LOG_ERROR, "flat", "the newest log segment is missing",
+            "file=%s/log-%016" PRIx64 " offset=0 zxid=the-one-after-0x%" PRIx64, log->dir,
+            log->segments[log->segment_count - 1]->header.seq + 1, scan->last_zxid);
+    return VIV_ERR_CORRUPT;
+}
+
 static viv_status find_end(struct scan *scan)
 {
     struct viv_log *log = scan->log;
-    size_t end = 0;
-    for (size_t i = 0; i < log->segment_count; i++) {
-        struct viv_flat_segment *segment = log->segments[i];
-        bool is_taken = true;
-        while (is_taken) {
-            VIV_TRY(scan_batch(scan, segment, &is_taken));
-        }
-        if (segment->first_ordinal == 0) {
-            break;
-        }
-        end = i;
-    }
-    if (log->segments[0]->first_ordinal == 0 && log->segments[0]->header.seq != 1) {
+    VIV_TRY(take_batches(scan));
+    struct viv_flat_segment *last = log->segments[log->active];
+    if (scan->expected_ordinal == 0) {
         viv_log(VIV_LOG_ERROR, "flat", "the first batch of the log is damaged", "file=%s offset=%d zxid=unknown",
-                log->segments[0]->file.path, VIV_FLAT_BLOCK_BYTES);
+                last->file.path, VIV_FLAT_BLOCK_BYTES);
         return VIV_ERR_CORRUPT;
     }
-    log->active = end;
-    for (size_t i = end; i < log->segment_count; i++) {
-        VIV_TRY(find_stray(scan, log->segments[i]));
+    uint64_t upto = last->first_ordinal == 0 ? last->file_bytes : last->end + STRAY_SEARCH_BYTES;
+    VIV_TRY(find_stray(scan, last, last->end, upto));
+    for (size_t i = log->active + 1; i < log->segment_count; i++) {
+        VIV_TRY(find_stray(scan, log->segments[i], VIV_FLAT_BLOCK_BYTES, VIV_FLAT_BLOCK_BYTES + 1));
     }
     for (size_t i = 0; i < scan->stray.count; i++) {
         if (scan->stray.items[i].ordinal >= scan->expected_ordinal) {
-            return refuse(scan, end);
+            return refuse(scan, last);
         }
     }
     return cut(scan);

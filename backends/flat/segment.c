@@ -218,8 +218,7 @@ static struct viv_flat_segment *take_oldest(struct viv_log *log)
         return NULL;
     }
     uint64_t next_ordinal = log->segments[1]->first_ordinal;
-    VIV_ASSERT(next_ordinal > 0);
-    if (log->is_durable && next_ordinal > log->durable_ordinal) {
+    if (next_ordinal == 0 || (log->is_durable && next_ordinal > log->durable_ordinal)) {
         return NULL;
     }
     struct viv_flat_segment *oldest = log->segments[0];

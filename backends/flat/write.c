@@ -70,6 +70,19 @@ static viv_status next_segment(struct viv_log *log, struct viv_flat_segment **ne
     return VIV_OK;
 }
 
+/* What a segment must keep free for the batch that finishes it. */
+static uint64_t finish_bytes(void)
+{
+    const struct viv_flat_run_input next = {{.kind = VIV_FLAT_RUN_NEXT}, NULL};
+    return viv_flat_batch_bytes(&next, 1);
+}
+
+static bool fits(const struct viv_flat_segment *segment, uint64_t bytes)
+{
+    bool is_placeable = bytes <= VIV_FLAT_BATCH_BYTES_USUAL || segment->first_ordinal == 0;
+    return is_placeable && segment->end + bytes + finish_bytes() <= segment->file_bytes;
+}
+
 /* The segment that takes the batch, which log->inputs then holds. Nothing has been written when this fails. */
 static viv_status place_batch(struct viv_log *log, const struct viv_flat_run_input *runs, size_t run_count,
                               struct viv_flat_segment **segment, size_t *input_count)
@@ -78,42 +91,33 @@ static viv_status place_batch(struct viv_log *log, const struct viv_flat_run_inp
     bool is_fresh = (*segment)->first_ordinal == 0;
     *input_count = gather(log, is_fresh, runs, run_count);
     uint64_t bytes = viv_flat_batch_bytes(log->inputs, *input_count);
-    if (bytes == 0) {
-        return VIV_ERR_LIMIT;
-    }
-    if ((*segment)->end + bytes <= (*segment)->file_bytes) {
-        return VIV_OK;
-    }
-    if (!is_fresh) {
+    if (bytes > 0 && !is_fresh && !fits(*segment, bytes)) {
         VIV_TRY(next_segment(log, segment));
         *input_count = gather(log, true, runs, run_count);
         bytes = viv_flat_batch_bytes(log->inputs, *input_count);
-        if (bytes == 0) {
-            return VIV_ERR_LIMIT;
-        }
     }
-    if ((*segment)->end + bytes > (*segment)->file_bytes) {
-        VIV_TRY(viv_file_reserve(&log->disk, &(*segment)->file, (*segment)->end + bytes));
-        (*segment)->file_bytes = (*segment)->end + bytes;
+    if (bytes == 0) {
+        return VIV_ERR_LIMIT;
+    }
+    if (!fits(*segment, bytes)) {
+        uint64_t file_bytes = (*segment)->end + bytes + finish_bytes();
+        VIV_TRY(viv_file_reserve(&log->disk, &(*segment)->file, file_bytes));
+        (*segment)->file_bytes = file_bytes;
     }
     return VIV_OK;
 }
 
 /* Takes the written batch into the index. */
 static void remember(struct viv_log *log, struct viv_flat_segment *segment, const struct viv_flat_batch_header *header,
-                     size_t input_count)
+                     const struct viv_flat_run_input *inputs, size_t input_count)
 {
     pthread_mutex_lock(&log->mutex);
     for (size_t i = 0; i < input_count; i++) {
-        const struct viv_flat_run_input *input = &log->inputs[i];
+        const struct viv_flat_run_input *input = &inputs[i];
         uint64_t first = input->run.entry_count > 0 ? input->entries[0].zxid : 0;
         uint64_t last = input->run.entry_count > 0 ? input->entries[input->run.entry_count - 1].zxid : 0;
         bool is_consistent = viv_flat_index_apply(&log->index, &input->run, first, last, header->seq, header->offset);
         VIV_ASSERT(is_consistent);
-    }
-    if (segment != log->segments[log->active]) {
-        log->active++;
-        VIV_ASSERT(segment == log->segments[log->active]);
     }
     segment->first_ordinal = segment->first_ordinal > 0 ? segment->first_ordinal : header->ordinal;
     segment->end += viv_flat_batch_bytes_of(header);
@@ -123,6 +127,44 @@ static void remember(struct viv_log *log, struct viv_flat_segment *segment, cons
     log->measure.entries += header->entry_count;
     log->measure.bytes_written += viv_flat_batch_bytes_of(header);
     pthread_mutex_unlock(&log->mutex);
+}
+
+static viv_status write_batch(struct viv_log *log, struct viv_flat_segment *segment,
+                              const struct viv_flat_run_input *inputs, size_t input_count)
+{
+    struct viv_flat_batch_header header = {
+        .seq = segment->header.seq,
+        .offset = segment->end,
+        .ordinal = log->ordinal + 1,
+        .durable_ordinal = log->durable_ordinal,
+        .previous_crc = log->previous_crc,
+    };
+    viv_buffer_clear(&log->scratch);
+    viv_flat_batch_encode(&header, segment->header.salt, inputs, input_count, &log->scratch);
+    VIV_ASSERT(segment->end + log->scratch.size <= segment->file_bytes);
+    viv_status status = viv_file_write(&log->disk, &segment->file, log->scratch.data, log->scratch.size, segment->end);
+    if (status != VIV_OK) {
+        /* Part of it may be on the disk, so a full disk is no clean refusal any more. */
+        return viv_flat_fail(log, status == VIV_ERR_NOSPACE ? VIV_ERR_IO : status);
+    }
+    remember(log, segment, &header, inputs, input_count);
+    return VIV_OK;
+}
+
+/* Finishes the active segment and makes the next one active. A batch of a later segment vouches for all of the earlier
+ * ones, hence the sync. */
+static viv_status move_on(struct viv_log *log, struct viv_flat_segment *next)
+{
+    struct viv_flat_segment *finished = active_segment(log);
+    const struct viv_flat_run_input last = {{.kind = VIV_FLAT_RUN_NEXT}, NULL};
+    VIV_TRY(write_batch(log, finished, &last, 1));
+    VIV_TRY(viv_flat_sync(log));
+    pthread_mutex_lock(&log->mutex);
+    finished->is_finished = true;
+    log->active++;
+    VIV_ASSERT(log->segments[log->active] == next);
+    pthread_mutex_unlock(&log->mutex);
+    return VIV_OK;
 }
 
 viv_status viv_flat_write(struct viv_log *log, const struct viv_flat_run_input *runs, size_t run_count)
@@ -135,25 +177,9 @@ viv_status viv_flat_write(struct viv_log *log, const struct viv_flat_run_input *
         return status == VIV_ERR_LIMIT ? status : viv_flat_fail(log, status);
     }
     if (segment != active_segment(log)) {
-        /* A batch of a later segment vouches for all of the earlier ones. */
-        VIV_TRY(viv_flat_sync(log));
+        VIV_TRY(move_on(log, segment));
     }
-    struct viv_flat_batch_header header = {
-        .seq = segment->header.seq,
-        .offset = segment->end,
-        .ordinal = log->ordinal + 1,
-        .durable_ordinal = log->durable_ordinal,
-        .previous_crc = log->previous_crc,
-    };
-    viv_buffer_clear(&log->scratch);
-    viv_flat_batch_encode(&header, segment->header.salt, log->inputs, input_count, &log->scratch);
-    status = viv_file_write(&log->disk, &segment->file, log->scratch.data, log->scratch.size, segment->end);
-    if (status != VIV_OK) {
-        /* Part of it may be on the disk, so a full disk is no clean refusal any more. */
-        return viv_flat_fail(log, status == VIV_ERR_NOSPACE ? VIV_ERR_IO : status);
-    }
-    remember(log, segment, &header, input_count);
-    return VIV_OK;
+    return write_batch(log, segment, log->inputs, input_count);
 }
 
 viv_status viv_flat_sync(struct viv_log *log)

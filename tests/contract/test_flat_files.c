@@ -197,16 +197,17 @@ VIV_TEST(flat_files, damage_in_an_older_segment_is_refused)
     struct viv_buffer whole = read_all(path);
     long offsets[16];
     size_t count = batch_offsets(&whole, offsets, 16);
-    /* Also the last batch of a segment, which nothing follows in its file. */
+    cr_assert_geq(count, 5);
+    /* Also the batch that finishes the segment, which nothing follows in its file. */
     for (size_t i = 0; i < count; i++) {
-        write_at(path, &junk, 1, offsets[i] + 5000);
-        viv_buffer_clear(&world.lines);
-        cr_assert_eq(world_try_open_log(&world), VIV_ERR_CORRUPT);
-        cr_assert(world_logged(&world, path));
-        write_at(path, whole.data + offsets[i] + 5000, 1, offsets[i] + 5000);
-        write_at(path, &junk, 1, offsets[i]);
-        cr_assert_eq(world_try_open_log(&world), VIV_ERR_CORRUPT);
-        write_at(path, whole.data + offsets[i], 1, offsets[i]);
+        long places[] = {offsets[i], offsets[i] + batch_bytes(&whole, offsets[i]) - 1};
+        for (size_t j = 0; j < 2; j++) {
+            write_at(path, &junk, 1, places[j]);
+            viv_buffer_clear(&world.lines);
+            cr_assert_eq(world_try_open_log(&world), VIV_ERR_CORRUPT);
+            cr_assert(world_logged(&world, path));
+            write_at(path, whole.data + places[j], 1, places[j]);
+        }
     }
     world_open_log(&world);
     cr_assert_eq(world_bounds(&world, 0).last_zxid, 30);
@@ -231,6 +232,11 @@ VIV_TEST(flat_files, a_missing_or_headless_segment_is_refused)
     cr_assert(world_logged(&world, "a log segment is missing"));
     cr_assert(world_logged(&world, path));
     cr_assert_eq(rename(aside, path), 0);
+    log_path(&world, 2, path);
+    cr_assert_eq(rename(path, aside), 0);
+    cr_assert_eq(world_try_open_log(&world), VIV_ERR_CORRUPT);
+    cr_assert(world_logged(&world, "the newest log segment is missing"));
+    cr_assert_eq(rename(aside, path), 0);
     for (size_t n = 0; n < 3; n++) {
         log_path(&world, n, path);
         struct viv_buffer whole = read_all(path);
@@ -240,6 +246,45 @@ VIV_TEST(flat_files, a_missing_or_headless_segment_is_refused)
         viv_buffer_fini(&whole);
     }
     world_open_log(&world);
+    world_fini(&world);
+}
+
+VIV_TEST(flat_files, batches_of_any_size_that_were_durable_are_missed_when_they_are_damaged)
+{
+    static const size_t sizes[] = {100, 3 << 20, 5 << 20, 20 << 20, 200};
+    struct world world;
+    char path[512];
+    char place[600];
+    uint8_t junk = 0xa5;
+    flat_world(&world);
+    world.config.segment_bytes = 32 << 20;
+    world_open_log(&world);
+    for (size_t i = 0; i < 5; i++) {
+        uint8_t *body = viv_alloc_zeroed(1, sizes[i]);
+        struct viv_entry entry = {i + 1, {body, sizes[i]}, viv_crc32c(0, body, sizes[i])};
+        struct viv_log_run run = {0, i, &entry, 1};
+        cr_assert_eq(viv_log_append(world.log, &run, 1), VIV_OK);
+        cr_assert_eq(viv_log_sync(world.log), VIV_OK);
+        free(body);
+    }
+    world_close_log(&world);
+    for (size_t n = 0; world_file(&world, "log-0", n, path, sizeof path); n++) {
+        struct viv_buffer whole = read_all(path);
+        long offsets[8];
+        size_t count = batch_offsets(&whole, offsets, 8);
+        bool is_newest = !world_file(&world, "log-0", n + 1, place, sizeof place);
+        for (size_t i = 0; i + is_newest < count; i++) {
+            write_at(path, &junk, 1, offsets[i]);
+            viv_buffer_clear(&world.lines);
+            cr_assert_eq(world_try_open_log(&world), VIV_ERR_CORRUPT, "batch %zu of %s", i, path);
+            snprintf(place, sizeof place, "file=%s offset=%ld", path, offsets[i]);
+            cr_assert(world_logged(&world, place));
+            write_at(path, whole.data + offsets[i], 1, offsets[i]);
+        }
+        viv_buffer_fini(&whole);
+    }
+    world_open_log(&world);
+    cr_assert_eq(world_bounds(&world, 0).last_zxid, 5);
     world_fini(&world);
 }
 
