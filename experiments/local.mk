@@ -1,2 +1,2 @@
-EXTRA_DIST += %reldir%/README.md
+EXTRA_DIST += %reldir%/README.md %reldir%/backends.yaml %reldir%/quick.yaml %reldir%/schemes.yaml
 include experiments/lab/local.mk

@@ -32,8 +32,8 @@ static uint64_t thread_cpu_ns(void)
 
 static struct viv_load_second *second_at(struct viv_load_result *result, uint64_t at_ns)
 {
-    uint64_t end_ns = result->end_ns > 0 && at_ns >= result->end_ns ? result->end_ns - 1 : at_ns;
-    size_t index = (size_t)((end_ns - result->start_ns) / NS_PER_S);
+    VIV_ASSERT(at_ns >= result->start_ns);
+    size_t index = (size_t)((at_ns - result->start_ns) / NS_PER_S);
     while (result->second_count <= index) {
         result->seconds = viv_realloc(result->seconds, (result->second_count + 1) * sizeof *result->seconds);
         struct viv_load_second *fresh = &result->seconds[result->second_count++];
@@ -81,8 +81,9 @@ void load_count(struct viv_load *load, const struct load_request *request, const
     uint64_t now_ns = reply->now_ns;
     uint64_t from_ns = open && !load->spec.omit_coordinated ? request->due_ns : reply->sent_ns;
     uint64_t at_ns = open ? request->due_ns : now_ns;
-    bool within = now_ns >= result->start_ns && (result->end_ns == 0 || now_ns < result->end_ns);
-    if (at_ns >= result->start_ns && (open || within)) {
+    uint64_t end_ns = load->phase == LOAD_MEASURE ? load->phase_end_ns : result->end_ns;
+    bool within = now_ns >= result->start_ns && now_ns < end_ns;
+    if (at_ns >= result->start_ns && at_ns < end_ns) {
         struct viv_load_second *second = second_at(result, at_ns);
         if (ok) {
             viv_histogram_record(&second->latencies, now_ns > from_ns ? (now_ns - from_ns + 500) / 1000 : 0);

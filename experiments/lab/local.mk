@@ -1,3 +1,4 @@
+EXTRA_DIST += %reldir%/README.md
 noinst_LIBRARIES += liblab.a
 liblab_a_SOURCES = \
 	%reldir%/bulk.c %reldir%/bulk.h \

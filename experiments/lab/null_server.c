@@ -53,7 +53,7 @@ static void drop(struct connection *connection)
     *connection = (struct connection){.fd = -1};
 }
 
-/* What follows the header of a good reply; contents are zeros, only the form counts. */
+/* What follows the header of a good reply; but for the data, contents are zeros: only the form counts. */
 static void append_body(struct viv_buffer *out, int32_t op)
 {
     struct viv_stat stat = {0};
@@ -63,7 +63,7 @@ static void append_body(struct viv_buffer *out, int32_t op)
         viv_jute_write_text(out, "/");
         break;
     case VIV_OP_GET_DATA:
-        viv_jute_write_text(out, "");
+        viv_jute_write_text(out, "00000000"); /* a key's initial value: whatever was written is lost */
         viv_stat_encode(out, &stat);
         break;
     case VIV_OP_SET_DATA:

@@ -69,7 +69,7 @@ rm "$run/trials/flat-1.jsonl"
 "$lab" run "$dir/tiny.yaml" --resume "$run" >"$dir/out" 2>"$dir/log" &
 pid=$!
 tries=0
-until left_over || [ $tries -ge 100 ]; do
+until ls "$run"/work/*/server-3/server.log >"$dir/log" 2>&1 || [ $tries -ge 200 ]; do
     tries=$((tries + 1))
     sleep 0.05
 done

@@ -1,5 +1,6 @@
 #include "experiments/lab/load.h"
 #include "experiments/lab/null_server.h"
+#include "experiments/lab/verify.h"
 #include "tests/support/viv_test.h"
 
 #define S UINT64_C(1000000000)
@@ -114,4 +115,38 @@ VIV_TEST(lab_load, a_closed_loop_of_a_number_of_operations_acknowledges_them_all
     viv_load_result_fini(&result);
     viv_keyset_fini(&keyset);
     viv_null_server_stop(server);
+}
+
+/* The negative control of the check for acknowledged writes: a server that keeps nothing. */
+VIV_TEST(lab_verify, writes_that_were_acknowledged_and_not_kept_are_found)
+{
+    struct viv_null_server *server;
+    struct viv_load *load;
+    struct viv_load_result result;
+    struct viv_keyset keyset;
+    struct viv_interrupt interrupt;
+    struct viv_verify_result verified = {0};
+    cr_assert_eq(viv_interrupt_open(&interrupt), VIV_OK);
+    cr_assert_eq(viv_null_server_start(0, 0, &server), VIV_OK);
+    struct viv_client_address address = viv_null_server_address(server);
+    viv_keyset_init(&keyset, 20, 100, 1);
+    uint64_t limit_ns = viv_client_now_ns() + 10 * S;
+    cr_assert_eq(viv_verify_keys(&address, 1, &interrupt, &keyset, limit_ns, &verified), VIV_OK);
+    cr_assert_eq(verified.checked, 20);
+    cr_assert_eq(verified.lost_acked + verified.violations, 0, "nothing was written yet");
+    struct viv_load_spec spec = {.op = VIV_LOAD_SET,
+                                 .clients = 4,
+                                 .pipeline = 50,
+                                 .measure_ns = 10 * S,
+                                 .ops_max = 5000,
+                                 .attach = -1,
+                                 .session_timeout_ms = 10000};
+    cr_assert_eq(viv_load_start(&spec, &address, 1, &keyset, &load), VIV_OK);
+    viv_load_finish(load, &result);
+    cr_assert_eq(viv_verify_keys(&address, 1, &interrupt, &keyset, limit_ns, &verified), VIV_OK);
+    cr_assert_eq(verified.lost_acked, 20);
+    viv_load_result_fini(&result);
+    viv_keyset_fini(&keyset);
+    viv_null_server_stop(server);
+    viv_interrupt_close(&interrupt);
 }

@@ -101,6 +101,14 @@ VIV_TEST(lab_plan, what_cannot_be_run_is_refused_before_anything_starts)
     refused(HEAD "cells:\n  - {system: zookeeper}\ncontrol: {backend: flat}\n" STEPS, 5, "no cell is like this");
 }
 
+VIV_TEST(lab_plan, schemes_take_place_steps_and_servers_the_others)
+{
+    refused(HEAD "cells:\n  - {system: partition, scheme: ring}\n" STEPS, 6, "place steps");
+    refused(HEAD "cells:\n  - {backend: flat}\nsteps:\n  - {do: place}\n", 6, "place steps");
+    refused(HEAD "cells:\n  - {system: partition, scheme: circle}\nsteps:\n  - {do: place}\n", 4, "circle");
+    refused(HEAD "cells:\n  - {backend: flat, bins: 3}\n" STEPS, 4, "partition only");
+}
+
 VIV_TEST(lab_plan, the_grid_is_the_product_of_its_axes_without_the_exclusions)
 {
     struct attempt result = attempt(HEAD "cells:\n  - {backend: flat}\n  - {system: zookeeper, servers: 3}\n"
