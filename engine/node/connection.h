@@ -46,13 +46,13 @@ struct viv_connection {
     uint64_t opened_ms;
     int64_t session_id; /* from ATTACHING on */
     int32_t timeout_ms;
-    bool has_read_only;          /* the handshake carried that byte */
+    bool has_read_only;             /* the handshake carried that byte */
     struct viv_attachment *session; /* while attached */
-    struct viv_buffer authinfo;  /* raw vector<Id> */
-    struct viv_fifo early;       /* struct viv_early_frame */
-    struct viv_fifo pending;     /* struct viv_pending, in request order */
-    struct viv_buffer outbox;    /* whole frames */
-    bool is_dirty;               /* has something to say or do at the end of the turn */
+    struct viv_buffer authinfo;     /* raw vector<Id> */
+    struct viv_fifo early;          /* struct viv_early_frame */
+    struct viv_fifo pending;        /* struct viv_pending, in request order */
+    struct viv_buffer outbox;       /* whole frames */
+    bool is_dirty;                  /* has something to say or do at the end of the turn */
     bool is_paused;
     struct viv_connection *next, *previous; /* in order of opening */
 };

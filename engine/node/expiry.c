@@ -101,10 +101,11 @@ void viv_expiry_track(struct viv_expiry *expiry, int64_t session_id, int32_t tim
     }
 }
 
-void viv_expiry_touch(struct viv_expiry *expiry, int64_t session_id, uint64_t now_ms)
+void viv_expiry_touch(struct viv_expiry *expiry, int64_t session_id, int32_t timeout_ms, uint64_t now_ms)
 {
     struct viv_expiry_session *session = find(expiry, session_id);
     if (session != NULL && !session->closing) {
+        session->timeout_ms = timeout_ms > 0 ? timeout_ms : session->timeout_ms;
         unlink_session(session);
         renew(expiry, session, now_ms);
     }

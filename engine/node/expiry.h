@@ -30,8 +30,9 @@ void viv_expiry_clear(struct viv_expiry *expiry);
 /* Adds a session, or renews one that is there: new timeout, new owner (0: whoever writes first). */
 void viv_expiry_track(struct viv_expiry *expiry, int64_t session_id, int32_t timeout_ms, viv_sid owner,
                       uint64_t now_ms);
-/* Activity. Unknown and closing sessions are left alone. */
-void viv_expiry_touch(struct viv_expiry *expiry, int64_t session_id, uint64_t now_ms);
+/* Activity. timeout_ms: as negotiated where the session is attached; 0: as before. Unknown and closing sessions are
+ * left alone. */
+void viv_expiry_touch(struct viv_expiry *expiry, int64_t session_id, int32_t timeout_ms, uint64_t now_ms);
 /* True when the session is known and not closing. */
 bool viv_expiry_is_alive(const struct viv_expiry *expiry, int64_t session_id);
 /* A write came through `server`: false when the session lives but belongs to another server. A session without owner

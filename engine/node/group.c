@@ -367,7 +367,8 @@ struct viv_tree *viv_group_new_tree(const struct viv_group *group)
 
 void viv_group_replace_tree(struct viv_group *group, struct viv_tree *tree)
 {
-    VIV_ASSERT(!group->serving && group->streams.count == 0);
+    VIV_ASSERT(!group->serving);
+    VIV_ASSERT(group->streams.count == 0);
     viv_preparer_reset(group->preparer, tree);
     viv_tree_free(group->tree);
     group->tree = tree;

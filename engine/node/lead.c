@@ -34,7 +34,7 @@ static bool account(struct viv_group *group, const struct viv_request *request, 
         viv_expiry_mark_closing(&group->expiry, request->session_id);
         return true;
     default:
-        viv_expiry_touch(&group->expiry, request->session_id, group->turn->now_ms);
+        viv_expiry_touch(&group->expiry, request->session_id, 0, group->turn->now_ms);
         return viv_expiry_claim(&group->expiry, request->session_id, server);
     }
 }
@@ -85,13 +85,13 @@ static void touch_all(struct viv_group *group, struct viv_bytes table)
     struct viv_jute_reader reader = viv_jute_reader_of(table);
     while (reader.rest.size > 0) {
         int64_t session_id = viv_jute_read_long(&reader);
-        (void)viv_jute_read_int(&reader);
+        int32_t timeout_ms = viv_jute_read_int(&reader);
         if (reader.bad) {
             viv_log(VIV_LOG_WARN, "node", "a table of sessions is malformed", "gid=%u bytes=%zu", group->gid,
                     table.size);
             return;
         }
-        viv_expiry_touch(&group->expiry, session_id, group->turn->now_ms);
+        viv_expiry_touch(&group->expiry, session_id, timeout_ms, group->turn->now_ms);
     }
 }
 

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "tests/support/node_client.h"
 #include "tests/support/viv_test.h"
@@ -332,6 +333,38 @@ VIV_TEST(node_ensemble, writes_go_on_while_a_snapshot_is_sent)
         cr_assert_eq(viv_node_client_set(&ensemble.client, "/before-3", i % 2 == 0 ? "x" : "before", -1), 0);
     }
     expect_equal(&ensemble);
+    ensemble_fini(&ensemble);
+}
+
+VIV_TEST(node_ensemble, a_snapshot_in_many_slices_is_whole_although_the_tree_changes_under_it)
+{
+    enum { NODES = 60, DATA_BYTES = 50000 };
+    struct ensemble ensemble;
+    struct viv_node_net_counts counts;
+    static char data[DATA_BYTES + 1];
+    char path[32];
+    ensemble_init(&ensemble, 20);
+    struct viv_node_client *client = &ensemble.client;
+    size_t empty = follower_of(&ensemble);
+    memset(data, 'x', DATA_BYTES);
+    cr_assert(viv_node_client_open(client, leader_of(&ensemble), 2000));
+    for (int i = 0; i < NODES; i++) {
+        snprintf(path, sizeof path, "/big-%d", i);
+        cr_assert_eq(viv_node_client_create(client, path, data, 0), 0);
+    }
+    viv_node_net_run(ensemble.net, 100);
+    restart_without(&ensemble, empty);
+    viv_node_net_wipe(ensemble.net, empty);
+    cr_assert(viv_node_client_open(client, leader_of(&ensemble), 2000));
+    viv_node_net_start(ensemble.net, empty);
+    for (int i = 0; i < NODES; i++) {
+        snprintf(path, sizeof path, "/big-%d", (i * 7) % NODES);
+        cr_assert_eq(viv_node_client_delete(client, path, -1), 0);
+        cr_assert_eq(viv_node_client_create(client, path, i % 2 == 0 ? "small" : data, 0), 0);
+    }
+    expect_equal(&ensemble);
+    viv_node_net_counts(ensemble.net, empty, &counts);
+    cr_assert_eq(counts.installs, 1);
     ensemble_fini(&ensemble);
 }
 

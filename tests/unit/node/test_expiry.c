@@ -29,10 +29,22 @@ VIV_TEST(node_expiry, a_touch_gives_the_full_timeout_again)
     viv_expiry_init(&expiry, TICK_MS);
     viv_expiry_track(&expiry, 5, 300, 1, 1000);
     for (uint64_t now_ms = 1000; now_ms < 5000; now_ms += 250) {
-        viv_expiry_touch(&expiry, 5, now_ms);
+        viv_expiry_touch(&expiry, 5, 0, now_ms);
         cr_assert_not(viv_expiry_next_due(&expiry, now_ms, &session_id));
     }
     cr_assert(is_due(&expiry, 5200, 5));
+    viv_expiry_fini(&expiry);
+}
+
+VIV_TEST(node_expiry, a_touch_tells_the_timeout_that_was_negotiated_last)
+{
+    struct viv_expiry expiry;
+    int64_t session_id;
+    viv_expiry_init(&expiry, TICK_MS);
+    viv_expiry_track(&expiry, 5, 300, 1, 1000);
+    viv_expiry_touch(&expiry, 5, 900, 1000);
+    cr_assert_not(viv_expiry_next_due(&expiry, 1999, &session_id));
+    cr_assert(is_due(&expiry, 2000, 5));
     viv_expiry_fini(&expiry);
 }
 
@@ -74,7 +86,7 @@ VIV_TEST(node_expiry, removed_and_cleared_sessions_are_forgotten)
     viv_expiry_remove(&expiry, 7);
     cr_assert_not(viv_expiry_is_alive(&expiry, 7));
     viv_expiry_mark_closing(&expiry, 8);
-    viv_expiry_touch(&expiry, 8, 1000);
+    viv_expiry_touch(&expiry, 8, 0, 1000);
     cr_assert_not(viv_expiry_is_alive(&expiry, 8));
     viv_expiry_clear(&expiry);
     cr_assert_not(viv_expiry_next_due(&expiry, 100000, &session_id));
