@@ -294,15 +294,31 @@ uint64_t viv_fleet_disk_bytes(const struct viv_fleet *fleet, uint32_t index)
     return bytes;
 }
 
+/* Results hold no paths of the machine: the ensemble's own folder becomes a dot. */
+static void append_without_home(const struct viv_fleet *fleet, struct viv_bytes text, struct viv_buffer *out)
+{
+    size_t home_size = strlen(fleet->home);
+    const uint8_t *found;
+    while ((found = memmem(text.data, text.size, fleet->home, home_size)) != NULL) {
+        size_t before = (size_t)(found - text.data);
+        viv_buffer_append(out, text.data, before);
+        viv_buffer_append(out, ".", 1);
+        text.data = found + home_size;
+        text.size -= before + home_size;
+    }
+    viv_buffer_append_bytes(out, text);
+}
+
 void viv_fleet_log_tails(const struct viv_fleet *fleet, struct viv_buffer *out)
 {
     for (uint32_t i = 0; i < fleet->cell->servers; i++) {
         char *path = viv_text("%s/server.log", fleet->servers[i].home);
+        struct viv_buffer tail = {0};
         viv_buffer_printf(out, "==== server %u\n", i + 1);
-        if (!viv_file_read_tail(path, LOG_TAIL_BYTES, out)) {
-            viv_buffer_printf(out, "(no log)\n");
-        }
+        viv_file_read_tail(path, LOG_TAIL_BYTES, &tail);
+        append_without_home(fleet, viv_buffer_bytes(&tail), out);
         viv_buffer_printf(out, "\n");
+        viv_buffer_fini(&tail);
         free(path);
     }
 }
