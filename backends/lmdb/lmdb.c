@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/endian.h"
 #include "base/log.h"
-#include "store/kv_dir.h"
+#include "store/file_io.h"
 #include "store/kv_state.h"
 
 /* LMDB as the library under store/kv_state.h: one environment per image, one write transaction per delta.
@@ -55,7 +55,7 @@ static viv_status status_of(int code, int error)
         viv_out_of_memory(0);
     default:
         /* The negative ones all say that what was read makes no sense. */
-        return code > 0 ? viv_kv_status_of_errno(code) : VIV_ERR_CORRUPT;
+        return code > 0 ? viv_file_status(-code) : VIV_ERR_CORRUPT;
     }
 }
 

@@ -11,7 +11,7 @@
 #include "base/bytes.h"
 #include "base/endian.h"
 #include "base/log.h"
-#include "store/kv_dir.h"
+#include "store/file_io.h"
 
 enum {
     PAGE_HEADER_BYTES = 16, /* u64 number, u16 unused, u16 flags, u16 lower, u16 upper (overflow: u32 page count) */
@@ -342,7 +342,7 @@ viv_status viv_lmdb_pages_check(const char *path)
         int error = errno;
         viv_log(VIV_LOG_ERROR, "lmdb", "the image's file cannot be opened", "path=%s error=%s", path, strerror(error));
         /* The directory is ours and has its final name: a file that is not in it was lost. */
-        status = error == ENOENT ? VIV_ERR_CORRUPT : viv_kv_status_of_errno(error);
+        status = error == ENOENT ? VIV_ERR_CORRUPT : viv_file_status(-error);
     } else {
         status = check_map(path, fd, (size_t)file.st_size);
     }

@@ -143,7 +143,7 @@ static const struct viv_file_ops real_ops = {
 
 const struct viv_disk viv_disk_real = {&real_ops, NULL};
 
-static viv_status status_of(int64_t result)
+viv_status viv_file_status(int64_t result)
 {
     VIV_ASSERT(result < 0);
     switch ((int)-result) {
@@ -164,7 +164,7 @@ static viv_status status_of(int64_t result)
 
 static viv_status failed(int64_t result, const char *doing, const char *path)
 {
-    viv_status status = status_of(result);
+    viv_status status = viv_file_status(result);
     if (status != VIV_ERR_NOT_FOUND) {
         char reason[128];
         viv_log(VIV_LOG_ERROR, "store", "a file operation failed", "operation=%s file=%s reason=\"%s\"", doing, path,

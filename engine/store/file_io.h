@@ -46,6 +46,9 @@ struct viv_disk {
 
 extern const struct viv_disk viv_disk_real;
 
+/* The status for a negative errno. Logs nothing. */
+viv_status viv_file_status(int64_t result) VIV_MUST_USE;
+
 /* A handle with the name it was opened by, for messages. */
 struct viv_file {
     int handle; /* -1: closed */

@@ -8,50 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/assert.h"
-#include "base/bytes.h"
 #include "base/log.h"
 
-viv_status viv_kv_status_of_errno(int error)
-{
-    switch (error) {
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG: /* a file size limit is a full disk by another name */
-        return VIV_ERR_NOSPACE;
-    case EIO:
-        return VIV_ERR_IO;
-    case EWOULDBLOCK:
-        return VIV_ERR_BUSY;
-    default:
-        return VIV_ERR_SYSTEM;
-    }
-}
-
-static viv_status failed(const struct viv_kv_dir *dir, const char *call, const char *path)
-{
-    int error = errno;
-    viv_log(VIV_LOG_ERROR, dir->store, "a system call failed", "call=%s path=%s error=%s", call, path, strerror(error));
-    return viv_kv_status_of_errno(error);
-}
-
-static char *path_of(const struct viv_kv_dir *dir, const char *suffix)
-{
-    struct viv_buffer path = {0};
-    viv_buffer_printf(&path, "%s/%s-%u%s", dir->parent, dir->store, dir->gid, suffix);
-    viv_buffer_append(&path, "", 1);
-    return (char *)path.data;
-}
+/* The libraries under the images use the real disk whatever we do, so their directories are there as well. */
+static const struct viv_disk *const disk = &viv_disk_real;
 
 static char *image_path(const struct viv_kv_dir *dir, uint64_t generation, const char *suffix)
 {
-    char tail[48];
-    snprintf(tail, sizeof tail, "-%016" PRIx64 "%s", generation, suffix);
-    return path_of(dir, tail);
+    return viv_file_path(dir->parent, "%s-%u-%016" PRIx64 "%s", dir->store, dir->gid, generation, suffix);
 }
 
 char *viv_kv_dir_current(const struct viv_kv_dir *dir)
@@ -94,59 +61,55 @@ static uint64_t parse_name(const struct viv_kv_dir *dir, const char *name, bool 
     return *is_new || tail[0] == '\0' ? strtoull(name + prefix_size, NULL, 16) : 0;
 }
 
-/* One pass over the images. What is not the current one is removed when asked to. */
-static viv_status scan(struct viv_kv_dir *dir, bool remove_leftovers, uint64_t *newest)
+/* Removes every image but the current one. */
+static void remove_leftovers(const struct viv_kv_dir *dir, const struct viv_file_names *names)
 {
-    DIR *stream = opendir(dir->parent);
-    if (stream == NULL) {
-        return failed(dir, "opendir", dir->parent);
-    }
-    for (struct dirent *entry; (entry = readdir(stream)) != NULL;) {
+    for (size_t i = 0; i < names->count; i++) {
         bool is_new = false;
-        uint64_t generation = parse_name(dir, entry->d_name, &is_new);
-        if (generation == 0) {
-            continue;
-        }
-        if (!is_new && generation > *newest) {
-            *newest = generation;
-        }
-        if (remove_leftovers && (is_new || generation != dir->generation)) {
+        uint64_t generation = parse_name(dir, names->names[i], &is_new);
+        if (generation != 0 && (is_new || generation != dir->generation)) {
             char *path = image_path(dir, generation, is_new ? ".new" : "");
             remove_tree(dir, path);
             free(path);
         }
     }
-    closedir(stream);
+}
+
+static viv_status find_current(struct viv_kv_dir *dir)
+{
+    struct viv_file_names names;
+    VIV_TRY(viv_file_list(disk, dir->parent, &names));
+    for (size_t i = 0; i < names.count; i++) {
+        bool is_new = false;
+        uint64_t generation = parse_name(dir, names.names[i], &is_new);
+        if (!is_new && generation > dir->generation) {
+            dir->generation = generation;
+        }
+    }
+    remove_leftovers(dir, &names);
+    viv_file_names_fini(&names);
     return VIV_OK;
 }
 
 static viv_status take_lock(struct viv_kv_dir *dir)
 {
-    char *path = path_of(dir, ".lock");
-    viv_status status = VIV_OK;
-    dir->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (dir->lock_fd < 0) {
-        status = failed(dir, "open", path);
-    } else if (flock(dir->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        status = failed(dir, "flock", path);
-    }
+    char *path = viv_file_path(dir->parent, "%s-%u.lock", dir->store, dir->gid);
+    viv_status status = viv_file_open(disk, path, VIV_FILE_WRITE | VIV_FILE_CREATE | VIV_FILE_KEEP, &dir->lock);
     free(path);
-    return status;
+    VIV_TRY(status);
+    return viv_file_lock(disk, &dir->lock);
 }
 
 viv_status viv_kv_dir_open(struct viv_kv_dir *dir, const char *store, const char *parent, viv_gid gid, bool durable)
 {
-    struct viv_buffer copy = {0};
-    viv_buffer_append(&copy, parent, strlen(parent) + 1);
-    *dir =
-        (struct viv_kv_dir){.store = store, .parent = (char *)copy.data, .gid = gid, .durable = durable, .lock_fd = -1};
+    *dir = (struct viv_kv_dir){.store = store,
+                               .parent = viv_file_path(NULL, "%s", parent),
+                               .gid = gid,
+                               .durable = durable,
+                               .lock = {.handle = -1}};
     viv_status status = take_lock(dir);
     if (status == VIV_OK) {
-        status = scan(dir, false, &dir->generation);
-    }
-    if (status == VIV_OK) {
-        uint64_t newest = 0;
-        status = scan(dir, true, &newest);
+        status = find_current(dir);
     }
     if (status != VIV_OK) {
         viv_kv_dir_close(dir);
@@ -156,31 +119,25 @@ viv_status viv_kv_dir_open(struct viv_kv_dir *dir, const char *store, const char
 
 void viv_kv_dir_close(struct viv_kv_dir *dir)
 {
-    if (dir->lock_fd >= 0) {
-        close(dir->lock_fd);
-    }
+    viv_file_close(disk, &dir->lock);
     free(dir->parent);
-    *dir = (struct viv_kv_dir){.lock_fd = -1};
+    *dir = (struct viv_kv_dir){.lock = {.handle = -1}};
 }
 
 static viv_status sync_directory(const struct viv_kv_dir *dir, const char *path)
 {
-    if (!dir->durable) {
-        return VIV_OK;
-    }
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    viv_status status = fd >= 0 && fsync(fd) == 0 ? VIV_OK : failed(dir, "fsync", path);
-    if (fd >= 0) {
-        close(fd);
-    }
-    return status;
+    return dir->durable ? viv_file_sync_dir(disk, path) : VIV_OK;
 }
 
 viv_status viv_kv_dir_make_next(struct viv_kv_dir *dir)
 {
     char *path = viv_kv_dir_next(dir);
     remove_tree(dir, path);
-    viv_status status = mkdir(path, 0700) == 0 ? VIV_OK : failed(dir, "mkdir", path);
+    viv_status status = VIV_OK;
+    if (mkdir(path, 0700) != 0) {
+        status = viv_file_status(-errno);
+        viv_log(VIV_LOG_ERROR, dir->store, "a directory cannot be made", "path=%s error=%s", path, strerror(errno));
+    }
     free(path);
     return status;
 }
@@ -191,8 +148,8 @@ viv_status viv_kv_dir_promote_next(struct viv_kv_dir *dir)
     char *to = image_path(dir, dir->generation + 1, "");
     /* The names of the files inside must be durable before the directory's own. */
     viv_status status = sync_directory(dir, from);
-    if (status == VIV_OK && rename(from, to) != 0) {
-        status = failed(dir, "rename", to);
+    if (status == VIV_OK) {
+        status = viv_file_rename(disk, from, to);
     }
     if (status == VIV_OK) {
         dir->generation++;

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 
 #include "base/entry.h"
-#include "base/status.h"
+#include "store/file_io.h"
 
 /* Where a key-value library keeps its files: one directory per image, `<store>-<gid>-<generation>`. A whole new image
  * is built under the next generation with the suffix `.new` and takes its name, durably, when it is complete; the
@@ -17,7 +17,7 @@ struct viv_kv_dir {
     const char *store;   /* borrowed: a literal */
     char *parent;        /* owned */
     uint64_t generation; /* of the current image; 0: there is none */
-    int lock_fd;
+    struct viv_file lock;
     viv_gid gid;
     bool durable;
 };
@@ -38,7 +38,5 @@ void viv_kv_dir_drop_old(const struct viv_kv_dir *dir);
 void viv_kv_dir_drop_next(const struct viv_kv_dir *dir);
 /* Bytes of all files of all images. */
 uint64_t viv_kv_dir_bytes(const struct viv_kv_dir *dir);
-/* VIV_ERR_NOSPACE, VIV_ERR_IO, VIV_ERR_BUSY or VIV_ERR_SYSTEM for an errno. */
-viv_status viv_kv_status_of_errno(int error);
 
 #endif /* VIV_STORE_KV_DIR_H */

@@ -46,6 +46,13 @@ static bool is_foreign(const struct viv_kv_mark *mark, const struct viv_store_co
     return (named && found && other) || mark->server_id != config->server_id || mark->gid != gid;
 }
 
+static viv_status mark_damaged(const char *store, const struct viv_store_config *config, viv_gid gid)
+{
+    viv_log(VIV_LOG_ERROR, store, "the image's mark is damaged; have this server rebuilt from its leader",
+            "state_dir=%s gid=%u", config->state_dir, gid);
+    return VIV_ERR_CORRUPT;
+}
+
 viv_status viv_kv_mark_decode(const char *store, struct viv_bytes bytes, const struct viv_store_config *config,
                               viv_gid gid, struct viv_kv_mark *mark)
 {
@@ -53,9 +60,7 @@ viv_status viv_kv_mark_decode(const char *store, struct viv_bytes bytes, const s
     /* The checksum ends the record in every version, so rot is never mistaken for another version. */
     if (bytes.size < 12 || viv_load_le32(at + bytes.size - 4) != viv_crc32c(0, at, bytes.size - 4) ||
         viv_load_le32(at) != MARK_MAGIC) {
-        viv_log(VIV_LOG_ERROR, store, "the image's mark is damaged; have this server rebuilt from its leader",
-                "state_dir=%s gid=%u", config->state_dir, gid);
-        return VIV_ERR_CORRUPT;
+        return mark_damaged(store, config, gid);
     }
     if (viv_load_le32(at + 4) != MARK_FORMAT || bytes.size != VIV_KV_MARK_BYTES) {
         viv_log(VIV_LOG_ERROR, store, "the image has a format that this build does not read",
@@ -74,6 +79,9 @@ viv_status viv_kv_mark_decode(const char *store, struct viv_bytes bytes, const s
                                 .rows = word[8],
                                 .sum = word[9],
                                 .gid = (viv_gid)viv_load_le64(at + 8)};
+    if (found.mark.zxid_start > found.mark.zxid_end) {
+        return mark_damaged(store, config, gid);
+    }
     if (is_foreign(&found, config, gid)) {
         viv_log(VIV_LOG_ERROR, store, "the image belongs to another ensemble, server or group",
                 "state_dir=%s server=%" PRId64 " wanted_server=%" PRId64 " gid=%u wanted_gid=%u", config->state_dir,

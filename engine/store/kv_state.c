@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -172,11 +171,7 @@ static viv_status settle(struct viv_state *state, viv_status status)
 
 static viv_status begin_image(struct viv_state *state)
 {
-    uint64_t salt;
-    if (getrandom(&salt, sizeof salt, 0) != (ssize_t)sizeof salt) {
-        viv_log(VIV_LOG_ERROR, state->library->name, "a system call failed", "call=getrandom");
-        return VIV_ERR_SYSTEM;
-    }
+    uint64_t salt = viv_disk_real.ops->random(viv_disk_real.ctx);
     viv_kv_mark_init(&state->pending, &state->config, state->dir.gid, salt);
     if (state->image_status == VIV_OK && state->config.cluster[0] == 0 && state->config.cluster[1] == 0) {
         memcpy(state->pending.cluster, state->mark.cluster, sizeof state->pending.cluster);

@@ -87,6 +87,7 @@ static enum outcome look(struct kv_fixture *kv, const struct images *images)
     pid_t child = fork();
     cr_assert_geq(child, 0);
     if (child == 0) {
+        alarm(30);
         struct viv_buffer found = {0};
         struct viv_state_mark mark;
         if (kv_open(kv) != VIV_OK || kv_load(kv, &found, &mark) != VIV_OK) {

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit/backends/kv_fixture.h"
@@ -252,6 +253,39 @@ KV_TEST(the_image_of_another_server_or_ensemble_is_refused)
     kv.config.cluster[0] = 99;
     cr_assert_eq(kv_open(&kv), VIV_ERR_FOREIGN);
     kv_finish(&kv);
+}
+
+KV_TEST(a_killed_process_leaves_the_last_committed_image)
+{
+    static const enum viv_checkpoint_kind kinds[] = {VIV_CHECKPOINT_DELTA, VIV_CHECKPOINT_FULL, VIV_CHECKPOINT_INSTALL};
+    struct kv_fixture kv[3];
+    for (unsigned k = 0; k < 3; k++) {
+        kv_start(&kv[k], ops);
+        kv_close(&kv[k]);
+        fflush(NULL);
+        /* The children do all the work first: RocksDB's threads do not survive a fork. */
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(60);
+            struct viv_buffer rows = rows_of(0, ROWS, 0);
+            bool ready = kv_open(&kv[k]) == VIV_OK && kv_checkpoint(&kv[k], VIV_CHECKPOINT_FULL, 1, &rows) == VIV_OK;
+            rows = rows_of(0, ROWS, 1);
+            ready = ready && kv_checkpoint(&kv[k], VIV_CHECKPOINT_DELTA, 2, &rows) == VIV_OK;
+            rows = rows_of(0, ROWS, 2);
+            ready = ready && ops->begin(kv[k].state, kinds[k], 3) == VIV_OK;
+            ready = ready && ops->write(kv[k].state, viv_buffer_bytes(&rows)) == VIV_OK;
+            kill(getpid(), ready ? SIGKILL : SIGTERM);
+        }
+        int status;
+        cr_assert_eq(waitpid(child, &status, 0), child);
+        bool was_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+        cr_assert(was_killed);
+    }
+    for (unsigned k = 0; k < 3; k++) {
+        cr_assert_eq(kv_open(&kv[k]), VIV_OK);
+        expect_full(&kv[k], 2, 1);
+        kv_finish(&kv[k]);
+    }
 }
 
 /* A limit on the size of files is a full disk that needs no root. */
