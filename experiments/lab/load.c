@@ -249,7 +249,11 @@ static void *run(void *ctx)
             until_ns = load->next_due_ns < until_ns ? load->next_due_ns : until_ns;
         }
         viv_client_loop_turn(load->loop, until_ns);
-        step_phase(load, viv_client_now_ns());
+        now_ns = viv_client_now_ns();
+        if (load->spec.rate_per_s > 0 && running) {
+            plan_arrivals(load, now_ns); /* what came due in a turn that ended late still belongs to its phase */
+        }
+        step_phase(load, now_ns);
     }
     close_sessions(load);
     atomic_store(&load->done, true);

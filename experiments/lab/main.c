@@ -44,7 +44,8 @@ static const struct command commands[] = {
      "DIR/summary.json. Exit code 2 when DIR is not a run.\n",
      report_main},
     {"compare", "compare two runs of the same plan",
-     "vivarium-lab compare BEFORE AFTER [--json]\n\nA figure is worse when it differs by more than both runs' noise and "
+     "vivarium-lab compare BEFORE AFTER [--json]\n\n"
+     "A figure is worse when it differs by more than both runs' noise and "
      "their ranges do not overlap.\nExit code 0: nothing is worse; 1: something is; 2: it cannot be told.\n",
      compare_main},
     {"list", "list the plans of a folder, and past runs",
@@ -54,7 +55,7 @@ static const struct command commands[] = {
     {"selftest", "check the load generator against a server whose freezes are known",
      "vivarium-lab selftest\n\nDrives a null server that answers everything and freezes on schedule. The percentiles\n"
      "measured must agree with those expected, and a generator that omits what came due in the freezes\n"
-     "must be caught. Exit code 0 when both hold.\n",
+     "must be caught. Exit code 0: both hold; 1: they do not; 2: the machine is too busy to tell.\n",
      selftest_main},
 };
 
@@ -233,7 +234,15 @@ static int selftest_main(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    return viv_selftest(stdout) ? VIV_EXIT_OK : VIV_EXIT_FAILED;
+    switch (viv_selftest(stdout)) {
+    case VIV_SELFTEST_OK:
+        return VIV_EXIT_OK;
+    case VIV_SELFTEST_BUSY:
+        return VIV_EXIT_TROUBLE;
+    case VIV_SELFTEST_FAILED:
+        break;
+    }
+    return VIV_EXIT_FAILED;
 }
 
 int main(int argc, char **argv)

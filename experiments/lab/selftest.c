@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 
 #include "experiments/lab/load.h"
 #include "experiments/lab/null_server.h"
@@ -105,7 +106,17 @@ static bool report(FILE *out, int number, bool ok, const char *name)
     return ok;
 }
 
-bool viv_selftest(FILE *out)
+/* Freezes that ended late, or a median that should be nothing and is not, are the machine's doing. */
+static bool too_busy(const struct freezes *freezes, const struct viv_histogram *latencies)
+{
+    bool late = freezes->count == 0;
+    for (size_t i = 0; i < freezes->count; i++) {
+        late = late || (double)freezes->lengths_ns[i] > (double)FREEZE_NS + TOLERANCE_US * 1e3;
+    }
+    return late || (double)viv_histogram_quantile(latencies, 0.5) > TOLERANCE_US / 4;
+}
+
+enum viv_selftest_verdict viv_selftest(FILE *out)
 {
     struct viv_histogram latencies;
     struct viv_load_result result = {0};
@@ -114,6 +125,7 @@ bool viv_selftest(FILE *out)
     viv_histogram_init(&latencies);
     fprintf(out, "1..3\n");
     bool measured = measure(false, &latencies, &result, &freezes);
+    bool busy = too_busy(&freezes, &latencies);
     bool all = report(out, 1, measured && result.offered >= due - 2 && latencies.total == result.offered,
                       "every request that came due was sent and its latency counted");
     all = report(out, 2, percentiles_agree(&latencies, &freezes, out),
@@ -127,5 +139,8 @@ bool viv_selftest(FILE *out)
           all;
     viv_load_result_fini(&result);
     viv_histogram_fini(&latencies);
-    return all;
+    if (!all && busy) {
+        fprintf(out, "# this machine is too busy to tell: the null server could not keep its schedule\n");
+    }
+    return all ? VIV_SELFTEST_OK : busy ? VIV_SELFTEST_BUSY : VIV_SELFTEST_FAILED;
 }

@@ -82,6 +82,12 @@ check "and is gone on with" $?
 ! left_over && ! [ -e "$run/work" ]
 check "nothing is left behind" $?
 
-"$lab" selftest >"$dir/log" || "$lab" selftest >"$dir/log" # a busy machine is given a second try
-check "measured percentiles are those expected, and coordinated omission is caught" $?
+"$lab" selftest >"$dir/log"
+code=$?
+if [ $code -eq 2 ]; then
+    number=$((number + 1))
+    echo "ok $number - the load generator is measured # SKIP this machine is too busy to tell"
+else
+    check "measured percentiles are those expected, and coordinated omission is caught" $code
+fi
 echo "1..$number"
