@@ -216,6 +216,7 @@ void viv_sync_log_data(struct viv_zab *zab, struct viv_leader_peer *peer, const 
         return;
     }
     if (is_read_whole(peer)) {
+        peer->sent_zxid = peer->read_to_zxid; /* may be the start of an epoch: nothing lies between */
         finish(zab, peer);
     } else {
         viv_leader_drop(zab, peer, "the log cannot serve it");

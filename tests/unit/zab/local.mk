@@ -1,7 +1,14 @@
 check_PROGRAMS += test_zab
 TESTS += test_zab
 test_zab_SOURCES = \
+	%reldir%/actor.c %reldir%/actor.h \
 	%reldir%/net.c %reldir%/net.h \
+	%reldir%/test_election.c \
+	%reldir%/test_history.c \
+	%reldir%/test_leader.c \
+	%reldir%/test_learner.c \
 	%reldir%/test_network.c \
+	%reldir%/test_quorum.c \
+	%reldir%/test_sync.c \
 	tests/support/viv_test.h
 test_zab_LDADD = $(viv_test_libs)

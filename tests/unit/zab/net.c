@@ -316,6 +316,10 @@ static void check_epochs(struct net *net, const struct net_server *server, const
         write->current > write->accepted) {
         fail(net, "server %d: epochs go back", (int)server->sid);
     }
+    bool adopts = write->current > server->disk.current_epoch;
+    if (adopts && disk_last(&server->disk) < server->newleader_zxid && !net->config.rules_unchecked) {
+        fail(net, "server %d: an epoch is durable before its history", (int)server->sid);
+    }
 }
 
 static void write_make_durable(struct net *net, struct net_server *server, struct net_write *write)
@@ -373,7 +377,8 @@ static void check_packet(struct net *net, const struct net_server *server, const
     uint32_t epoch = VIV_ZXID_EPOCH(packet->zxid);
     bool good = true;
     if (packet->type == VIV_PACKET_ACK) {
-        good = disk->current_epoch >= epoch && (VIV_ZXID_COUNTER(packet->zxid) == 0 || disk_last(disk) >= packet->zxid);
+        uint64_t needed = VIV_ZXID_COUNTER(packet->zxid) == 0 ? server->newleader_zxid : packet->zxid;
+        good = disk->current_epoch >= epoch && disk_last(disk) >= needed;
     } else if (packet->type == VIV_PACKET_ACKEPOCH) {
         good = disk_last(disk) == packet->zxid || packet->zxid == 0;
     } else if (packet->type == VIV_PACKET_LEADERINFO) {
@@ -410,10 +415,10 @@ static void send_vote(struct net *net, size_t index, const struct viv_zab_output
     if (own && output->vote.zxid != disk_last(&server->disk) && !net->config.rules_unchecked) {
         fail(net, "server %d: votes with what is not durable", (int)server->sid);
     }
-    if (net->cut[index][to]) {
+    if (net->cut[index][to] || viv_rng_below(&net->rng, 100) < net->config.votes_lost) {
         return;
     }
-    uint64_t due = net->now_ms + packet_delay(net);
+    uint64_t due = net->now_ms + viv_rng_below(&net->rng, net->config.vote_ms_max + 1);
     uint64_t *last = &net->vote_due[index][to];
     *last = due > *last ? due : *last;
     push(net, (struct net_event){.at_ms = *last,
@@ -424,11 +429,24 @@ static void send_vote(struct net *net, size_t index, const struct viv_zab_output
                                  .vote = output->vote});
 }
 
+/* The server's tree shows it next: the same everywhere, at the same place. */
+static void show(struct net *net, struct net_server *server, struct net_record record)
+{
+    size_t position = server->tree.count;
+    VIV_ASSERT(position <= net->truth.count);
+    records_add(&server->tree, record);
+    if (position == net->truth.count) {
+        records_add(&net->truth, record);
+    } else if (net->truth.items[position].zxid != record.zxid || net->truth.items[position].crc != record.crc) {
+        fail(net, "server %d: shows 0x%llx where 0x%llx was shown", (int)server->sid, (unsigned long long)record.zxid,
+             (unsigned long long)net->truth.items[position].zxid);
+    }
+}
+
 static void deliver(struct net *net, size_t index, const struct viv_zab_output *output)
 {
     struct net_server *server = &net->servers[index];
     struct net_record record = {output->entry.zxid, output->entry.body_crc};
-    size_t position = server->tree.count;
     if (viv_crc32c(0, output->entry.body.data, output->entry.body.size) != record.crc) {
         fail(net, "server %d: a body has changed", (int)server->sid);
     }
@@ -438,13 +456,7 @@ static void deliver(struct net *net, size_t index, const struct viv_zab_output *
     if (!net->config.rules_unchecked && disk_last(&server->disk) < record.zxid) {
         fail(net, "server %d: memory is ahead of its disk", (int)server->sid);
     }
-    records_add(&server->tree, record);
-    if (position == net->truth.count) {
-        records_add(&net->truth, record);
-    } else if (net->truth.items[position].zxid != record.zxid || net->truth.items[position].crc != record.crc) {
-        fail(net, "server %d: delivers 0x%llx where 0x%llx was delivered", (int)server->sid,
-             (unsigned long long)record.zxid, (unsigned long long)net->truth.items[position].zxid);
-    }
+    show(net, server, record);
     note(net, record.zxid ^ record.crc);
 }
 
@@ -714,6 +726,18 @@ static void on_snapshot(struct net *net, size_t index, const struct message *mes
     write_put(net, index, write);
 }
 
+static void note_received(struct net_server *server, const struct viv_packet *packet)
+{
+    if (packet->type == VIV_PACKET_SNAP || packet->type == VIV_PACKET_TRUNC || packet->type == VIV_PACKET_DIFF) {
+        server->synced_zxid = packet->type == VIV_PACKET_DIFF ? 0 : packet->zxid;
+        server->newleader_zxid = 0;
+    } else if (packet->type == VIV_PACKET_PROPOSAL) {
+        server->synced_zxid = packet->zxid;
+    } else if (packet->type == VIV_PACKET_NEWLEADER) {
+        server->newleader_zxid = server->synced_zxid;
+    }
+}
+
 static void on_message(struct net *net, const struct net_event *event)
 {
     struct net_link *link = link_find(net, event->link);
@@ -732,6 +756,7 @@ static void on_message(struct net *net, const struct net_event *event)
         step(net, event->server, &(struct viv_zab_input){.kind = VIV_ZAB_LINK_UP, .link = link->id});
         break;
     case MSG_PACKET:
+        note_received(&net->servers[event->server], &message->packet);
         message->packet.data = viv_buffer_bytes(&message->data);
         step(net, event->server,
              &(struct viv_zab_input){.kind = VIV_ZAB_PACKET, .link = link->id, .packet = message->packet});
@@ -877,7 +902,7 @@ void net_start(struct net *net, size_t index)
         bool committed = entry.zxid <= disk->hint_zxid;
         viv_zab_recover(server->zab, &entry, committed);
         if (committed) {
-            records_add(&server->tree, (struct net_record){entry.zxid, entry.body_crc});
+            show(net, server, (struct net_record){entry.zxid, entry.body_crc});
             applied = entry.zxid;
         }
     }
@@ -926,12 +951,23 @@ void net_crash(struct net *net, size_t index)
     server->zab = NULL;
     server->listens = false;
     server->receiving_link = 0;
+    server->newleader_zxid = 0;
     lose_writes(net, server);
     for (struct net_link *link = net->links; link != NULL; link = link->next) {
         if (link->ends[0].server == index || link->ends[1].server == index) {
             link_close(net, index, link);
         }
     }
+}
+
+void net_wipe(struct net *net, size_t index)
+{
+    struct net_server *server = &net->servers[index];
+    VIV_ASSERT(server->zab == NULL && !server->voter);
+    disk_truncate(&server->disk, 0);
+    server->disk.image.count = 0;
+    server->disk.base_zxid = server->disk.hint_zxid = 0;
+    server->disk.accepted_epoch = server->disk.current_epoch = 0;
 }
 
 void net_cut(struct net *net, size_t a, size_t b, bool cut)
@@ -967,7 +1003,9 @@ void net_checkpoint(struct net *net, size_t index, bool trim)
         disk->base_zxid = disk->entries[gone].zxid;
         viv_buffer_fini(&disk->entries[gone++].body);
     }
-    memmove(disk->entries, disk->entries + gone, (disk->count - gone) * sizeof *disk->entries);
+    if (gone > 0) {
+        memmove(disk->entries, disk->entries + gone, (disk->count - gone) * sizeof *disk->entries);
+    }
     disk->count -= gone;
 }
 

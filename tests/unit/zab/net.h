@@ -55,6 +55,8 @@ struct net_server {
     struct net_records tree;
     uint32_t receiving_link;
     uint64_t receiving_zxid;
+    uint64_t synced_zxid;    /* newest it received on this link */
+    uint64_t newleader_zxid; /* the same when NEWLEADER came */
 };
 
 struct net_link;
@@ -67,6 +69,8 @@ struct net_config {
     bool rules_unchecked;   /* leave D1-D8 to the consequences */
     uint32_t disk_ms_max;   /* an operation takes up to this */
     uint32_t packet_ms_max; /* so does a packet */
+    uint32_t vote_ms_max;   /* and a vote */
+    uint32_t votes_lost;    /* of a hundred */
 };
 
 struct net {
@@ -95,6 +99,8 @@ void net_init(struct net *net, const struct net_config *config);
 void net_fini(struct net *net);
 void net_start(struct net *net, size_t index);
 void net_crash(struct net *net, size_t index);
+/* Its disk is replaced by an empty one. A server that is down, and no voter: a voter's promises may not be lost. */
+void net_wipe(struct net *net, size_t index);
 /* Cuts or heals both directions. A cut link breaks at once or, half-open, when it is healed. */
 void net_cut(struct net *net, size_t a, size_t b, bool cut);
 /* The tree becomes a durable image; with trim the log forgets what the image holds. */

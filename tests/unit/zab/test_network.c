@@ -1,7 +1,10 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/support/viv_test.h"
 #include "tests/unit/zab/net.h"
+
+/* Schedules of a whole ensemble. VIV_ZAB_SEEDS=n runs n seeds instead of 200; VIV_ZAB_SEED=s runs only that one. */
 
 static struct net *net_new(const struct net_config *config)
 {
@@ -25,6 +28,120 @@ static void start_all(struct net *net)
     }
 }
 
+static void heal_all(struct net *net)
+{
+    for (size_t a = 0; a < net->count; a++) {
+        for (size_t b = 0; b < a; b++) {
+            net_cut(net, a, b, false);
+        }
+    }
+}
+
+static void isolate(struct net *net, size_t index, bool cut)
+{
+    for (size_t other = 0; other < net->count; other++) {
+        net_cut(net, index, other, cut);
+    }
+}
+
+/* One thing that goes wrong, or right again. */
+static void disturb(struct net *net)
+{
+    size_t index = viv_rng_below(&net->rng, net->count);
+    size_t other = viv_rng_below(&net->rng, net->count);
+    int leader = net_leader(net);
+    switch (viv_rng_below(&net->rng, 13)) {
+    case 0:
+    case 1:
+        net_crash(net, index);
+        break;
+    case 2:
+        if (leader >= 0) {
+            net_crash(net, (size_t)leader);
+        }
+        break;
+    case 3:
+    case 4:
+    case 5:
+        start_all(net);
+        break;
+    case 6:
+        net_cut(net, index, other, true);
+        break;
+    case 7:
+        isolate(net, leader >= 0 ? (size_t)leader : index, true);
+        break;
+    case 8:
+    case 9:
+        heal_all(net);
+        break;
+    case 10:
+        net_checkpoint(net, index, viv_rng_below(&net->rng, 2) == 0);
+        break;
+    case 11:
+        if (!net->servers[index].voter) {
+            net_crash(net, index);
+            net_wipe(net, index);
+        }
+        break;
+    default:
+        for (size_t i = 0; i < net->count; i++) { /* the power of the whole room */
+            net_crash(net, i);
+        }
+        start_all(net);
+        break;
+    }
+}
+
+static struct net_config config_of(uint64_t seed)
+{
+    return (struct net_config){
+        .seed = seed,
+        .voters = seed % 2 == 0 ? 3 : 5,
+        .observers = seed % 5 == 0 ? 1 : 0,
+        .disk_ms_max = seed % 3 == 0 ? 40 : 4,
+        .packet_ms_max = seed % 7 == 0 ? 15 : 3,
+        .vote_ms_max = seed % 4 == 1 ? 400 : 5,
+        .votes_lost = seed % 11 == 0 ? 30 : 0,
+    };
+}
+
+static void disturbed_run(struct net *net, int rounds)
+{
+    start_all(net);
+    for (int round = 0; round < rounds && net->failure[0] == '\0'; round++) {
+        net_run(net, viv_rng_below(&net->rng, viv_rng_below(&net->rng, 3) == 0 ? 400 : 30));
+        for (uint64_t left = viv_rng_below(&net->rng, 6); left > 0; left--) {
+            net_propose(net);
+            net_run(net, viv_rng_below(&net->rng, 4));
+        }
+        if (viv_rng_below(&net->rng, 2) == 0) {
+            disturb(net);
+        }
+    }
+}
+
+/* The run of one seed, with what ZAB promises when the faults end. */
+static struct net *whole_run(uint64_t seed)
+{
+    struct net_config config = config_of(seed);
+    struct net *net = net_new(&config);
+    disturbed_run(net, 120);
+    heal_all(net);
+    start_all(net);
+    bool settled = net_settle(net, 10000) && net_propose(net) && net_settle(net, 10000);
+    if (!settled && net->failure[0] == '\0') {
+        snprintf(net->failure, sizeof net->failure, "no progress after the faults ended");
+    }
+    return net;
+}
+
+static uint64_t number_from_environment(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
+}
+
 VIV_TEST(zab_network, three_servers_elect_a_leader_and_commit_on_all)
 {
     struct net *net = net_new(&(struct net_config){.seed = 1, .voters = 3, .disk_ms_max = 5, .packet_ms_max = 2});
@@ -37,4 +154,73 @@ VIV_TEST(zab_network, three_servers_elect_a_leader_and_commit_on_all)
     cr_assert_eq(net->truth.count, 100);
     cr_assert_str_empty(net->failure);
     net_free(net);
+}
+
+VIV_TEST(zab_network, nothing_delivered_is_lost_under_random_faults, .timeout = 600)
+{
+    uint64_t only = number_from_environment("VIV_ZAB_SEED", 0);
+    uint64_t first = only != 0 ? only : 1;
+    uint64_t last = only != 0 ? only : number_from_environment("VIV_ZAB_SEEDS", 200);
+    uint64_t delivered = 0;
+    uint64_t steps = 0;
+    uint64_t kinds[32] = {0};
+    for (uint64_t seed = first; seed <= last; seed++) {
+        struct net *net = whole_run(seed);
+        cr_assert_str_empty(net->failure, "%s; again: VIV_ZAB_SEED=%llu ./test_zab", net->failure,
+                            (unsigned long long)seed);
+        delivered += net->truth.count;
+        steps += net->steps;
+        for (int i = 0; i < 32; i++) {
+            kinds[i] += net->sync_kinds[i];
+        }
+        net_free(net);
+    }
+    printf("# seeds=%llu steps=%llu delivered=%llu diff=%llu trunc=%llu snap=%llu\n",
+           (unsigned long long)(last - first + 1), (unsigned long long)steps, (unsigned long long)delivered,
+           (unsigned long long)kinds[VIV_PACKET_DIFF], (unsigned long long)kinds[VIV_PACKET_TRUNC],
+           (unsigned long long)kinds[VIV_PACKET_SNAP]);
+    if (only == 0) { /* a run that never meets a case proves nothing about it */
+        cr_assert_gt(delivered, 10 * last);
+        cr_assert_gt(kinds[VIV_PACKET_DIFF], 0);
+        cr_assert_gt(kinds[VIV_PACKET_TRUNC], 0);
+        cr_assert_gt(kinds[VIV_PACKET_SNAP], 0);
+    }
+}
+
+VIV_TEST(zab_network, a_seed_gives_the_same_run_twice)
+{
+    for (uint64_t seed = 3; seed < 9; seed++) {
+        struct net *first = whole_run(seed);
+        struct net *second = whole_run(seed);
+        cr_assert_eq(first->digest, second->digest);
+        cr_assert_eq(first->steps, second->steps);
+        net_free(first);
+        net_free(second);
+    }
+}
+
+static int lying_runs_found(bool rules_unchecked)
+{
+    int found = 0;
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        struct net_config config = config_of(seed);
+        config.disks_lie = true;
+        config.rules_unchecked = rules_unchecked;
+        config.disk_ms_max = 300;
+        struct net *net = net_new(&config);
+        disturbed_run(net, 60);
+        found += net->failure[0] != '\0';
+        net_free(net);
+    }
+    return found;
+}
+
+VIV_TEST(zab_network, an_answer_before_the_disk_is_noticed_at_once)
+{
+    cr_assert_geq(lying_runs_found(false), 25); /* the others hardly commit anything */
+}
+
+VIV_TEST(zab_network, disks_that_lie_lose_what_was_delivered)
+{
+    cr_assert_gt(lying_runs_found(true), 0);
 }
