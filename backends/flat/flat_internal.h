@@ -34,8 +34,9 @@ struct viv_log {
     struct viv_flat_owner owner;
     struct viv_file lock;
     struct viv_buffer scratch;         /* log thread: the batch being written */
-    struct viv_flat_run_input *inputs; /* log thread */
+    struct viv_flat_run_input *inputs; /* log thread: its runs */
     size_t input_capacity;
+    struct viv_buffer calls; /* log thread: the caller's runs as viv_flat_run_input */
 
     pthread_mutex_t mutex;
     pthread_cond_t preparing_done;

@@ -30,6 +30,7 @@ static void flat_close(struct viv_log *log)
     viv_file_close(&log->disk, &log->lock);
     viv_flat_index_fini(&log->index);
     viv_buffer_fini(&log->scratch);
+    viv_buffer_fini(&log->calls);
     pthread_cond_destroy(&log->preparing_done);
     pthread_mutex_destroy(&log->mutex);
     free(log->spares);
@@ -107,16 +108,15 @@ static viv_status flat_open(const struct viv_store_config *config, struct viv_lo
 
 static viv_status flat_append(struct viv_log *log, const struct viv_log_run *runs, size_t run_count)
 {
-    struct viv_flat_run_input *inputs = viv_alloc(run_count * sizeof *inputs);
+    viv_buffer_clear(&log->calls);
     for (size_t i = 0; i < run_count; i++) {
         VIV_ASSERT(runs[i].entry_count <= UINT32_MAX);
-        inputs[i] = (struct viv_flat_run_input){
+        struct viv_flat_run_input input = {
             {runs[i].gid, VIV_FLAT_RUN_ENTRIES, (uint32_t)runs[i].entry_count, 0, runs[i].commit_zxid},
             runs[i].entries};
+        viv_buffer_append(&log->calls, &input, sizeof input);
     }
-    viv_status status = viv_flat_write(log, inputs, run_count);
-    free(inputs);
-    return status;
+    return viv_flat_write(log, (const struct viv_flat_run_input *)(const void *)log->calls.data, run_count);
 }
 
 /* One run without entries, durable on return. */

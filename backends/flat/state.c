@@ -260,8 +260,8 @@ static viv_status end_badly(struct viv_state *state, viv_status status)
 static viv_status flat_begin(struct viv_state *state, enum viv_checkpoint_kind kind, uint64_t zxid_start)
 {
     VIV_ASSERT(kind != VIV_CHECKPOINT_DELTA);
-    VIV_ASSERT(!state->writer.is_open);
     VIV_TRY(state->failed);
+    VIV_ASSERT(!state->writer.is_open);
     state->writer.ended = VIV_OK;
     state->writer.header = (struct viv_flat_image_header){
         .owner = state->owner,

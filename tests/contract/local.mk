@@ -20,3 +20,8 @@ check_PROGRAMS += test_partition
 TESTS += test_partition
 test_partition_SOURCES = %reldir%/test_partition.c tests/support/viv_test.h
 test_partition_LDADD = $(viv_test_libs)
+
+check_PROGRAMS += test_flat_disk
+TESTS += test_flat_disk
+test_flat_disk_SOURCES = %reldir%/test_flat_disk.c $(store_support)
+test_flat_disk_LDADD = $(viv_test_libs)
