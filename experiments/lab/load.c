@@ -38,7 +38,8 @@ static struct viv_load_second *second_at(struct viv_load_result *result, uint64_
         result->seconds = viv_realloc(result->seconds, (result->second_count + 1) * sizeof *result->seconds);
         struct viv_load_second *fresh = &result->seconds[result->second_count++];
         *fresh = (struct viv_load_second){0};
-        viv_histogram_init(&fresh->latencies);
+        viv_histogram_init(&fresh->reads);
+        viv_histogram_init(&fresh->writes);
     }
     return &result->seconds[index];
 }
@@ -86,7 +87,8 @@ void load_count(struct viv_load *load, const struct load_request *request, const
     if (at_ns >= result->start_ns && at_ns < end_ns) {
         struct viv_load_second *second = second_at(result, at_ns);
         if (ok) {
-            viv_histogram_record(&second->latencies, now_ns > from_ns ? (now_ns - from_ns + 500) / 1000 : 0);
+            struct viv_histogram *latencies = request->number > 0 ? &second->writes : &second->reads;
+            viv_histogram_record(latencies, now_ns > from_ns ? (now_ns - from_ns + 500) / 1000 : 0);
         }
     }
     if (!within) {
@@ -338,7 +340,8 @@ void viv_load_finish(struct viv_load *load, struct viv_load_result *result)
 void viv_load_result_fini(struct viv_load_result *result)
 {
     for (size_t i = 0; i < result->second_count; i++) {
-        viv_histogram_fini(&result->seconds[i].latencies);
+        viv_histogram_fini(&result->seconds[i].reads);
+        viv_histogram_fini(&result->seconds[i].writes);
     }
     free(result->seconds);
     free(result->tenths);
@@ -348,6 +351,7 @@ void viv_load_result_fini(struct viv_load_result *result)
 void viv_load_merge_latencies(const struct viv_load_result *result, struct viv_histogram *into)
 {
     for (size_t i = 0; i < result->second_count; i++) {
-        viv_histogram_merge(into, &result->seconds[i].latencies);
+        viv_histogram_merge(into, &result->seconds[i].reads);
+        viv_histogram_merge(into, &result->seconds[i].writes);
     }
 }

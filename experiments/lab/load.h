@@ -38,8 +38,9 @@ struct viv_load_second {
     uint64_t ok;
     uint64_t gets; /* of ok */
     uint64_t errors;
-    uint64_t lost;                  /* unanswered when their connection went: fate unknown */
-    struct viv_histogram latencies; /* of ok; closed loop: by the second of the reply, open loop: of the due time */
+    uint64_t lost; /* unanswered when their connection went: fate unknown */
+    /* Of ok; closed loop: by the second of the reply, open loop: of the due time. */
+    struct viv_histogram reads, writes;
 };
 
 struct viv_load_result {

@@ -105,17 +105,27 @@ static void record_seconds(struct viv_trial *trial, const struct viv_step *step,
     }
 }
 
+static void record_histogram(struct viv_trial *trial, const struct viv_step *step, size_t s, const char *op,
+                             const struct viv_histogram *histogram)
+{
+    if (histogram->total + histogram->overflow == 0) {
+        return;
+    }
+    viv_buffer_printf(trial->out,
+                      "{\"t\":\"hist\",\"step\":\"%s\",\"s\":%zu,\"op\":\"%s\",\"unit\":\"us\",\"digits\":3,"
+                      "\"max\":%" PRIu64 ",\"overflow\":%" PRIu64 ",\"counts\":",
+                      step->name, s, op, histogram->max_us, histogram->overflow);
+    viv_histogram_encode(histogram, trial->out);
+    viv_buffer_append(trial->out, "}\n", 2);
+}
+
 static void record_histograms(struct viv_trial *trial, const struct viv_step *step,
                               const struct viv_load_result *result)
 {
+    const char *write_op = step->load.op == VIV_LOAD_CREATE ? "create" : "set";
     for (size_t s = 0; s < result->second_count; s++) {
-        const struct viv_histogram *histogram = &result->seconds[s].latencies;
-        viv_buffer_printf(trial->out,
-                          "{\"t\":\"hist\",\"step\":\"%s\",\"s\":%zu,\"op\":\"%s\",\"unit\":\"us\",\"digits\":3,"
-                          "\"max\":%" PRIu64 ",\"overflow\":%" PRIu64 ",\"counts\":",
-                          step->name, s, viv_load_op_name(step->load.op), histogram->max_us, histogram->overflow);
-        viv_histogram_encode(histogram, trial->out);
-        viv_buffer_append(trial->out, "}\n", 2);
+        record_histogram(trial, step, s, "get", &result->seconds[s].reads);
+        record_histogram(trial, step, s, write_op, &result->seconds[s].writes);
     }
 }
 
