@@ -59,7 +59,7 @@ static int64_t real_write(void *ctx, int file, const void *from, size_t size, ui
 static int real_reserve(void *ctx, int file, uint64_t bytes)
 {
     (void)ctx;
-    return fallocate(file, 0, 0, (off_t)bytes) == 0 ? 0 : -errno;
+    return -posix_fallocate(file, 0, (off_t)bytes); /* writes zeros where the file system has no call for it */
 }
 
 static int real_sync(void *ctx, int file)
