@@ -21,6 +21,11 @@
 #define VIV_OUTSTANDING_MAX 100000
 /* The same per connection; ZooKeeper's globalOutstandingLimit default. */
 #define VIV_OUTSTANDING_PER_CONNECTION_MAX 1000
+/* Bytes of the requests behind those two numbers: a few of the longest frames, and what the log takes in a breath. */
+#define VIV_OUTSTANDING_BYTES_PER_CONNECTION_MAX (4 << 20)
+#define VIV_OUTSTANDING_BYTES_MAX                (64 << 20)
+/* All identities of one connection: they travel with each of its writes. */
+#define VIV_IDENTITY_BYTES_MAX (64 << 10)
 /* Unsent reply bytes after which a connection is not read from any more. */
 #define VIV_OUTPUT_PAUSE_BYTES (1 << 20)
 /* Election messages longer than this close the connection (ZooKeeper's own bound). */

@@ -60,17 +60,26 @@ void viv_connections_remove(struct viv_connections *connections, struct viv_conn
 
 /* ---- order ---- */
 
-struct viv_pending *viv_connection_push(struct viv_connections *connections, struct viv_connection *connection)
+struct viv_pending *viv_connection_push(struct viv_connections *connections, struct viv_connection *connection,
+                                        const struct viv_pending *request, size_t bytes)
 {
     connections->pending_count++;
+    connections->pending_bytes += bytes;
+    connection->pending_bytes += bytes;
     viv_connection_mark_dirty(connections, connection);
-    return viv_fifo_push(&connection->pending);
+    struct viv_pending *pending = viv_fifo_push(&connection->pending);
+    *pending = *request;
+    pending->bytes = bytes;
+    return pending;
 }
 
 void viv_connection_pop(struct viv_connections *connections, struct viv_connection *connection)
 {
     struct viv_pending *pending = viv_fifo_front(&connection->pending);
     VIV_ASSERT(pending != NULL && connections->pending_count > 0);
+    VIV_ASSERT(connection->pending_bytes >= pending->bytes && connections->pending_bytes >= pending->bytes);
+    connections->pending_bytes -= pending->bytes;
+    connection->pending_bytes -= pending->bytes;
     viv_buffer_fini(&pending->record);
     viv_fifo_pop(&connection->pending);
     connections->pending_count--;
@@ -130,10 +139,18 @@ static void pause(viv_conn conn, bool flag, struct viv_actions *out)
     action->flag = flag;
 }
 
-/* A client that sends faster than it is answered is not read from until half of it is answered. */
-static bool wants_pause(bool is_paused, uint64_t waiting, uint64_t limit)
+/* Who sends faster than it is answered is not read from until half of it is answered. */
+static bool is_over(bool is_paused, uint64_t waiting, uint64_t limit)
 {
     return waiting > (is_paused ? limit / 2 : limit);
+}
+
+/* Nothing is read while a session is being made, but what had come already. */
+static bool wants_pause(const struct viv_connection *connection)
+{
+    return connection->early.count > 0 ||
+           is_over(connection->is_paused, connection->pending.count, VIV_OUTSTANDING_PER_CONNECTION_MAX) ||
+           is_over(connection->is_paused, connection->pending_bytes, VIV_OUTSTANDING_BYTES_PER_CONNECTION_MAX);
 }
 
 static void flush_connection(struct viv_connection *connection, struct viv_actions *out)
@@ -147,8 +164,7 @@ static void flush_connection(struct viv_connection *connection, struct viv_actio
         viv_actions_add(out, VIV_ACTION_CLIENT_CLOSE)->conn = connection->id;
         return;
     }
-    bool wanted = wants_pause(connection->is_paused, connection->pending.count + connection->early.count,
-                              VIV_OUTSTANDING_PER_CONNECTION_MAX);
+    bool wanted = wants_pause(connection);
     if (wanted != connection->is_paused) {
         connection->is_paused = wanted;
         pause(connection->id, wanted, out);
@@ -163,7 +179,8 @@ void viv_connections_flush(struct viv_connections *connections, struct viv_actio
             flush_connection(connection, out);
         }
     }
-    bool wanted = wants_pause(connections->is_paused, connections->pending_count, VIV_OUTSTANDING_MAX);
+    bool wanted = is_over(connections->is_paused, connections->pending_count, VIV_OUTSTANDING_MAX) ||
+                  is_over(connections->is_paused, connections->pending_bytes, VIV_OUTSTANDING_BYTES_MAX);
     if (wanted != connections->is_paused) {
         connections->is_paused = wanted;
         pause(0, wanted, out);

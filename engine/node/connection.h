@@ -30,6 +30,7 @@ struct viv_pending {
     int32_t xid, op, err;
     uint64_t after_zxid; /* WRITE: its transaction is later than this one */
     uint64_t received_ms;
+    size_t bytes;             /* of the request, for the limits */
     struct viv_buffer record; /* READ, SYNC: the request record */
 };
 
@@ -51,8 +52,9 @@ struct viv_connection {
     struct viv_buffer authinfo;     /* raw vector<Id> */
     struct viv_fifo early;          /* struct viv_early_frame */
     struct viv_fifo pending;        /* struct viv_pending, in request order */
-    struct viv_buffer outbox;       /* whole frames */
-    bool is_dirty;                  /* has something to say or do at the end of the turn */
+    uint64_t pending_bytes;
+    struct viv_buffer outbox; /* whole frames */
+    bool is_dirty;            /* has something to say or do at the end of the turn */
     bool is_paused;
     struct viv_connection *next, *previous; /* in order of opening */
 };
@@ -62,7 +64,7 @@ struct viv_connections {
     struct viv_connection *first, *last;
     viv_conn *dirty; /* touched in this turn; some may be gone again */
     size_t dirty_count, dirty_capacity;
-    uint64_t pending_count; /* over all connections */
+    uint64_t pending_count, pending_bytes; /* over all connections */
     bool is_paused;
     uint64_t frames_sent;
 };
@@ -84,7 +86,9 @@ void viv_connection_say(struct viv_connections *connections, struct viv_connecti
                         struct viv_bytes frames);
 void viv_connection_mark_dirty(struct viv_connections *connections, struct viv_connection *connection);
 
-struct viv_pending *viv_connection_push(struct viv_connections *connections, struct viv_connection *connection);
+/* A copy of `request` at the end of the order; a request of `bytes`. */
+struct viv_pending *viv_connection_push(struct viv_connections *connections, struct viv_connection *connection,
+                                        const struct viv_pending *request, size_t bytes);
 void viv_connection_pop(struct viv_connections *connections, struct viv_connection *connection);
 /* Forgets requests, answered or not. */
 void viv_connection_forget(struct viv_connections *connections, struct viv_connection *connection);

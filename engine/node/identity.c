@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/endian.h"
+#include "base/limits.h"
 #include "wire/jute.h"
 
 enum { SHA1_BYTES = 20, SHA1_BASE64_BYTES = 28 };
@@ -24,20 +25,26 @@ static bool holds(struct viv_bytes authinfo, struct viv_bytes scheme, struct viv
     return false;
 }
 
-static void add(struct viv_buffer *authinfo, struct viv_bytes scheme, struct viv_bytes id)
+static bool add(struct viv_buffer *authinfo, struct viv_bytes scheme, struct viv_bytes id)
 {
-    if (!holds(viv_buffer_bytes(authinfo), scheme, id)) {
-        viv_store_be32(authinfo->data, viv_load_be32(authinfo->data) + 1);
-        viv_jute_write_bytes(authinfo, scheme);
-        viv_jute_write_bytes(authinfo, id);
+    if (holds(viv_buffer_bytes(authinfo), scheme, id)) {
+        return true;
     }
+    if (authinfo->size + scheme.size + id.size > VIV_IDENTITY_BYTES_MAX) {
+        return false;
+    }
+    viv_store_be32(authinfo->data, viv_load_be32(authinfo->data) + 1);
+    viv_jute_write_bytes(authinfo, scheme);
+    viv_jute_write_bytes(authinfo, id);
+    return true;
 }
 
 void viv_identity_init(struct viv_buffer *authinfo, struct viv_bytes address)
 {
     viv_buffer_clear(authinfo);
     viv_jute_write_int(authinfo, 0);
-    add(authinfo, VIV_BYTES_LITERAL("ip"), address);
+    VIV_ASSERT(address.size < VIV_IDENTITY_BYTES_MAX / 2);
+    (void)add(authinfo, VIV_BYTES_LITERAL("ip"), address);
 }
 
 /* "user:password" becomes "user:" + base64(SHA-1(user:password)); the user ends at the first colon. */
@@ -56,9 +63,9 @@ static bool add_digest(struct viv_buffer *authinfo, struct viv_bytes auth)
     viv_buffer_append(&id, auth.data, user_bytes);
     viv_buffer_append(&id, ":", 1);
     viv_buffer_append(&id, text, SHA1_BASE64_BYTES);
-    add(authinfo, VIV_BYTES_LITERAL("digest"), viv_buffer_bytes(&id));
+    bool added = add(authinfo, VIV_BYTES_LITERAL("digest"), viv_buffer_bytes(&id));
     viv_buffer_fini(&id);
-    return true;
+    return added;
 }
 
 bool viv_identity_add(struct viv_buffer *authinfo, struct viv_bytes scheme, struct viv_bytes auth)

@@ -7,7 +7,7 @@
  * from the start, more by `auth` requests. Nothing is ever removed. */
 
 void viv_identity_init(struct viv_buffer *authinfo, struct viv_bytes address);
-/* An `auth` request. False: unknown scheme or failed, the connection is to be closed. */
+/* An `auth` request. False: unknown scheme, failed, or too many identities; the connection is to be closed. */
 bool viv_identity_add(struct viv_buffer *authinfo, struct viv_bytes scheme, struct viv_bytes auth);
 
 #endif /* VIV_NODE_IDENTITY_H */

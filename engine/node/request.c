@@ -99,8 +99,7 @@ static void take_read(struct viv_node *node, struct viv_connection *connection, 
         serve_read(node, connection, request, record);
         return;
     }
-    struct viv_pending *pending = viv_connection_push(&node->connections, connection);
-    *pending = *request;
+    struct viv_pending *pending = viv_connection_push(&node->connections, connection, request, record.size);
     pending->kind = VIV_PENDING_READ;
     viv_buffer_append_bytes(&pending->record, record);
 }
@@ -122,8 +121,7 @@ static struct viv_request request_of(const struct viv_connection *connection, co
 static void take_write(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
                        struct viv_bytes record)
 {
-    struct viv_pending *pending = viv_connection_push(&node->connections, connection);
-    *pending = *request;
+    struct viv_pending *pending = viv_connection_push(&node->connections, connection, request, record.size);
     pending->kind = VIV_PENDING_WRITE;
     pending->after_zxid = viv_zab_last_proposed(node->group.zab);
     if (request->op == VIV_OP_CLOSE_SESSION) {
@@ -139,8 +137,7 @@ static void take_write(struct viv_node *node, struct viv_connection *connection,
 static void take_sync(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
                       struct viv_bytes record)
 {
-    struct viv_pending *pending = viv_connection_push(&node->connections, connection);
-    *pending = *request;
+    struct viv_pending *pending = viv_connection_push(&node->connections, connection, request, record.size);
     pending->kind = VIV_PENDING_SYNC;
     viv_buffer_append_bytes(&pending->record, record);
     struct viv_request wanted = request_of(connection, request, record);

@@ -380,6 +380,26 @@ VIV_TEST(node_service, a_client_far_ahead_of_its_replies_is_not_read_from_for_a_
     stand_fini(&stand);
 }
 
+VIV_TEST(node_service, long_requests_count_by_their_bytes)
+{
+    enum { WRITES = 12, DATA_BYTES = 500000 };
+    struct stand stand;
+    static char data[DATA_BYTES + 1];
+    stand_init(&stand);
+    memset(data, 'x', DATA_BYTES);
+    for (int i = 0; i < WRITES; i++) {
+        viv_node_client_send(&stand.client, VIV_OP_CREATE,
+                             viv_node_client_create_record(&stand.client, "/s-", data, 2));
+    }
+    viv_node_net_run(stand.net, 2);
+    cr_assert(viv_node_net_is_paused(stand.net, stand.client.conn));
+    for (int i = 0; i < WRITES; i++) {
+        cr_assert(viv_node_client_wait(&stand.client, 100));
+    }
+    cr_assert_not(viv_node_net_is_paused(stand.net, stand.client.conn));
+    stand_fini(&stand);
+}
+
 /* ---- watches ---- */
 
 VIV_TEST(node_service, an_event_comes_before_the_reply_that_reveals_the_change)
@@ -491,6 +511,27 @@ VIV_TEST(node_service, a_digest_identity_is_added_and_may_own_nodes)
     second_client(&stand, &other);
     cr_assert_eq(viv_node_client_ask(&other, VIV_OP_GET_DATA, "/own", false), VIV_REPLY_NO_AUTH);
     viv_node_client_fini(&other);
+    stand_fini(&stand);
+}
+
+VIV_TEST(node_service, identities_without_end_end_the_connection)
+{
+    enum { AUTH_BYTES = 20000 };
+    struct stand stand;
+    static char user[AUTH_BYTES];
+    stand_init(&stand);
+    memset(user, 'u', AUTH_BYTES);
+    for (int i = 0; i < 4; i++) {
+        struct viv_buffer record = {0};
+        user[0] = (char)('a' + i);
+        viv_jute_write_int(&record, 0);
+        viv_jute_write_text(&record, "digest");
+        viv_jute_write_bytes(&record, viv_bytes_of(user, AUTH_BYTES));
+        int32_t err = viv_node_client_call(&stand.client, VIV_OP_AUTH, viv_buffer_bytes(&record));
+        cr_assert_eq(err, i < 3 ? VIV_REPLY_OK : VIV_REPLY_AUTH_FAILED);
+        viv_buffer_fini(&record);
+    }
+    expect_closed(stand.net, stand.client.conn);
     stand_fini(&stand);
 }
 
