@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -245,8 +246,19 @@ static int selftest_main(int argc, char **argv)
     return VIV_EXIT_FAILED;
 }
 
+/* A session is a descriptor, here and in the servers, which inherit the limit. */
+static void allow_many_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    allow_many_files();
     viv_log_set_sink(VIV_LOG_WARN, write_log, NULL);
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
         printf("vivarium-lab %s\n", PACKAGE_VERSION);
