@@ -9,6 +9,7 @@ printed. Negative control: with --backend memory a kill of all servers must be r
 """
 
 import argparse
+import logging
 import os
 import random
 import sys
@@ -90,7 +91,7 @@ def digests(ensemble):
     found = {}
     for index in range(ensemble.servers):
         pairs = ensemble.mntr(index)
-        found[index + 1] = tuple(pairs[key] for key in sorted(pairs) if key.startswith("viv_")
+        found[index + 1] = tuple(pairs[key] for key in sorted(pairs) if key.startswith("zk_viv_")
                                  and ("digest" in key or "zxid" in key))
     return found
 
@@ -194,6 +195,7 @@ def main():
     parser.add_argument("--servers", type=int, default=3)
     parser.add_argument("--seed", type=int, default=int(os.environ.get("VIV_SEED", "1")))
     arguments = parser.parse_args()
+    logging.getLogger("kazoo").setLevel(logging.CRITICAL)  # lost connections are the point here
     tap = Tap()
     names = [arguments.backend] if arguments.backend else [default_configuration()]
     if arguments.backend == "all":
