@@ -28,6 +28,7 @@ struct viv_background {
     pthread_t thread;
     struct viv_mailbox inbox; /* of struct task */
     atomic_bool stopping;
+    atomic_bool wants_room; /* asked for; goes before the next task, since a log without room holds up every write */
 
     pthread_mutex_t chunk_mutex;
     pthread_cond_t chunk_ready;
@@ -120,10 +121,8 @@ static void run_prepare(struct viv_background *background)
     bool is_full = status == VIV_ERR_NOSPACE;
     if (is_full != background->log_is_full) {
         background->log_is_full = is_full;
-        viv_log(VIV_LOG_WARN, "server",
-                is_full ? "the disk is full: writes are refused" : "the disk has room again: writes are served",
-                "path=%s", background->config.log_path);
-        post(background, &(struct viv_completion){.kind = VIV_EVENT_DISK_FULL, .flag = is_full});
+        post(background,
+             &(struct viv_completion){.kind = VIV_EVENT_DISK_FULL, .disk = VIV_DISK_NO_ROOM_AHEAD, .flag = is_full});
     }
 }
 
@@ -199,6 +198,9 @@ static void run_read(struct viv_background *background, const struct task *task)
 
 static void execute(struct viv_background *background, struct task *task)
 {
+    if (atomic_exchange(&background->wants_room, false)) {
+        run_prepare(background);
+    }
     switch (task->kind) {
     case TASK_BEGIN:
         run_begin(background, task);
@@ -216,8 +218,7 @@ static void execute(struct viv_background *background, struct task *task)
         run_read(background, task);
         break;
     case TASK_PREPARE:
-        run_prepare(background);
-        break;
+        break; /* it only wakes the thread */
     }
 }
 
@@ -291,8 +292,10 @@ void viv_background_add(struct viv_background *background, struct viv_action *ac
 
 void viv_background_prepare(struct viv_background *background)
 {
-    struct task task = {.kind = TASK_PREPARE};
-    viv_mailbox_post(&background->inbox, &task, 1);
+    if (!atomic_exchange(&background->wants_room, true)) {
+        struct task task = {.kind = TASK_PREPARE};
+        viv_mailbox_post(&background->inbox, &task, 1);
+    }
 }
 
 void viv_background_chunk_done(struct viv_background *background)

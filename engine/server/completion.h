@@ -12,11 +12,18 @@ struct viv_completion_chunk {
     struct viv_buffer bodies;
 };
 
+/* Who says DISK_FULL. The node is told when the first begins and when the last ends. */
+enum viv_disk_full {
+    VIV_DISK_NO_ROOM_AHEAD = 1, /* the background thread cannot prepare room */
+    VIV_DISK_NO_ROOM_NOW = 2,   /* the log thread holds a write back */
+};
+
 struct viv_completion {
     enum viv_event_kind kind;
     uint64_t ticket, zxid;
     viv_status status;
     bool last, flag;
+    enum viv_disk_full disk;
     struct viv_completion_chunk *chunk; /* LOG_READ with entries; the receiver frees it */
 };
 

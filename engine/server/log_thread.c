@@ -13,6 +13,8 @@ enum {
     INLINE_BYTES_MAX = 64 << 10,
     SLOW_SYNC_NS = 1000000, /* a caller is never held up longer than this knowingly */
     SLOW_SYNC_REMEMBERED_NS = 1000000000,
+    FULL_NAP_NS = 50000000, /* between two tries: first one nap, then twice as many, up to */
+    FULL_NAPS_MAX = 64,
 };
 
 struct log_task {
@@ -34,6 +36,7 @@ struct viv_log_thread {
     struct viv_buffer done;
     uint64_t bytes_since_used;
 
+    atomic_bool stopping;
     atomic_size_t busy;               /* tasks handed over and not finished: 0 gives the log to the caller */
     _Atomic uint64_t slow_sync_at_ns; /* when a sync last took long */
 };
@@ -67,12 +70,49 @@ static void post_done(struct viv_log_thread *thread)
     }
 }
 
-static void write_runs(struct viv_log_thread *thread)
+static void say_full(struct viv_log_thread *thread, bool is_full)
+{
+    struct viv_completion full = {.kind = VIV_EVENT_DISK_FULL, .disk = VIV_DISK_NO_ROOM_NOW, .flag = is_full};
+    viv_completion_post(&thread->config.done, &full, 1);
+}
+
+/* False: told to stop. */
+static bool nap(struct viv_log_thread *thread, unsigned naps)
+{
+    for (unsigned i = 0; i < naps && !atomic_load(&thread->stopping); i++) {
+        nanosleep(&(struct timespec){.tv_nsec = FULL_NAP_NS}, NULL);
+    }
+    return !atomic_load(&thread->stopping);
+}
+
+/* A full disk has taken nothing of the batch: it is held back until there is room, and nothing behind it is answered.
+ * False: told to stop while waiting. */
+static bool append_when_possible(struct viv_log_thread *thread, const struct viv_log_run *runs, size_t count)
+{
+    viv_status status = viv_log_append(thread->config.log, runs, count);
+    if (status != VIV_ERR_NOSPACE) {
+        check(thread, "append", status);
+        return true;
+    }
+    say_full(thread, true);
+    for (unsigned naps = 1; status == VIV_ERR_NOSPACE && nap(thread, naps); naps += naps < FULL_NAPS_MAX ? naps : 0) {
+        status = viv_log_append(thread->config.log, runs, count);
+    }
+    if (status == VIV_ERR_NOSPACE) {
+        return false;
+    }
+    check(thread, "append", status);
+    say_full(thread, false);
+    return true;
+}
+
+static bool write_runs(struct viv_log_thread *thread)
 {
     size_t count = thread->runs.size / sizeof(struct viv_log_run);
     VIV_ASSERT(count > 0);
-    check(thread, "append", viv_log_append(thread->config.log, (const struct viv_log_run *)thread->runs.data, count));
+    bool is_written = append_when_possible(thread, (const struct viv_log_run *)thread->runs.data, count);
     viv_buffer_clear(&thread->runs);
+    return is_written;
 }
 
 static void sync_log(struct viv_log_thread *thread)
@@ -104,7 +144,8 @@ static size_t entries_bytes(const struct log_task *task)
     return bytes;
 }
 
-/* Appends every LOG_APPEND at the front of the tasks, syncs once, answers each. Returns how many there were. */
+/* Appends every LOG_APPEND at the front of the tasks, syncs once, answers each. Returns how many there were; 0 when
+ * told to stop before all could be written. */
 static size_t append_neighbours(struct viv_log_thread *thread, const struct log_task *tasks, size_t count)
 {
     size_t used = 0, batch_bytes = 0, bytes = 0;
@@ -113,7 +154,9 @@ static size_t append_neighbours(struct viv_log_thread *thread, const struct log_
         size_t task_bytes = entries_bytes(task);
         if (thread->runs.size > 0 && (batch_bytes + task_bytes > thread->config.batch_bytes_max ||
                                       thread->runs.size >= BATCH_RUNS_MAX * sizeof(struct viv_log_run))) {
-            write_runs(thread);
+            if (!write_runs(thread)) {
+                return 0;
+            }
             batch_bytes = 0;
         }
         struct viv_log_run run = {task->gid, task->zxid, task->entries, task->entry_count};
@@ -122,7 +165,9 @@ static size_t append_neighbours(struct viv_log_thread *thread, const struct log_
         bytes += task_bytes;
         note_done(thread, task);
     }
-    write_runs(thread);
+    if (!write_runs(thread)) {
+        return 0;
+    }
     sync_log(thread);
     note_bytes(thread, bytes);
     return used;
@@ -150,21 +195,32 @@ static void execute_other(struct viv_log_thread *thread, const struct log_task *
     note_done(thread, task);
 }
 
+static bool execute(struct viv_log_thread *thread, const struct log_task *tasks, size_t count)
+{
+    for (size_t i = 0; i < count;) {
+        if (tasks[i].kind == VIV_ACTION_LOG_APPEND) {
+            size_t used = append_neighbours(thread, &tasks[i], count - i);
+            if (used == 0) {
+                return false;
+            }
+            i += used;
+        } else {
+            execute_other(thread, &tasks[i++]);
+        }
+        /* At once: what is durable may release replies while the next task still waits for the disk. */
+        post_done(thread);
+    }
+    return true;
+}
+
 static void *run(void *arg)
 {
     struct viv_log_thread *thread = arg;
     struct viv_buffer taken = {0};
     size_t count;
     while ((count = viv_mailbox_wait(&thread->inbox, &taken)) > 0) {
-        const struct log_task *tasks = (const struct log_task *)taken.data;
-        for (size_t i = 0; i < count;) {
-            if (tasks[i].kind == VIV_ACTION_LOG_APPEND) {
-                i += append_neighbours(thread, &tasks[i], count - i);
-            } else {
-                execute_other(thread, &tasks[i++]);
-            }
-            /* At once: what is durable may release replies while the next task still waits for the disk. */
-            post_done(thread);
+        if (!execute(thread, (const struct log_task *)taken.data, count)) {
+            break;
         }
         viv_buffer_clear(&taken);
         atomic_fetch_sub(&thread->busy, count);
@@ -186,6 +242,7 @@ struct viv_log_thread *viv_log_thread_start(const struct viv_log_thread_config *
 void viv_log_thread_stop(struct viv_log_thread *thread)
 {
     viv_log_thread_kick(thread);
+    atomic_store(&thread->stopping, true);
     viv_mailbox_close(&thread->inbox);
     pthread_join(thread->thread, NULL);
     viv_mailbox_fini(&thread->inbox);
@@ -235,9 +292,13 @@ uint64_t viv_log_thread_write_inline(struct viv_log_thread *thread)
     VIV_ASSERT(thread->added.size == sizeof(struct log_task));
     VIV_ASSERT(atomic_load(&thread->busy) == 0);
     struct log_task task = *(const struct log_task *)thread->added.data;
-    viv_buffer_clear(&thread->added);
     struct viv_log_run run = {task.gid, task.zxid, task.entries, task.entry_count};
-    check(thread, "append", viv_log_append(thread->config.log, &run, 1));
+    viv_status status = viv_log_append(thread->config.log, &run, 1);
+    if (status == VIV_ERR_NOSPACE) {
+        return 0;
+    }
+    check(thread, "append", status);
+    viv_buffer_clear(&thread->added);
     sync_log(thread);
     note_bytes(thread, entries_bytes(&task));
     return task.ticket;

@@ -7,7 +7,7 @@
 
 /* The one thread that writes the log. It executes LOG_* actions in the order in which they were given; appends that
  * wait next to one another become one write and one sync (group commit without a timer), and each is answered with
- * LOG_DONE after that sync. A failure ends the process. */
+ * LOG_DONE after that sync. A failure ends the process; a full disk, which has taken nothing, is waited for. */
 
 struct viv_log_thread;
 
@@ -22,7 +22,7 @@ struct viv_log_thread_config {
 };
 
 struct viv_log_thread *viv_log_thread_start(const struct viv_log_thread_config *config);
-/* Finishes what was kicked, then joins the thread. */
+/* Finishes what was kicked, unless it waits for a full disk, then joins the thread. */
 void viv_log_thread_stop(struct viv_log_thread *thread);
 
 /* Notes a LOG_APPEND, _TRUNCATE, _RESET, _HARD or _TRIM for the next kick. What the action borrows must stay valid
@@ -35,7 +35,7 @@ void viv_log_thread_kick(struct viv_log_thread *thread);
  * lately: writing at once would save waking two threads in turn. */
 bool viv_log_thread_has_lone_append(const struct viv_log_thread *thread);
 /* Instead of a kick, when there is a lone append: writes and syncs it on the caller's thread. Returns its ticket, for
- * which no LOG_DONE will come. */
+ * which no LOG_DONE will come; 0 when the disk is full: kick, the thread waits for room. */
 uint64_t viv_log_thread_write_inline(struct viv_log_thread *thread);
 
 #endif /* VIV_SERVER_LOG_THREAD_H */

@@ -86,7 +86,8 @@ void viv_server_perform(struct viv_server *server, bool may_inline)
     uint64_t written = 0;
     if (may_inline && may_write_inline(server)) {
         written = viv_log_thread_write_inline(server->log_thread);
-    } else {
+    }
+    if (written == 0) {
         viv_log_thread_kick(server->log_thread);
     }
     viv_client_port_flush(server->clients);

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "server/server_internal.h"
 
-enum { TICK_MS_MAX = 20, TICKS_PER_TICK = 10, DISK_RETRY_MS = 1000, INLINE_TURNS_MAX = 4 };
+enum { TICK_MS_MAX = 20, TICKS_PER_TICK = 10, DISK_RETRY_MS = 500, DISK_RETRY_MS_MAX = 8000, INLINE_TURNS_MAX = 4 };
 
 uint64_t viv_server_now_ms(const struct viv_server *server)
 {
@@ -89,8 +89,9 @@ static void on_tick(uv_timer_t *timer)
         viv_quorum_port_tick(server->quorum);
     }
     uint64_t now_ms = viv_server_now_ms(server);
-    if (server->is_disk_full && now_ms - server->disk_asked_ms >= DISK_RETRY_MS) {
+    if (server->disk_full != 0 && now_ms - server->disk_asked_ms >= server->disk_retry_ms) {
         server->disk_asked_ms = now_ms;
+        server->disk_retry_ms += server->disk_retry_ms < DISK_RETRY_MS_MAX ? server->disk_retry_ms : 0;
         viv_background_prepare(server->background);
     }
 }
@@ -111,15 +112,27 @@ static void step_completion(struct viv_server *server, const struct viv_completi
         event.entries = completion->chunk->entries;
         event.entry_count = completion->chunk->entry_count;
     }
-    if (completion->kind == VIV_EVENT_DISK_FULL) {
-        server->is_disk_full = completion->flag;
-        server->disk_asked_ms = viv_server_now_ms(server);
-    }
     viv_server_step(server, &event);
     if (completion->chunk != NULL) {
         viv_background_chunk_done(server->background);
         viv_completion_chunk_free(completion->chunk);
     }
+}
+
+static void heed_disk_full(struct viv_server *server, const struct viv_completion *completion)
+{
+    bool was_full = server->disk_full != 0;
+    server->disk_full = (server->disk_full & ~(unsigned)completion->disk) | (completion->flag ? completion->disk : 0U);
+    bool is_full = server->disk_full != 0;
+    if (is_full == was_full) {
+        return;
+    }
+    viv_log(VIV_LOG_WARN, "server",
+            is_full ? "the disk is full: writes are refused" : "the disk has room again: writes are served", "path=%s",
+            server->data.log_path);
+    server->disk_asked_ms = viv_server_now_ms(server);
+    server->disk_retry_ms = DISK_RETRY_MS;
+    viv_server_step(server, &(struct viv_event){.kind = VIV_EVENT_DISK_FULL, .flag = is_full});
 }
 
 static void on_completed(uv_async_t *async)
@@ -128,7 +141,11 @@ static void on_completed(uv_async_t *async)
     size_t count = viv_mailbox_take(&server->completions, &server->taken);
     const struct viv_completion *items = (const struct viv_completion *)server->taken.data;
     for (size_t i = 0; i < count; i++) {
-        step_completion(server, &items[i]);
+        if (items[i].kind == VIV_EVENT_DISK_FULL) {
+            heed_disk_full(server, &items[i]);
+        } else {
+            step_completion(server, &items[i]);
+        }
     }
     viv_buffer_clear(&server->taken);
 }

@@ -28,8 +28,8 @@ struct viv_server {
     uint64_t turn;     /* counts the rounds of the loop */
     bool is_turn_open; /* the node was stepped since the last turn ended */
     bool is_stopping;
-    bool is_disk_full;
-    uint64_t start_ms, disk_asked_ms;
+    unsigned disk_full; /* of enum viv_disk_full */
+    uint64_t start_ms, disk_asked_ms, disk_retry_ms;
 
     uv_signal_t on_term, on_int;
     uv_timer_t tick;

@@ -1,3 +1,4 @@
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct viv_log {
     unsigned syncs_at_truncate;
     struct viv_log_bounds bounds;
     viv_status prepare_status;
+    atomic_uint full_appends; /* so many fail for want of room */
 };
 
 struct viv_log_iter {
@@ -24,6 +26,10 @@ struct viv_log_iter {
 
 static viv_status fake_append(struct viv_log *log, const struct viv_log_run *runs, size_t run_count)
 {
+    if (log->full_appends > 0) {
+        log->full_appends--;
+        return VIV_ERR_NOSPACE;
+    }
     log->appends++;
     log->runs += (unsigned)run_count;
     for (size_t i = 0; i < run_count; i++) {
@@ -312,6 +318,42 @@ VIV_TEST(server_log_thread, only_a_lone_append_may_be_written_by_the_caller)
     cr_assert_eq(next_done(&rig).ticket, 2);
     cr_assert_eq(next_done(&rig).ticket, 3);
     cr_assert(is_quiet(&rig));
+    rig_fini(&rig);
+}
+
+VIV_TEST(server_log_thread, a_full_disk_holds_a_write_back_until_there_is_room)
+{
+    struct rig rig;
+    rig_init(&rig);
+    rig.log.full_appends = 2;
+    struct viv_entry entries[1];
+    make_entries(entries, 1);
+    struct viv_log_thread *thread = start_log(&rig, 1 << 20, 1 << 20);
+    add_append(thread, &entries[0], 1);
+    viv_log_thread_kick(thread);
+    struct viv_completion full = next_done(&rig);
+    cr_assert_eq(full.kind, VIV_EVENT_DISK_FULL);
+    cr_assert(full.flag);
+    cr_assert_not(next_done(&rig).flag);
+    cr_assert_eq(next_done(&rig).ticket, 1);
+    viv_log_thread_stop(thread);
+    cr_assert_eq(rig.log.appends, 1);
+    rig_fini(&rig);
+}
+
+VIV_TEST(server_log_thread, stopping_does_not_wait_for_a_full_disk)
+{
+    struct rig rig;
+    rig_init(&rig);
+    rig.log.full_appends = UINT32_MAX;
+    struct viv_entry entries[1];
+    make_entries(entries, 1);
+    struct viv_log_thread *thread = start_log(&rig, 1 << 20, 1 << 20);
+    add_append(thread, &entries[0], 1);
+    viv_log_thread_stop(thread);
+    cr_assert_eq(next_done(&rig).kind, VIV_EVENT_DISK_FULL);
+    cr_assert(is_quiet(&rig));
+    cr_assert_eq(rig.log.syncs, 0);
     rig_fini(&rig);
 }
 
