@@ -7,6 +7,7 @@ test_reads_LDADD = $(viv_test_libs)
 check_PROGRAMS += test_node
 TESTS += test_node
 test_node_SOURCES = \
+	%reldir%/test_chaos.c \
 	%reldir%/test_ensemble.c \
 	%reldir%/test_expiry.c \
 	%reldir%/test_link.c \
