@@ -1,8 +1,5 @@
 #include "zab/leader.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/assert.h"
 #include "base/checksum.h"
 #include "base/endian.h"
@@ -10,49 +7,11 @@
 #include "zab/sync.h"
 #include "zab/zab_internal.h"
 
-enum { PROTOCOL_VERSION = 0x10000, CAPABILITIES = VIV_PEER_ENVELOPE | VIV_PEER_CUMULATIVE };
-
-static const uint16_t peer_moves[VIV_PEER_STAGE_COUNT] = {
-    [VIV_PEER_STRANGER] = 1 << VIV_PEER_INTRODUCED,
-    [VIV_PEER_INTRODUCED] = 1 << VIV_PEER_ASKED,
-    [VIV_PEER_ASKED] = 1 << VIV_PEER_PROMISED,
-    [VIV_PEER_PROMISED] = 1 << VIV_PEER_READING | 1 << VIV_PEER_SNAPPING | 1 << VIV_PEER_FOLLOWS,
-    [VIV_PEER_READING] = 1 << VIV_PEER_READING | 1 << VIV_PEER_SNAPPING | 1 << VIV_PEER_FOLLOWS,
-    [VIV_PEER_SNAPPING] = 1 << VIV_PEER_READING | 1 << VIV_PEER_FOLLOWS,
-    [VIV_PEER_FOLLOWS] = 1 << VIV_PEER_SYNCED,
-    [VIV_PEER_SYNCED] = 1 << VIV_PEER_SERVES,
-};
-
-void viv_leader_advance(struct viv_leader_peer *peer, enum viv_peer_stage stage)
-{
-    VIV_ASSERT(peer_moves[peer->stage] & (1 << stage));
-    peer->stage = stage;
-}
-
-static struct viv_leader_peer *find(struct viv_zab *zab, uint32_t link)
-{
-    for (size_t i = 0; i < zab->leader.count; i++) {
-        if (zab->leader.peers[i].link == link) {
-            return &zab->leader.peers[i];
-        }
-    }
-    return NULL;
-}
-
-/* This server and the voters that got as far as `stage`. */
-static uint64_t voters_at(const struct viv_zab *zab, enum viv_peer_stage stage)
-{
-    uint64_t set = viv_quorum_voter(&zab->quorum, zab->sid);
-    for (size_t i = 0; i < zab->leader.count; i++) {
-        const struct viv_leader_peer *peer = &zab->leader.peers[i];
-        set |= peer->voter && peer->stage >= stage ? UINT64_C(1) << peer->index : 0;
-    }
-    return set;
-}
-
+/* Has a quorum, this server among it, got as far as `stage`? */
 static bool has_quorum(const struct viv_zab *zab, enum viv_peer_stage stage)
 {
-    return viv_quorum_has(&zab->quorum, voters_at(zab, stage));
+    uint64_t self = viv_quorum_voter(&zab->quorum, zab->sid);
+    return viv_quorum_has(&zab->quorum, viv_peers_at(&zab->leader.peers, stage) | self);
 }
 
 uint64_t viv_leader_target(const struct viv_zab *zab)
@@ -65,15 +24,6 @@ uint64_t viv_leader_last_proposed(const struct viv_zab *zab)
 {
     uint64_t start = VIV_ZXID(zab->leader.epoch, 0);
     return zab->history.last_zxid > start ? zab->history.last_zxid : start;
-}
-
-static void forget(struct viv_zab *zab, struct viv_leader_peer *peer)
-{
-    struct viv_leader *leader = &zab->leader;
-    size_t index = (size_t)(peer - leader->peers);
-    VIV_ASSERT(index < leader->count);
-    memmove(peer, peer + 1, (leader->count - index - 1) * sizeof *peer);
-    leader->count--;
 }
 
 /* Which learners' loss ends a reign: those that made the quorum of the stage. */
@@ -91,7 +41,7 @@ void viv_leader_drop(struct viv_zab *zab, struct viv_leader_peer *peer, const ch
     viv_log(VIV_LOG_WARN, VIV_ZAB_ROOM, "a learner is cut off", "gid=%u sid=%lld stage=%d reason=\"%s\"", zab->gid,
             (long long)peer->sid, (int)peer->stage, reason);
     viv_zab_close(zab, peer->link);
-    forget(zab, peer);
+    viv_peers_forget(&zab->leader.peers, peer);
     check_quorum(zab);
 }
 
@@ -118,7 +68,7 @@ static void establish(struct viv_zab *zab);
 void viv_leader_begin(struct viv_zab *zab)
 {
     struct viv_leader *leader = &zab->leader;
-    VIV_ASSERT(leader->stage == VIV_LEADER_IDLE && leader->count == 0);
+    VIV_ASSERT(leader->stage == VIV_LEADER_IDLE && leader->peers.count == 0);
     leader->stage = VIV_LEADER_GATHERING;
     leader->epoch = 0;
     leader->accepted_max = zab->durable.accepted_epoch;
@@ -146,13 +96,13 @@ void viv_leader_begin_alone(struct viv_zab *zab)
 
 void viv_leader_end(struct viv_zab *zab)
 {
-    zab->leader.count = 0;
+    zab->leader.peers.count = 0;
     zab->leader.stage = VIV_LEADER_IDLE;
 }
 
 void viv_leader_fini(struct viv_leader *leader)
 {
-    free(leader->peers);
+    viv_peers_fini(&leader->peers);
 }
 
 static void gather(struct viv_zab *zab)
@@ -173,9 +123,9 @@ static void gather(struct viv_zab *zab)
 static void ask(struct viv_zab *zab, struct viv_leader_peer *peer)
 {
     struct viv_buffer data = {0};
-    viv_store_be32(viv_buffer_extend(&data, sizeof(uint32_t)), PROTOCOL_VERSION);
+    viv_store_be32(viv_buffer_extend(&data, sizeof(uint32_t)), VIV_ZAB_PROTOCOL_VERSION);
     if (peer->native) {
-        viv_peer_trailer_append(&data, CAPABILITIES);
+        viv_peer_trailer_append(&data, VIV_ZAB_CAPABILITIES);
     }
     struct viv_bytes kept = viv_zab_keep(zab, viv_buffer_bytes(&data));
     viv_buffer_fini(&data);
@@ -183,7 +133,7 @@ static void ask(struct viv_zab *zab, struct viv_leader_peer *peer)
     if (peer->native) {
         viv_zab_emit(zab, VIV_ZAB_ENVELOPE)->link = peer->link;
     }
-    viv_leader_advance(peer, VIV_PEER_ASKED);
+    viv_peers_advance(peer, VIV_PEER_ASKED);
     peer->heard_at_ms = zab->now_ms;
 }
 
@@ -193,9 +143,9 @@ void viv_leader_promised(struct viv_zab *zab)
     VIV_ASSERT(leader->stage == VIV_LEADER_PROMISING && zab->durable.accepted_epoch == leader->epoch);
     leader->stage = VIV_LEADER_ASKING;
     set_deadline(zab);
-    for (size_t i = 0; i < leader->count; i++) {
-        if (leader->peers[i].stage == VIV_PEER_INTRODUCED) {
-            ask(zab, &leader->peers[i]);
+    for (size_t i = 0; i < leader->peers.count; i++) {
+        if (leader->peers.items[i].stage == VIV_PEER_INTRODUCED) {
+            ask(zab, &leader->peers.items[i]);
         }
     }
     adopt(zab);
@@ -204,10 +154,7 @@ void viv_leader_promised(struct viv_zab *zab)
 static void adopt(struct viv_zab *zab)
 {
     struct viv_leader *leader = &zab->leader;
-    uint64_t counted = viv_quorum_voter(&zab->quorum, zab->sid);
-    for (size_t i = 0; i < leader->count; i++) {
-        counted |= leader->peers[i].counted ? UINT64_C(1) << leader->peers[i].index : 0;
-    }
+    uint64_t counted = viv_peers_counted(&leader->peers) | viv_quorum_voter(&zab->quorum, zab->sid);
     if (leader->stage != VIV_LEADER_ASKING || !viv_quorum_has(&zab->quorum, counted)) {
         return;
     }
@@ -225,9 +172,9 @@ void viv_leader_adopted(struct viv_zab *zab)
     leader->stage = VIV_LEADER_SYNCING;
     set_deadline(zab);
     viv_zab_move(zab, VIV_LEADING, VIV_ZAB_SYNCHRONIZATION, zab->sid);
-    for (size_t i = 0; i < leader->count; i++) {
-        if (leader->peers[i].stage == VIV_PEER_PROMISED) {
-            viv_sync_begin(zab, &leader->peers[i]);
+    for (size_t i = 0; i < leader->peers.count; i++) {
+        if (leader->peers.items[i].stage == VIV_PEER_PROMISED) {
+            viv_sync_begin(zab, &leader->peers.items[i]);
         }
     }
     establish(zab);
@@ -236,7 +183,7 @@ void viv_leader_adopted(struct viv_zab *zab)
 static void welcome(struct viv_zab *zab, struct viv_leader_peer *peer)
 {
     viv_zab_send(zab, peer->link, VIV_PACKET_UPTODATE, UINT64_MAX);
-    viv_leader_advance(peer, VIV_PEER_SERVES);
+    viv_peers_advance(peer, VIV_PEER_SERVES);
     peer->heard_at_ms = zab->now_ms;
     if (!viv_sync_commits(zab, peer)) {
         viv_leader_drop(zab, peer, "it fell too far behind");
@@ -256,9 +203,9 @@ static void establish(struct viv_zab *zab)
     viv_zab_deliver(zab);
     viv_zab_move(zab, VIV_LEADING, VIV_ZAB_BROADCAST, zab->sid);
     viv_zab_trace(zab, VIV_TRACE_SERVING, 0, 0);
-    for (size_t i = leader->count; i-- > 0 && leader->stage == VIV_LEADER_BROADCASTING;) {
-        if (leader->peers[i].stage == VIV_PEER_SYNCED) {
-            welcome(zab, &leader->peers[i]);
+    for (size_t i = leader->peers.count; i-- > 0 && leader->stage == VIV_LEADER_BROADCASTING;) {
+        if (leader->peers.items[i].stage == VIV_PEER_SYNCED) {
+            welcome(zab, &leader->peers.items[i]);
         }
     }
 }
@@ -267,24 +214,16 @@ static void establish(struct viv_zab *zab)
 
 void viv_leader_link_up(struct viv_zab *zab, uint32_t link)
 {
-    struct viv_leader *leader = &zab->leader;
-    if (leader->stage == VIV_LEADER_IDLE || leader->count >= 2 * VIV_MEMBERS_MAX) {
+    if (zab->leader.stage == VIV_LEADER_IDLE || !viv_peers_add(&zab->leader.peers, link, zab->now_ms)) {
         viv_zab_close(zab, link);
-        return;
     }
-    if (leader->count == leader->capacity) {
-        leader->capacity = leader->capacity == 0 ? 8 : leader->capacity * 2;
-        leader->peers = viv_realloc(leader->peers, leader->capacity * sizeof *leader->peers);
-    }
-    leader->peers[leader->count++] =
-        (struct viv_leader_peer){.stage = VIV_PEER_STRANGER, .link = link, .index = -1, .heard_at_ms = zab->now_ms};
 }
 
 void viv_leader_link_down(struct viv_zab *zab, uint32_t link)
 {
-    struct viv_leader_peer *peer = find(zab, link);
+    struct viv_leader_peer *peer = viv_peers_find(&zab->leader.peers, link);
     if (peer != NULL) {
-        forget(zab, peer);
+        viv_peers_forget(&zab->leader.peers, peer);
         check_quorum(zab);
     }
 }
@@ -292,10 +231,10 @@ void viv_leader_link_down(struct viv_zab *zab, uint32_t link)
 /* Forgets an older connection of the same server: it can only be a dead one. */
 static void replace_older(struct viv_zab *zab, viv_sid sid)
 {
-    for (size_t i = 0; i < zab->leader.count; i++) {
-        if (zab->leader.peers[i].sid == sid) {
-            viv_zab_close(zab, zab->leader.peers[i].link);
-            forget(zab, &zab->leader.peers[i]);
+    for (size_t i = 0; i < zab->leader.peers.count; i++) {
+        if (zab->leader.peers.items[i].sid == sid) {
+            viv_zab_close(zab, zab->leader.peers.items[i].link);
+            viv_peers_forget(&zab->leader.peers, &zab->leader.peers.items[i]);
             return; /* the quorum is looked at when the new one has introduced itself */
         }
     }
@@ -331,7 +270,7 @@ static void introduce(struct viv_zab *zab, struct viv_leader_peer *peer, const s
     uint32_t accepted = VIV_ZXID_EPOCH(packet->zxid);
     bool well_formed = (follower || packet->type == VIV_PACKET_OBSERVERINFO) &&
                        viv_learner_info_decode(packet->data, &info) == VIV_OK &&
-                       info.protocol_version >= PROTOCOL_VERSION && accepted <= VIV_ZAB_EPOCH_MAX;
+                       info.protocol_version >= VIV_ZAB_PROTOCOL_VERSION && accepted <= VIV_ZAB_EPOCH_MAX;
     int index = well_formed ? viv_quorum_index(&zab->quorum, info.sid) : -1;
     if (index < 0 || info.sid == zab->sid || zab->members[index].voter != follower ||
         info.config_version > zab->config_version) {
@@ -339,12 +278,12 @@ static void introduce(struct viv_zab *zab, struct viv_leader_peer *peer, const s
         return;
     }
     replace_older(zab, info.sid);
-    peer = find(zab, link);
+    peer = viv_peers_find(&zab->leader.peers, link);
     peer->sid = info.sid;
     peer->index = index;
     peer->voter = follower;
-    peer->native = info.native && (info.capabilities & CAPABILITIES) == CAPABILITIES;
-    viv_leader_advance(peer, VIV_PEER_INTRODUCED);
+    peer->native = info.native && (info.capabilities & VIV_ZAB_CAPABILITIES) == VIV_ZAB_CAPABILITIES;
+    viv_peers_advance(peer, VIV_PEER_INTRODUCED);
     leader->looking &= ~(UINT64_C(1) << index);
     if (!heed_promise(zab, follower, accepted)) {
         return;
@@ -385,7 +324,7 @@ static void promise(struct viv_zab *zab, struct viv_leader_peer *peer, const str
         viv_leader_drop(zab, peer, "its history is ahead of the leader's");
         return;
     }
-    viv_leader_advance(peer, VIV_PEER_PROMISED);
+    viv_peers_advance(peer, VIV_PEER_PROMISED);
     peer->claimed_zxid = packet->zxid;
     peer->counted = counts;
     if (leader->stage >= VIV_LEADER_SYNCING) {
@@ -405,8 +344,8 @@ static void commit(struct viv_zab *zab)
     }
     uint64_t reached[VIV_MEMBERS_MAX] = {0};
     reached[viv_quorum_index(&zab->quorum, zab->sid)] = zab->durable.last_zxid;
-    for (size_t i = 0; i < leader->count; i++) {
-        const struct viv_leader_peer *peer = &leader->peers[i];
+    for (size_t i = 0; i < leader->peers.count; i++) {
+        const struct viv_leader_peer *peer = &leader->peers.items[i];
         if (peer->voter && peer->stage >= VIV_PEER_SYNCED) {
             reached[peer->index] = peer->acked_zxid;
         }
@@ -424,9 +363,9 @@ static void commit(struct viv_zab *zab)
         leader->has_committed = true;
         viv_zab_trace(zab, VIV_TRACE_FIRST_COMMIT, first + 1, 0);
     }
-    for (size_t i = leader->count; i-- > 0 && leader->stage == VIV_LEADER_BROADCASTING;) {
-        if (leader->peers[i].stage == VIV_PEER_SERVES && !viv_sync_commits(zab, &leader->peers[i])) {
-            viv_leader_drop(zab, &leader->peers[i], "it fell too far behind");
+    for (size_t i = leader->peers.count; i-- > 0 && leader->stage == VIV_LEADER_BROADCASTING;) {
+        if (leader->peers.items[i].stage == VIV_PEER_SERVES && !viv_sync_commits(zab, &leader->peers.items[i])) {
+            viv_leader_drop(zab, &leader->peers.items[i], "it fell too far behind");
         }
     }
     viv_zab_deliver(zab);
@@ -438,7 +377,7 @@ static void acknowledged(struct viv_zab *zab, struct viv_leader_peer *peer, uint
     struct viv_leader *leader = &zab->leader;
     if (VIV_ZXID_COUNTER(zxid) == 0) {
         if (peer->stage == VIV_PEER_FOLLOWS && zxid == VIV_ZXID(leader->epoch, 0)) {
-            viv_leader_advance(peer, VIV_PEER_SYNCED);
+            viv_peers_advance(peer, VIV_PEER_SYNCED);
             if (leader->stage == VIV_LEADER_BROADCASTING) {
                 welcome(zab, peer);
             } else {
@@ -464,7 +403,7 @@ static void acknowledged(struct viv_zab *zab, struct viv_leader_peer *peer, uint
 
 void viv_leader_packet(struct viv_zab *zab, uint32_t link, const struct viv_packet *packet)
 {
-    struct viv_leader_peer *peer = find(zab, link);
+    struct viv_leader_peer *peer = viv_peers_find(&zab->leader.peers, link);
     if (peer == NULL) {
         return;
     }
@@ -484,7 +423,7 @@ void viv_leader_packet(struct viv_zab *zab, uint32_t link, const struct viv_pack
 
 void viv_leader_log_data(struct viv_zab *zab, const struct viv_zab_input *input)
 {
-    struct viv_leader_peer *peer = find(zab, input->link);
+    struct viv_leader_peer *peer = viv_peers_find(&zab->leader.peers, input->link);
     if (peer != NULL && peer->stage == VIV_PEER_READING) {
         viv_sync_log_data(zab, peer, input->entries, input->entry_count, input->last);
     }
@@ -492,7 +431,7 @@ void viv_leader_log_data(struct viv_zab *zab, const struct viv_zab_input *input)
 
 void viv_leader_snapshot_sent(struct viv_zab *zab, uint32_t link)
 {
-    struct viv_leader_peer *peer = find(zab, link);
+    struct viv_leader_peer *peer = viv_peers_find(&zab->leader.peers, link);
     if (peer != NULL && peer->stage == VIV_PEER_SNAPPING) {
         viv_sync_snapshot_sent(zab, peer);
     }
@@ -500,7 +439,7 @@ void viv_leader_snapshot_sent(struct viv_zab *zab, uint32_t link)
 
 void viv_leader_progress(struct viv_zab *zab, uint32_t link)
 {
-    struct viv_leader_peer *peer = find(zab, link);
+    struct viv_leader_peer *peer = viv_peers_find(&zab->leader.peers, link);
     if (peer != NULL) {
         peer->heard_at_ms = zab->now_ms;
     }
@@ -508,7 +447,7 @@ void viv_leader_progress(struct viv_zab *zab, uint32_t link)
 
 void viv_leader_pass(struct viv_zab *zab, uint32_t link, const struct viv_packet *packet)
 {
-    const struct viv_leader_peer *peer = find(zab, link);
+    const struct viv_leader_peer *peer = viv_peers_find(&zab->leader.peers, link);
     if (peer != NULL && peer->stage == VIV_PEER_SERVES) {
         viv_zab_pass(zab, link, packet);
     }
@@ -529,8 +468,8 @@ void viv_leader_propose(struct viv_zab *zab, uint64_t zxid, struct viv_bytes bod
     viv_history_append(&zab->history, &entry);
     entry = *viv_history_at(&zab->history, zab->history.count - 1);
     zab->proposals++;
-    for (size_t i = 0; i < leader->count; i++) {
-        struct viv_leader_peer *peer = &leader->peers[i];
+    for (size_t i = 0; i < leader->peers.count; i++) {
+        struct viv_leader_peer *peer = &leader->peers.items[i];
         if (!peer->voter || peer->stage < VIV_PEER_FOLLOWS) {
             continue; /* those on their way get it from the history */
         }
@@ -566,9 +505,9 @@ static void ping(struct viv_zab *zab)
 {
     struct viv_leader *leader = &zab->leader;
     leader->ping_at_ms = zab->now_ms + zab->tick_ms / 2;
-    for (size_t i = 0; i < leader->count; i++) {
-        if (leader->peers[i].stage >= VIV_PEER_FOLLOWS) {
-            viv_zab_send(zab, leader->peers[i].link, VIV_PACKET_PING, viv_leader_last_proposed(zab));
+    for (size_t i = 0; i < leader->peers.count; i++) {
+        if (leader->peers.items[i].stage >= VIV_PEER_FOLLOWS) {
+            viv_zab_send(zab, leader->peers.items[i].link, VIV_PACKET_PING, viv_leader_last_proposed(zab));
         }
     }
 }
@@ -576,12 +515,13 @@ static void ping(struct viv_zab *zab)
 void viv_leader_tick(struct viv_zab *zab)
 {
     struct viv_leader *leader = &zab->leader;
-    for (size_t i = leader->count; i-- > 0;) {
+    for (size_t i = leader->peers.count; i-- > 0;) {
         /* Before there is an epoch a learner waits for us, not we for it. */
-        bool ours = leader->peers[i].stage == VIV_PEER_INTRODUCED || leader->peers[i].stage == VIV_PEER_PROMISED;
-        const char *reason = ours ? NULL : overdue(zab, &leader->peers[i]);
+        bool ours =
+            leader->peers.items[i].stage == VIV_PEER_INTRODUCED || leader->peers.items[i].stage == VIV_PEER_PROMISED;
+        const char *reason = ours ? NULL : overdue(zab, &leader->peers.items[i]);
         if (reason != NULL) {
-            viv_leader_drop(zab, &leader->peers[i], reason);
+            viv_leader_drop(zab, &leader->peers.items[i], reason);
             if (leader->stage == VIV_LEADER_IDLE) {
                 return;
             }

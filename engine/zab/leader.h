@@ -1,7 +1,7 @@
 #ifndef VIV_ZAB_LEADER_H
 #define VIV_ZAB_LEADER_H
 
-#include "zab/zab.h"
+#include "zab/peers.h"
 
 /* The leader's side: gathers promises for a new epoch, brings learners up to date, proposes, counts, commits, and
  * resigns when it has no quorum any more (zab.md §5-§8). Knows its learners by link; how one of them is brought up to
@@ -17,38 +17,6 @@ enum viv_leader_stage {
     VIV_LEADER_BROADCASTING,
 };
 
-/* Where one learner is; it only ever goes forward (the table is in leader.c). */
-enum viv_peer_stage {
-    VIV_PEER_STRANGER,   /* nothing heard yet */
-    VIV_PEER_INTRODUCED, /* LEADERINFO is due as soon as there is an epoch */
-    VIV_PEER_ASKED,      /* LEADERINFO sent */
-    VIV_PEER_PROMISED,   /* ACKEPOCH came; synchronisation is due as soon as the epoch is adopted */
-    VIV_PEER_READING,    /* the log is read for it */
-    VIV_PEER_SNAPPING,   /* the tree is streamed to it */
-    VIV_PEER_FOLLOWS,    /* NEWLEADER sent; proposals are sent as they come */
-    VIV_PEER_SYNCED,     /* acknowledged NEWLEADER */
-    VIV_PEER_SERVES,     /* UPTODATE sent */
-    VIV_PEER_STAGE_COUNT,
-};
-
-struct viv_leader_peer {
-    enum viv_peer_stage stage;
-    uint32_t link;
-    viv_sid sid; /* 0: stranger */
-    int index;   /* among the members */
-    bool voter;
-    bool native;           /* one of our own servers: cumulative ACK and COMMIT */
-    bool counted;          /* its ACKEPOCH counts */
-    uint64_t claimed_zxid; /* its newest entry when it came */
-    uint64_t sent_zxid;    /* newest entry it has or was sent */
-    uint64_t told_zxid;    /* newest commit it was told of */
-    uint64_t acked_zxid;   /* newest entry it acknowledged */
-    uint64_t read_to_zxid; /* READING: end of what was asked for */
-    bool read_opened;      /* READING: DIFF was sent */
-    uint64_t heard_at_ms;
-    uint64_t stuck_since_ms; /* when it last got on while it owes acknowledgements; 0: owes none */
-};
-
 struct viv_leader {
     enum viv_leader_stage stage;
     uint32_t epoch;         /* the new one, from PROMISING on */
@@ -60,8 +28,7 @@ struct viv_leader {
     bool is_hurried;        /* the next deadlines are short */
     uint64_t ping_at_ms;
     uint64_t looking; /* supporters that look for a leader again */
-    struct viv_leader_peer *peers;
-    size_t count, capacity;
+    struct viv_peers peers;
 };
 
 void viv_leader_begin(struct viv_zab *zab);
@@ -89,7 +56,6 @@ void viv_leader_adopted(struct viv_zab *zab);
 void viv_leader_stored(struct viv_zab *zab);
 
 /* For sync.c. */
-void viv_leader_advance(struct viv_leader_peer *peer, enum viv_peer_stage stage);
 void viv_leader_drop(struct viv_zab *zab, struct viv_leader_peer *peer, const char *reason);
 /* The end of what a learner may be told is committed once it is synchronised. */
 uint64_t viv_leader_target(const struct viv_zab *zab);

@@ -7,8 +7,6 @@
 #include "zab/zab_internal.h"
 
 enum {
-    PROTOCOL_VERSION = 0x10000,
-    CAPABILITIES = VIV_PEER_ENVELOPE | VIV_PEER_CUMULATIVE,
     /* A Java leader listens before it is elected, one of ours when it is: whoever refuses longer is gone. */
     DIAL_MS_MAX = 1000,
 };
@@ -66,10 +64,10 @@ static void introduce(struct viv_zab *zab)
     struct viv_buffer data = {0};
     viv_learner_info_encode(&data, &(struct viv_learner_info){
                                        .sid = zab->sid,
-                                       .protocol_version = PROTOCOL_VERSION,
+                                       .protocol_version = VIV_ZAB_PROTOCOL_VERSION,
                                        .config_version = zab->config_version,
                                        .native = true,
-                                       .capabilities = CAPABILITIES,
+                                       .capabilities = VIV_ZAB_CAPABILITIES,
                                    });
     struct viv_bytes kept = viv_zab_keep(zab, viv_buffer_bytes(&data));
     viv_buffer_fini(&data);
@@ -140,7 +138,8 @@ static void promise(struct viv_zab *zab, const struct viv_packet *packet)
     struct viv_bytes tail = {packet->data.data + sizeof(uint32_t), packet->data.size - sizeof(uint32_t)};
     uint32_t capabilities = 0;
     learner->epoch = epoch;
-    learner->native = viv_peer_trailer_find(tail, &capabilities) && (capabilities & CAPABILITIES) == CAPABILITIES;
+    learner->native =
+        viv_peer_trailer_find(tail, &capabilities) && (capabilities & VIV_ZAB_CAPABILITIES) == VIV_ZAB_CAPABILITIES;
     if (learner->native) {
         viv_zab_emit(zab, VIV_ZAB_ENVELOPE)->link = learner->link;
     }

@@ -5,6 +5,7 @@ libcore_a_SOURCES += \
 	%reldir%/history.c %reldir%/history.h \
 	%reldir%/leader.c %reldir%/leader.h \
 	%reldir%/learner.c %reldir%/learner.h \
+	%reldir%/peers.c %reldir%/peers.h \
 	%reldir%/quorum.c %reldir%/quorum.h \
 	%reldir%/sync.c %reldir%/sync.h \
 	%reldir%/zab.c %reldir%/zab.h %reldir%/zab_internal.h \

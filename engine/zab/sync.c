@@ -77,7 +77,7 @@ static void send_committed(struct viv_zab *zab, struct viv_leader_peer *peer, co
 
 static void read_more(struct viv_zab *zab, struct viv_leader_peer *peer, uint64_t from)
 {
-    viv_leader_advance(peer, VIV_PEER_READING);
+    viv_peers_advance(peer, VIV_PEER_READING);
     peer->read_to_zxid = zab->history.floor_zxid;
     struct viv_zab_output *output = viv_zab_emit(zab, VIV_ZAB_READ);
     output->link = peer->link;
@@ -110,7 +110,7 @@ static void finish(struct viv_zab *zab, struct viv_leader_peer *peer)
     peer->told_zxid = target;
     viv_zab_send_data(zab, peer->link, VIV_PACKET_NEWLEADER, VIV_ZXID(zab->leader.epoch, 0),
                       viv_buffer_bytes(&zab->config_text));
-    viv_leader_advance(peer, VIV_PEER_FOLLOWS);
+    viv_peers_advance(peer, VIV_PEER_FOLLOWS);
     peer->heard_at_ms = zab->now_ms;
     peer->stuck_since_ms = peer->voter && peer->sent_zxid > target ? zab->now_ms : 0;
 }
@@ -144,7 +144,7 @@ static void open_snap(struct viv_zab *zab, struct viv_leader_peer *peer)
     trace_kind(zab, peer, VIV_PACKET_SNAP);
     viv_zab_send(zab, peer->link, VIV_PACKET_SNAP, zxid);
     peer->sent_zxid = peer->told_zxid = zxid;
-    viv_leader_advance(peer, VIV_PEER_SNAPPING);
+    viv_peers_advance(peer, VIV_PEER_SNAPPING);
     viv_zab_emit(zab, VIV_ZAB_SNAP_SEND)->link = peer->link;
 }
 

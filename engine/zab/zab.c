@@ -410,8 +410,8 @@ void viv_zab_stats(const struct viv_zab *zab, struct viv_zab_stats *stats)
         .commits = zab->commits,
         .elections = zab->elections,
     };
-    for (size_t i = 0; i < zab->leader.count; i++) {
-        const struct viv_leader_peer *peer = &zab->leader.peers[i];
+    for (size_t i = 0; i < zab->leader.peers.count; i++) {
+        const struct viv_leader_peer *peer = &zab->leader.peers.items[i];
         stats->learners += peer->stage > VIV_PEER_STRANGER;
         stats->synced_followers += peer->stage == VIV_PEER_SERVES && peer->voter;
         stats->synced_observers += peer->stage == VIV_PEER_SERVES && !peer->voter;

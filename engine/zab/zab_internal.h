@@ -43,6 +43,10 @@ struct viv_zab {
 };
 
 #define VIV_ZAB_ROOM "zab" /* in log lines */
+/* Of the quorum port; older dialects have no discovery and are refused. */
+#define VIV_ZAB_PROTOCOL_VERSION 0x10000
+/* Both or none: cumulative acknowledgements need the envelope to be told from Apache's. */
+#define VIV_ZAB_CAPABILITIES (VIV_PEER_ENVELOPE | VIV_PEER_CUMULATIVE)
 /* Epochs travel as signed 32-bit integers. */
 #define VIV_ZAB_EPOCH_MAX 0x7ffffffeU
 

@@ -2,7 +2,9 @@ check_PROGRAMS += test_zab
 TESTS += test_zab
 test_zab_SOURCES = \
 	%reldir%/actor.c %reldir%/actor.h \
-	%reldir%/net.c %reldir%/net.h \
+	%reldir%/net.c %reldir%/net.h %reldir%/net_internal.h \
+	%reldir%/net_host.c \
+	%reldir%/net_wire.c \
 	%reldir%/test_election.c \
 	%reldir%/test_history.c \
 	%reldir%/test_leader.c \

@@ -156,6 +156,30 @@ VIV_TEST(zab_network, three_servers_elect_a_leader_and_commit_on_all)
     net_free(net);
 }
 
+VIV_TEST(zab_network, a_lone_voter_leads_and_its_observer_follows)
+{
+    struct net *net =
+        net_new(&(struct net_config){.seed = 1, .voters = 1, .observers = 1, .disk_ms_max = 5, .packet_ms_max = 2});
+    start_all(net);
+    cr_assert(net_settle(net, 1000), "%s", net->failure);
+    cr_assert(net_propose(net));
+    cr_assert(net_settle(net, 1000), "%s", net->failure);
+    cr_assert_eq(net->servers[1].tree.count, 1);
+    net_free(net);
+}
+
+VIV_TEST(zab_network, a_killed_leader_is_replaced_without_a_fixed_wait)
+{
+    struct net *net = net_new(&(struct net_config){.seed = 1, .voters = 3, .disk_ms_max = 2, .packet_ms_max = 1});
+    start_all(net);
+    cr_assert(net_settle(net, 1000), "%s", net->failure);
+    cr_assert(net_propose(net));
+    cr_assert(net_settle(net, 1000), "%s", net->failure);
+    net_crash(net, (size_t)net_leader(net));
+    cr_assert(net_settle(net, 60), "no leader after 60 ms"); /* the other two need not wait for the dead */
+    net_free(net);
+}
+
 VIV_TEST(zab_network, nothing_delivered_is_lost_under_random_faults, .timeout = 600)
 {
     uint64_t only = number_from_environment("VIV_ZAB_SEED", 0);

@@ -1,0 +1,84 @@
+#include "zab/peers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+/* Every member may have an old and a new connection. */
+enum { PEERS_MAX = 2 * VIV_MEMBERS_MAX };
+
+static const uint16_t moves[VIV_PEER_STAGE_COUNT] = {
+    [VIV_PEER_STRANGER] = 1 << VIV_PEER_INTRODUCED,
+    [VIV_PEER_INTRODUCED] = 1 << VIV_PEER_ASKED,
+    [VIV_PEER_ASKED] = 1 << VIV_PEER_PROMISED,
+    [VIV_PEER_PROMISED] = 1 << VIV_PEER_READING | 1 << VIV_PEER_SNAPPING | 1 << VIV_PEER_FOLLOWS,
+    [VIV_PEER_READING] = 1 << VIV_PEER_READING | 1 << VIV_PEER_SNAPPING | 1 << VIV_PEER_FOLLOWS,
+    [VIV_PEER_SNAPPING] = 1 << VIV_PEER_READING | 1 << VIV_PEER_FOLLOWS,
+    [VIV_PEER_FOLLOWS] = 1 << VIV_PEER_SYNCED,
+    [VIV_PEER_SYNCED] = 1 << VIV_PEER_SERVES,
+};
+
+void viv_peers_fini(struct viv_peers *peers)
+{
+    free(peers->items);
+    *peers = (struct viv_peers){0};
+}
+
+bool viv_peers_add(struct viv_peers *peers, uint32_t link, uint64_t now_ms)
+{
+    VIV_ASSERT(viv_peers_find(peers, link) == NULL);
+    if (peers->count == PEERS_MAX) {
+        return false;
+    }
+    if (peers->count == peers->capacity) {
+        peers->capacity = peers->capacity == 0 ? 8 : peers->capacity * 2;
+        peers->items = viv_realloc(peers->items, peers->capacity * sizeof *peers->items);
+    }
+    peers->items[peers->count++] =
+        (struct viv_leader_peer){.stage = VIV_PEER_STRANGER, .link = link, .index = -1, .heard_at_ms = now_ms};
+    return true;
+}
+
+struct viv_leader_peer *viv_peers_find(struct viv_peers *peers, uint32_t link)
+{
+    for (size_t i = 0; i < peers->count; i++) {
+        if (peers->items[i].link == link) {
+            return &peers->items[i];
+        }
+    }
+    return NULL;
+}
+
+void viv_peers_forget(struct viv_peers *peers, struct viv_leader_peer *peer)
+{
+    size_t index = (size_t)(peer - peers->items);
+    VIV_ASSERT(index < peers->count);
+    memmove(peer, peer + 1, (peers->count - index - 1) * sizeof *peer);
+    peers->count--;
+}
+
+void viv_peers_advance(struct viv_leader_peer *peer, enum viv_peer_stage stage)
+{
+    VIV_ASSERT(moves[peer->stage] & (1 << stage));
+    peer->stage = stage;
+}
+
+uint64_t viv_peers_at(const struct viv_peers *peers, enum viv_peer_stage stage)
+{
+    uint64_t set = 0;
+    for (size_t i = 0; i < peers->count; i++) {
+        const struct viv_leader_peer *peer = &peers->items[i];
+        set |= peer->voter && peer->stage >= stage ? UINT64_C(1) << peer->index : 0;
+    }
+    return set;
+}
+
+uint64_t viv_peers_counted(const struct viv_peers *peers)
+{
+    uint64_t set = 0;
+    for (size_t i = 0; i < peers->count; i++) {
+        set |= peers->items[i].counted ? UINT64_C(1) << peers->items[i].index : 0;
+    }
+    return set;
+}

@@ -1,0 +1,58 @@
+#ifndef VIV_ZAB_PEERS_H
+#define VIV_ZAB_PEERS_H
+
+#include "zab/quorum.h"
+
+/* A leader's table of its learners: who they are, how far each of them got, what it was sent and told and what it
+ * acknowledged. Does not know what the leader does about it. */
+
+/* Where one learner is; it only ever goes forward (the table is in peers.c). */
+enum viv_peer_stage {
+    VIV_PEER_STRANGER,   /* nothing heard yet */
+    VIV_PEER_INTRODUCED, /* LEADERINFO is due as soon as there is an epoch */
+    VIV_PEER_ASKED,      /* LEADERINFO sent */
+    VIV_PEER_PROMISED,   /* ACKEPOCH came; synchronisation is due as soon as the epoch is adopted */
+    VIV_PEER_READING,    /* the log is read for it */
+    VIV_PEER_SNAPPING,   /* the tree is streamed to it */
+    VIV_PEER_FOLLOWS,    /* NEWLEADER sent; proposals are sent as they come */
+    VIV_PEER_SYNCED,     /* acknowledged NEWLEADER */
+    VIV_PEER_SERVES,     /* UPTODATE sent */
+    VIV_PEER_STAGE_COUNT,
+};
+
+struct viv_leader_peer {
+    enum viv_peer_stage stage;
+    uint32_t link;
+    viv_sid sid; /* 0: stranger */
+    int index;   /* among the members */
+    bool voter;
+    bool native;           /* one of our own servers: cumulative ACK and COMMIT */
+    bool counted;          /* its ACKEPOCH counts */
+    uint64_t claimed_zxid; /* its newest entry when it came */
+    uint64_t sent_zxid;    /* newest entry it has or was sent */
+    uint64_t told_zxid;    /* newest commit it was told of */
+    uint64_t acked_zxid;   /* newest entry it acknowledged */
+    uint64_t read_to_zxid; /* READING: end of what was asked for */
+    bool read_opened;      /* READING: DIFF was sent */
+    uint64_t heard_at_ms;
+    uint64_t stuck_since_ms; /* when it last got on while it owes acknowledgements; 0: owes none */
+};
+
+struct viv_peers {
+    struct viv_leader_peer *items;
+    size_t count, capacity;
+};
+
+void viv_peers_fini(struct viv_peers *peers);
+/* A connection that nothing was heard on. False: there are too many. */
+bool viv_peers_add(struct viv_peers *peers, uint32_t link, uint64_t now_ms);
+/* NULL when there is none on that link. Pointers are good until one is added or forgotten. */
+struct viv_leader_peer *viv_peers_find(struct viv_peers *peers, uint32_t link);
+void viv_peers_forget(struct viv_peers *peers, struct viv_leader_peer *peer);
+void viv_peers_advance(struct viv_leader_peer *peer, enum viv_peer_stage stage);
+/* The voters that got as far as `stage`, or further. */
+uint64_t viv_peers_at(const struct viv_peers *peers, enum viv_peer_stage stage);
+/* Those whose ACKEPOCH counts. */
+uint64_t viv_peers_counted(const struct viv_peers *peers);
+
+#endif /* VIV_ZAB_PEERS_H */
