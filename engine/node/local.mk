@@ -1,3 +1,4 @@
+EXTRA_DIST += %reldir%/README.md
 libcore_a_SOURCES += \
 	%reldir%/action.c %reldir%/action.h \
 	%reldir%/checkpoint.c %reldir%/checkpoint.h \

@@ -7,3 +7,9 @@ check_PROGRAMS += c_client
 c_client_SOURCES = %reldir%/c_client.c
 c_client_LDADD = -lzookeeper_mt -lpthread
 endif
+
+# The long form: mixed ensembles with Apache ZooKeeper too.
+dist_check_SCRIPTS += %reldir%/mixed.py
+interop: all
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/mixed.py
+.PHONY: interop

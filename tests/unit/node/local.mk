@@ -21,3 +21,8 @@ test_node_SOURCES = \
 	tests/support/node_recipe.c tests/support/node_recipe.h \
 	tests/support/hex.c tests/support/hex.h
 test_node_LDADD = $(viv_test_libs)
+
+# The long form: SEEDS=FIRST-LAST runs of three servers against whatever the seed throws at them.
+SEEDS = 1-10000
+chaos: test_node
+	VIV_CHAOS_SEEDS=$(SEEDS) ./test_node --filter 'node_chaos/*'

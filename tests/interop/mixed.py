@@ -1,0 +1,114 @@
+"""Our servers and Apache ZooKeeper 3.8 in one ensemble: each kind leads and follows, is killed and comes back, and ours
+starts again with an empty directory; writes through every server are read at every other. TAP on standard output.
+"""
+
+import os
+import shutil
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from ensemble import Ensemble, Tap, default_configuration, zookeeper_class_path  # noqa: E402
+
+from kazoo.client import KazooClient  # noqa: E402
+
+WRITES = 60
+
+
+class MixedEnsemble(Ensemble):
+    """kinds: one of 'vivarium' and 'zookeeper' for each server."""
+
+    def __init__(self, kinds):
+        self.kinds = kinds
+        super().__init__("vivarium", len(kinds), default_configuration(), {"tickTime": 1000})
+
+    def command(self, index):
+        self.kind = self.kinds[index]
+        return super().command(index)
+
+    def client(self, index):
+        client = KazooClient(hosts="127.0.0.1:%d" % self.client_ports[index], timeout=10)
+        client.start(timeout=30)
+        return client
+
+    def children(self, index):
+        client = self.client(index)
+        client.sync("/")
+        names = sorted(client.get_children("/"))
+        client.stop()
+        client.close()
+        return names
+
+
+def everybody_writes(ensemble):
+    """Every server takes writes, and every server shows all of them."""
+    clients = [ensemble.client(index) for index in range(ensemble.servers)]
+    clients[0].create("/counter", b"0")
+    for index, client in enumerate(clients):
+        client.create("/mine-%d-" % index, b"", ephemeral=True, sequence=True)
+    for number in range(WRITES):
+        clients[number % len(clients)].set("/counter", b"%d" % number)
+    shown = []
+    for client in clients:
+        client.sync("/")
+        shown.append((client.get("/counter")[0], sorted(client.get_children("/"))))
+    for client in clients:
+        client.stop()
+        client.close()
+    return shown
+
+
+def survives_kill(ensemble, tap, victim):
+    kind = ensemble.kinds[victim]
+    others = [i for i in range(ensemble.servers) if i != victim]
+    was = ensemble.mode(victim)
+    ensemble.kill(victim)
+    ensemble.wait_serving(others)
+    client = ensemble.client(others[0])
+    for number in range(WRITES):
+        client.create("/after-%d-%d" % (victim, number), b"x" * 100)
+    client.stop()
+    client.close()
+    ensemble.start(victim)
+    ensemble.wait_serving()
+    names = [ensemble.children(i) for i in range(ensemble.servers)]
+    tap.ok(all(n == names[0] for n in names), "a %s of kind %s is killed and catches up" % (was, kind), ensemble.logs())
+
+
+def survives_loss_of_disk(ensemble, tap, victim):
+    ensemble.kill(victim)
+    shutil.rmtree(ensemble.data_dir(victim))
+    ensemble.start(victim)
+    ensemble.wait_serving()
+    leader = ensemble.leader()
+    tap.ok(ensemble.children(victim) == ensemble.children(leader),
+           "one of ours starts empty under a leader of kind %s" % ensemble.kinds[leader], ensemble.logs())
+
+
+def play(tap, kinds):
+    with MixedEnsemble(kinds) as ensemble:
+        try:
+            shown = everybody_writes(ensemble)
+            tap.ok(all(s == shown[0] for s in shown) and shown[0][0] == b"%d" % (WRITES - 1),
+                   "%s: every server takes writes and shows them all" % " ".join(kinds), shown)
+            for victim in range(ensemble.servers):
+                survives_kill(ensemble, tap, victim)
+            for victim in range(ensemble.servers):
+                if kinds[victim] == "vivarium":
+                    survives_loss_of_disk(ensemble, tap, victim)
+        except RuntimeError as error:
+            tap.ok(False, "%s: all serve" % " ".join(kinds), error)
+        tap.ok(not ensemble.died(), "%s: nobody ended by itself" % " ".join(kinds), ensemble.logs())
+
+
+def main():
+    tap = Tap()
+    if zookeeper_class_path() is None:
+        tap.skip("mixed ensembles", "Debian's zookeeper is not installed")
+    else:
+        play(tap, ["vivarium", "zookeeper", "zookeeper"])
+        play(tap, ["zookeeper", "vivarium", "vivarium"])
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
