@@ -5,11 +5,13 @@ by pid and removes everything. Ports are free ones that the kernel named.
 """
 
 import atexit
+import ctypes
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -17,6 +19,19 @@ BUILD = os.environ.get("VIV_BUILD_DIR", ".")
 JARS = ("zookeeper", "zookeeper-jute", "slf4j-api", "slf4j-nop", "netty-all", "netty-buffer", "netty-codec",
         "netty-common", "netty-handler", "netty-resolver", "netty-transport", "netty-transport-native-unix-common",
         "netty-transport-native-epoll", "snappy-java", "metrics-core", "commons-cli", "jline2", "log4j-1.2")
+
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+
+
+def die_with_parent():
+    """In the child: a test that is killed leaves no server behind."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+# A test that is told to stop cleans up as at its end.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def zookeeper_class_path():
@@ -122,7 +137,8 @@ class Ensemble:
         assert self.processes[index] is None
         with open(self.log_file(index), "ab") as log:
             self.processes[index] = subprocess.Popen(self.command(index), stdout=log, stderr=log,
-                                                     stdin=subprocess.DEVNULL, start_new_session=True)
+                                                     stdin=subprocess.DEVNULL, start_new_session=True,
+                                                     preexec_fn=die_with_parent)
 
     def start_all(self):
         for index in range(self.servers):
