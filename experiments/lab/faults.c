@@ -150,8 +150,10 @@ static void analyse(struct fault *fault, const struct viv_load_result *result)
     record_trace(trial, fault->step, &trace, fault->fault_ns);
     double ramp_ms = viv_recovery_ramp_ms(result, fault->fault_ns, fault->ack_ns, fault->step->steady_ns);
     if (fault->step->target == VIV_PLACE_LEADER) {
-        viv_recovery_failover(&trace, fault->fault_ns, fault->ack_ns, (viv_sid)fault->target + 1, trial->cell->servers,
-                              &recovery);
+        bool cut = viv_recovery_failover(&trace, fault->fault_ns, fault->ack_ns, (viv_sid)fault->target + 1,
+                                         trial->cell->servers, &recovery);
+        /* A leader that is back before the others have agreed, or that is alone, leaves no failover to be cut. */
+        recovery.whole_only = !cut && fault->step->kind == VIV_STEP_RESTART;
     } else {
         viv_recovery_follower_loss(fault->fault_ns, fault->ack_ns, &recovery);
     }
