@@ -1,332 +1,42 @@
 #include "server/client_port.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/endian.h"
-#include "base/limits.h"
 #include "base/log.h"
-#include "server/address.h"
-#include "server/address_counts.h"
-#include "server/four_letter.h"
-#include "server/outbox.h"
-#include "server/server_internal.h"
+#include "server/caller.h"
 
-enum {
-    READ_BYTES = 64 << 10,
-    HEAD_BYTES = 4,
-    SLOT_BITS = 20,
-    SLOT_COUNT_MAX = 1 << SLOT_BITS,
-    /* Replies have no size limit of their own in the protocol; one that no client takes must not fill the memory. */
-    OUTPUT_BYTES_MAX = 256 << 20,
-    /* How long a connection that is to be closed may take to accept its last replies. */
-    ENDING_MS_MAX = 5000,
-};
+enum { REFUSAL_TOLD_MS = 5000 };
 
-struct client {
-    uv_tcp_t handle;
-    struct viv_client_port *port;
-    viv_conn id;
-    struct viv_outbox outbox;
-    struct viv_buffer input; /* read, but not given to the node: part of a frame, or frames held by a pause */
-    struct viv_address address;
-    uint64_t received, sent;
-    uint64_t read_turn;  /* the turn in which it was read last */
-    bool is_greeted;     /* its first four bytes were seen */
-    bool is_paused;      /* by the node */
-    bool is_output_full; /* by its own unread replies */
-    bool is_reading;
-    bool is_ending; /* closes when everything is sent */
-    uint64_t ending_since_ms;
-    bool is_closing;
-    bool is_to_flush;
-};
-
-struct viv_client_port {
-    struct viv_server *server;
-    uv_tcp_t listener;
-    bool is_listening, is_stopping;
-    bool is_paused; /* all connections */
-    uint64_t rejected, looked_ms;
-    struct client **slots;
-    size_t slot_count;
-    struct viv_buffer free_slots; /* of uint32_t */
-    uint64_t serial;
-    size_t client_count;
-    struct viv_address_counts counts;
-    struct viv_buffer to_flush;  /* of struct client * */
-    struct viv_buffer to_resume; /* of viv_conn */
-    struct viv_buffer resuming;
-    uint8_t *shared; /* room for a held part of a frame and one read behind it */
-};
-
-static struct client *find_client(const struct viv_client_port *port, viv_conn conn)
+static struct viv_caller *find_client(const struct viv_client_port *port, viv_conn conn)
 {
-    size_t slot = conn & (SLOT_COUNT_MAX - 1);
-    struct client *client = slot < port->slot_count ? port->slots[slot] : NULL;
-    return client != NULL && client->id == conn && !client->is_closing ? client : NULL;
+    size_t slot = conn & (VIV_CALLER_SLOTS_MAX - 1);
+    struct viv_caller *caller = slot < port->slot_count ? port->slots[slot] : NULL;
+    return caller != NULL && caller->id == conn && !caller->is_closing ? caller : NULL;
 }
 
-/* ---- ends ---- */
-
-static void on_closed(uv_handle_t *handle)
+void viv_caller_closed(uv_handle_t *handle)
 {
-    struct client *client = handle->data;
-    struct viv_client_port *port = client->port;
-    uint32_t slot = (uint32_t)(client->id & (SLOT_COUNT_MAX - 1));
+    struct viv_caller *caller = handle->data;
+    struct viv_client_port *port = caller->port;
+    uint32_t slot = (uint32_t)(caller->id & (VIV_CALLER_SLOTS_MAX - 1));
     port->slots[slot] = NULL;
     viv_buffer_append(&port->free_slots, &slot, sizeof slot);
     port->client_count--;
-    viv_address_counts_remove(&port->counts, client->address.bytes);
-    viv_outbox_fini(&client->outbox);
-    viv_buffer_fini(&client->input);
-    struct viv_event event = {.kind = VIV_EVENT_CLIENT_CLOSED, .conn = client->id};
-    free(client);
+    viv_address_counts_remove(&port->counts, caller->address.bytes);
+    viv_outbox_fini(&caller->outbox);
+    viv_buffer_fini(&caller->input);
+    struct viv_event event = {.kind = VIV_EVENT_CLIENT_CLOSED, .conn = caller->id};
+    free(caller);
     viv_server_step(port->server, &event);
-}
-
-static void close_client(struct client *client)
-{
-    if (!client->is_closing) {
-        client->is_closing = true;
-        uv_close((uv_handle_t *)&client->handle, on_closed);
-    }
-}
-
-static void begin_ending(struct client *client)
-{
-    if (!client->is_ending) {
-        client->is_ending = true;
-        client->ending_since_ms = viv_server_now_ms(client->port->server);
-    }
-}
-
-void viv_client_port_tick(struct viv_client_port *port)
-{
-    uint64_t now_ms = viv_server_now_ms(port->server);
-    if (now_ms < port->looked_ms + ENDING_MS_MAX) {
-        return;
-    }
-    port->looked_ms = now_ms;
-    for (size_t slot = 0; slot < port->slot_count; slot++) {
-        struct client *client = port->slots[slot];
-        if (client != NULL && client->is_ending && now_ms >= client->ending_since_ms + ENDING_MS_MAX) {
-            close_client(client);
-        }
-    }
-}
-
-static void update_reading(struct client *client);
-
-static void on_written(void *ctx, int status)
-{
-    struct client *client = ctx;
-    if (client->is_closing) {
-        return;
-    }
-    size_t unsent = viv_outbox_unsent_bytes(&client->outbox);
-    if (status != 0 || (client->is_ending && unsent == 0)) {
-        close_client(client);
-        return;
-    }
-    client->is_output_full = unsent >= VIV_OUTPUT_PAUSE_BYTES;
-    update_reading(client);
-}
-
-static void flush_client(struct client *client)
-{
-    if (client->is_closing) {
-        return;
-    }
-    int status = viv_outbox_flush(&client->outbox);
-    size_t unsent = viv_outbox_unsent_bytes(&client->outbox);
-    if (unsent > OUTPUT_BYTES_MAX) {
-        viv_log(VIV_LOG_WARN, "client", "closed: it does not read its replies", "address=%s:%d unsent_bytes=%zu",
-                client->address.text, client->address.port, unsent);
-        status = UV_ENOBUFS;
-    }
-    if (status != 0 || (client->is_ending && unsent == 0)) {
-        close_client(client);
-        return;
-    }
-    client->is_output_full = unsent >= VIV_OUTPUT_PAUSE_BYTES;
-    update_reading(client);
-}
-
-/* ---- frames ---- */
-
-static void answer_word(struct client *client, enum viv_four_letter word)
-{
-    struct viv_buffer text = {0};
-    client->received++;
-    viv_four_letter_answer(client->port->server, word, client->id, &text);
-    begin_ending(client);
-    viv_outbox_add(&client->outbox, viv_buffer_bytes(&text));
-    flush_client(client);
-    viv_buffer_fini(&text);
-}
-
-/* A pause or a close counts at once, not only when the turn is performed: frames behind it must wait. */
-static void heed_new_actions(struct client *client, size_t from)
-{
-    const struct viv_actions *actions = &client->port->server->actions;
-    for (size_t i = from; i < actions->count; i++) {
-        const struct viv_action *action = &actions->items[i];
-        if (action->kind == VIV_ACTION_CLIENT_PAUSE && action->conn == client->id) {
-            client->is_paused = action->flag;
-        } else if (action->kind == VIV_ACTION_CLIENT_PAUSE && action->conn == 0) {
-            client->port->is_paused = action->flag;
-        } else if (action->kind == VIV_ACTION_CLIENT_CLOSE && action->conn == client->id) {
-            begin_ending(client);
-        }
-    }
-}
-
-static bool may_go_on(const struct client *client)
-{
-    return !client->is_closing && !client->is_ending && !client->is_paused && !client->port->is_paused;
-}
-
-static void give_frame(struct client *client, struct viv_bytes frame)
-{
-    struct viv_server *server = client->port->server;
-    size_t from = server->actions.count;
-    client->received++;
-    viv_server_step(server, &(struct viv_event){.kind = VIV_EVENT_CLIENT_FRAME, .conn = client->id, .bytes = frame});
-    heed_new_actions(client, from);
-}
-
-/* Takes whole frames off the front; returns the bytes used. */
-static size_t take_frames(struct client *client, struct viv_bytes in)
-{
-    size_t used = 0;
-    while (in.size - used >= HEAD_BYTES && (may_go_on(client) || (!client->is_greeted && !client->is_closing))) {
-        if (!client->is_greeted) {
-            client->is_greeted = true;
-            enum viv_four_letter word = viv_four_letter_find(in.data);
-            if (word != VIV_FOUR_LETTER_NONE) {
-                answer_word(client, word);
-                return in.size;
-            }
-        }
-        uint32_t size = viv_load_be32(in.data + used);
-        if (size == 0 || size > (uint64_t)client->port->server->config->frame_bytes_max) {
-            viv_log(VIV_LOG_WARN, "client", "closed: a frame of impossible length", "address=%s:%d length=%d",
-                    client->address.text, client->address.port, (int)size);
-            close_client(client);
-            return in.size;
-        }
-        if (in.size - used - HEAD_BYTES < size) {
-            break;
-        }
-        give_frame(client, viv_bytes_of(in.data + used + HEAD_BYTES, size));
-        used += HEAD_BYTES + size;
-    }
-    return used;
-}
-
-/* ---- reading ---- */
-
-/* A held part of a frame is put in front of the read, so that frames are whole in one place; only a frame that is
- * larger than a read is collected in memory of its own. */
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-    (void)suggested;
-    struct client *client = handle->data;
-    struct viv_client_port *port = client->port;
-    if (client->read_turn == port->server->turn) {
-        *buf = uv_buf_init(NULL, 0); /* one read a turn: the rest is still there in the next */
-        return;
-    }
-    if (client->input.size < READ_BYTES) {
-        if (client->input.size > 0) {
-            memcpy(port->shared, client->input.data, client->input.size);
-        }
-        *buf = uv_buf_init((char *)port->shared + client->input.size, READ_BYTES);
-    } else {
-        *buf = uv_buf_init((char *)viv_buffer_reserve(&client->input, READ_BYTES), READ_BYTES);
-    }
-}
-
-static void keep_rest(struct client *client, struct viv_bytes rest)
-{
-    struct viv_buffer *input = &client->input;
-    if (rest.size == 0 && input->capacity > READ_BYTES) {
-        viv_buffer_fini(input);
-        return;
-    }
-    viv_buffer_clear(input);
-    viv_buffer_append_bytes(input, rest);
-}
-
-static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
-{
-    struct client *client = stream->data;
-    struct viv_client_port *port = client->port;
-    if (got == 0 || got == UV_ENOBUFS || client->is_closing) {
-        return;
-    }
-    if (got < 0) {
-        close_client(client);
-        return;
-    }
-    client->read_turn = port->server->turn;
-    if (client->input.size < READ_BYTES) {
-        struct viv_bytes in = viv_bytes_of(port->shared, (size_t)(buf->base - (char *)port->shared) + (size_t)got);
-        size_t used = take_frames(client, in);
-        keep_rest(client, viv_bytes_of(in.data + used, in.size - used));
-    } else {
-        client->input.size += (size_t)got;
-        size_t used = take_frames(client, viv_buffer_bytes(&client->input));
-        viv_buffer_consume(&client->input, used);
-    }
-    update_reading(client);
-}
-
-static void update_reading(struct client *client)
-{
-    struct viv_client_port *port = client->port;
-    bool may_read = !client->is_closing && !client->is_ending && !client->is_paused && !client->is_output_full &&
-                    !(port->is_paused && client->is_greeted);
-    if (may_read == client->is_reading || client->is_closing) {
-        return;
-    }
-    client->is_reading = may_read;
-    if (!may_read) {
-        uv_read_stop((uv_stream_t *)&client->handle);
-        return;
-    }
-    if (client->input.size > 0) {
-        viv_buffer_append(&port->to_resume, &client->id, sizeof client->id);
-        viv_server_want_turn(port->server);
-    }
-    if (uv_read_start((uv_stream_t *)&client->handle, on_alloc, on_read) != 0) {
-        close_client(client);
-    }
-}
-
-void viv_client_port_resume(struct viv_client_port *port)
-{
-    VIV_ASSERT(port->resuming.size == 0);
-    struct viv_buffer list = port->to_resume;
-    port->to_resume = port->resuming;
-    const viv_conn *conns = (const viv_conn *)list.data;
-    for (size_t i = 0; i < list.size / sizeof *conns; i++) {
-        struct client *client = find_client(port, conns[i]);
-        if (client != NULL && client->is_reading) {
-            size_t used = take_frames(client, viv_buffer_bytes(&client->input));
-            viv_buffer_consume(&client->input, used);
-            update_reading(client);
-        }
-    }
-    viv_buffer_clear(&list);
-    port->resuming = list;
 }
 
 /* ---- accepting ---- */
 
-static void add_client(struct viv_client_port *port, struct client *client)
+static void add_client(struct viv_client_port *port, struct viv_caller *caller)
 {
     uint32_t slot;
     if (port->free_slots.size > 0) {
@@ -338,22 +48,34 @@ static void add_client(struct viv_client_port *port, struct client *client)
             port->slots = viv_realloc(port->slots, 2 * port->slot_count * sizeof *port->slots);
         }
     }
-    client->id = ++port->serial << SLOT_BITS | slot;
-    port->slots[slot] = client;
+    caller->id = ++port->serial << VIV_CALLER_SLOT_BITS | slot;
+    port->slots[slot] = caller;
     port->client_count++;
 }
 
-static const char *refuse_reason(struct viv_client_port *port, const struct client *client)
+static const char *refuse_reason(struct viv_client_port *port, const struct viv_caller *caller)
 {
     const struct viv_config *config = port->server->config;
-    size_t most = config->connections_max > 0 ? (size_t)config->connections_max : SLOT_COUNT_MAX;
+    size_t most = config->connections_max > 0 ? (size_t)config->connections_max : VIV_CALLER_SLOTS_MAX;
     if (port->client_count >= most) {
         return "maxCnxns";
     }
-    if (!viv_address_counts_add(&port->counts, client->address.bytes, (uint64_t)config->connections_per_address_max)) {
+    if (!viv_address_counts_add(&port->counts, caller->address.bytes, (uint64_t)config->connections_per_address_max)) {
         return "maxClientCnxns";
     }
     return NULL;
+}
+
+/* A client that tries again and again must not fill the log. */
+static void note_refusal(struct viv_client_port *port, const struct viv_caller *caller, const char *limit)
+{
+    uint64_t now_ms = viv_server_now_ms(port->server);
+    port->rejected++;
+    if (port->rejected == 1 || now_ms - port->refusal_told_ms >= REFUSAL_TOLD_MS) {
+        port->refusal_told_ms = now_ms;
+        viv_log(VIV_LOG_WARN, "client", "refused: too many connections", "address=%s limit=%s refused_so_far=%" PRIu64,
+                caller->address.text, limit, port->rejected);
+    }
 }
 
 static void on_refused_closed(uv_handle_t *handle)
@@ -361,26 +83,24 @@ static void on_refused_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-static void accept_client(struct viv_client_port *port, struct client *client)
+static void accept_client(struct viv_client_port *port, struct viv_caller *caller)
 {
     const char *limit = NULL;
-    if (uv_accept((uv_stream_t *)&port->listener, (uv_stream_t *)&client->handle) != 0 ||
-        viv_address_peer(&client->handle, &client->address) != 0 || (limit = refuse_reason(port, client)) != NULL) {
+    if (uv_accept((uv_stream_t *)&port->listener, (uv_stream_t *)&caller->handle) != 0 ||
+        viv_address_peer(&caller->handle, &caller->address) != 0 || (limit = refuse_reason(port, caller)) != NULL) {
         if (limit != NULL) {
-            port->rejected++;
-            viv_log(VIV_LOG_WARN, "client", "refused: too many connections", "address=%s limit=%s",
-                    client->address.text, limit);
+            note_refusal(port, caller, limit);
         }
-        uv_close((uv_handle_t *)&client->handle, on_refused_closed);
+        uv_close((uv_handle_t *)&caller->handle, on_refused_closed);
         return;
     }
-    (void)uv_tcp_nodelay(&client->handle, 1);
-    viv_outbox_init(&client->outbox, (uv_stream_t *)&client->handle, on_written, client);
-    add_client(port, client);
+    (void)uv_tcp_nodelay(&caller->handle, 1);
+    viv_outbox_init(&caller->outbox, (uv_stream_t *)&caller->handle, viv_caller_written, caller);
+    add_client(port, caller);
     viv_server_step(port->server, &(struct viv_event){.kind = VIV_EVENT_CLIENT_OPEN,
-                                                      .conn = client->id,
-                                                      .bytes = viv_bytes_text(client->address.text)});
-    update_reading(client);
+                                                      .conn = caller->id,
+                                                      .bytes = viv_bytes_text(caller->address.text)});
+    viv_caller_update_reading(caller);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -390,12 +110,12 @@ static void on_connection(uv_stream_t *listener, int status)
         viv_log(VIV_LOG_WARN, "client", "a connection could not be accepted", "error=\"%s\"", uv_strerror(status));
         return;
     }
-    struct client *client = viv_alloc_zeroed(1, sizeof *client);
-    VIV_ASSERT(uv_tcp_init(&port->server->loop, &client->handle) == 0);
-    client->handle.data = client;
-    client->port = port;
-    client->read_turn = UINT64_MAX;
-    accept_client(port, client);
+    struct viv_caller *caller = viv_alloc_zeroed(1, sizeof *caller);
+    VIV_ASSERT(uv_tcp_init(&port->server->loop, &caller->handle) == 0);
+    caller->handle.data = caller;
+    caller->port = port;
+    caller->read_turn = UINT64_MAX;
+    accept_client(port, caller);
 }
 
 /* ---- the port ---- */
@@ -405,7 +125,7 @@ struct viv_client_port *viv_client_port_new(struct viv_server *server)
     struct viv_client_port *port = viv_alloc_zeroed(1, sizeof *port);
     port->server = server;
     port->slots = viv_alloc(2 * sizeof *port->slots);
-    port->shared = viv_alloc(2 * READ_BYTES);
+    port->shared = viv_alloc(2 * VIV_CALLER_READ_BYTES);
     return port;
 }
 
@@ -463,69 +183,103 @@ void viv_client_port_stop(struct viv_client_port *port)
     }
     for (size_t slot = 0; slot < port->slot_count; slot++) {
         if (port->slots[slot] != NULL) {
-            close_client(port->slots[slot]);
+            viv_caller_close(port->slots[slot]);
         }
     }
 }
 
 /* ---- actions ---- */
 
-static void want_flush(struct client *client)
+static void want_flush(struct viv_caller *caller)
 {
-    if (!client->is_to_flush) {
-        client->is_to_flush = true;
-        viv_buffer_append(&client->port->to_flush, &client, sizeof client);
+    if (!caller->is_to_flush) {
+        caller->is_to_flush = true;
+        viv_buffer_append(&caller->port->to_flush, &caller, sizeof caller);
     }
 }
 
 void viv_client_port_send(struct viv_client_port *port, viv_conn conn, struct viv_bytes bytes)
 {
-    struct client *client = find_client(port, conn);
-    if (client == NULL) {
+    struct viv_caller *caller = find_client(port, conn);
+    if (caller == NULL) {
         return;
     }
-    for (size_t at = 0; at + HEAD_BYTES <= bytes.size; at += HEAD_BYTES + viv_load_be32(bytes.data + at)) {
-        client->sent++;
+    for (size_t at = 0; at + VIV_CALLER_HEAD_BYTES <= bytes.size;
+         at += VIV_CALLER_HEAD_BYTES + viv_load_be32(bytes.data + at)) {
+        caller->sent++;
     }
-    viv_outbox_add(&client->outbox, bytes);
-    want_flush(client);
+    viv_outbox_add(&caller->outbox, bytes);
+    want_flush(caller);
 }
 
 void viv_client_port_close(struct viv_client_port *port, viv_conn conn)
 {
-    struct client *client = find_client(port, conn);
-    if (client != NULL) {
-        begin_ending(client);
-        want_flush(client);
+    struct viv_caller *caller = find_client(port, conn);
+    if (caller != NULL) {
+        viv_caller_begin_ending(caller);
+        want_flush(caller);
     }
 }
 
 void viv_client_port_pause(struct viv_client_port *port, viv_conn conn, bool is_paused)
 {
     if (conn != 0) {
-        struct client *client = find_client(port, conn);
-        if (client != NULL) {
-            client->is_paused = is_paused;
-            update_reading(client);
+        struct viv_caller *caller = find_client(port, conn);
+        if (caller != NULL) {
+            caller->is_paused = is_paused;
+            viv_caller_update_reading(caller);
         }
         return;
     }
     port->is_paused = is_paused;
     for (size_t slot = 0; slot < port->slot_count; slot++) {
         if (port->slots[slot] != NULL) {
-            update_reading(port->slots[slot]);
+            viv_caller_update_reading(port->slots[slot]);
         }
     }
 }
 
 void viv_client_port_flush(struct viv_client_port *port)
 {
-    struct client **clients = (struct client **)port->to_flush.data;
-    for (size_t i = 0; i < port->to_flush.size / sizeof(struct client *); i++) {
+    struct viv_caller **clients = (struct viv_caller **)port->to_flush.data;
+    for (size_t i = 0; i < port->to_flush.size / sizeof(struct viv_caller *); i++) {
         clients[i]->is_to_flush = false;
-        flush_client(clients[i]);
+        viv_caller_flush(clients[i]);
     }
     viv_buffer_clear(&port->to_flush);
+}
+
+/* ---- turns ---- */
+
+void viv_client_port_resume(struct viv_client_port *port)
+{
+    VIV_ASSERT(port->resuming.size == 0);
+    struct viv_buffer list = port->to_resume;
+    port->to_resume = port->resuming;
+    const viv_conn *conns = (const viv_conn *)list.data;
+    for (size_t i = 0; i < list.size / sizeof *conns; i++) {
+        struct viv_caller *caller = find_client(port, conns[i]);
+        if (caller != NULL && caller->is_reading) {
+            viv_caller_take_held(caller);
+        }
+    }
+    viv_buffer_clear(&list);
+    port->resuming = list;
+}
+
+void viv_client_port_tick(struct viv_client_port *port)
+{
+    uint64_t now_ms = viv_server_now_ms(port->server);
+    if (now_ms < port->looked_ms + VIV_CALLER_ENDING_MS_MAX) {
+        return;
+    }
+    port->looked_ms = now_ms;
+    for (size_t slot = 0; slot < port->slot_count; slot++) {
+        struct viv_caller *caller = port->slots[slot];
+        if (caller != NULL && caller->is_ending && now_ms >= caller->ending_since_ms + VIV_CALLER_ENDING_MS_MAX) {
+            viv_caller_close(caller);
+        }
+    }
 }
 
 /* ---- for operators ---- */
@@ -533,11 +287,11 @@ void viv_client_port_flush(struct viv_client_port *port)
 void viv_client_port_visit(const struct viv_client_port *port, viv_client_info_fn *visit, void *ctx)
 {
     for (size_t slot = 0; slot < port->slot_count; slot++) {
-        const struct client *client = port->slots[slot];
-        if (client != NULL && !client->is_closing) {
-            struct viv_client_info info = {client->id,           client->address.text,
-                                           client->address.port, client->received,
-                                           client->sent,         viv_outbox_unsent_bytes(&client->outbox)};
+        const struct viv_caller *caller = port->slots[slot];
+        if (caller != NULL && !caller->is_closing) {
+            struct viv_client_info info = {caller->id,           caller->address.text,
+                                           caller->address.port, caller->received,
+                                           caller->sent,         viv_outbox_unsent_bytes(&caller->outbox)};
             visit(ctx, &info);
         }
     }

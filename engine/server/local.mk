@@ -2,6 +2,7 @@ libskin_a_SOURCES += \
 	%reldir%/address.c %reldir%/address.h \
 	%reldir%/address_counts.c %reldir%/address_counts.h \
 	%reldir%/background.c %reldir%/background.h \
+	%reldir%/caller.c %reldir%/caller.h \
 	%reldir%/client_port.c %reldir%/client_port.h \
 	%reldir%/completion.c %reldir%/completion.h \
 	%reldir%/config.c %reldir%/config.h %reldir%/config_internal.h %reldir%/config_keys.def \

@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from ensemble import BUILD, Tap, default_configuration, four_letter, free_ports  # noqa: E402
 
 from kazoo.client import KazooClient  # noqa: E402
+from kazoo.exceptions import KazooException  # noqa: E402
 
 PROGRAM = os.path.join(BUILD, "vivarium")
 
@@ -37,13 +38,13 @@ class Server:
         self.process = None
         self.port = None
 
-    def start(self):
+    def start(self, environment=None):
         ports = os.path.join(self.data, "ports")
         if os.path.exists(ports):
             os.unlink(ports)  # a killed server leaves it
         with open(self.errors, "ab") as errors, open(self.output, "wb") as output:
             self.process = subprocess.Popen([PROGRAM, self.config], stdout=output, stderr=errors,
-                                            stdin=subprocess.DEVNULL)
+                                            stdin=subprocess.DEVNULL, env=dict(os.environ, **(environment or {})))
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and self.process.poll() is None:
             if os.path.exists(ports):
@@ -191,6 +192,62 @@ def check_refusals(tap, folder):
                "vivarium %s ends with %d" % (" ".join(arguments), code))
 
 
+def write_until_it_ends(server):
+    """Creates nodes until the server is gone; returns how many were acknowledged."""
+    client = server.client()
+    acknowledged = 0
+    try:
+        while acknowledged < 5000:
+            client.create("/w%08d" % acknowledged, b"x" * 100)
+            acknowledged += 1
+    except KazooException:
+        pass
+    finally:
+        client.stop()
+        client.close()
+    return acknowledged
+
+
+def check_failing_disk(tap, folder):
+    """The disk refuses every call from some call on: the process ends at once, and what it had acknowledged is there."""
+    shim = os.path.join(BUILD, "syscall_shim.so")
+    if not os.path.exists(shim):
+        tap.skip("a failing disk ends the process", "make check builds syscall_shim.so")
+        return
+    home = os.path.join(folder, "failing")
+    os.makedirs(home)
+    server = Server(home, volatile("tickTime=1000\n"))
+    server.start({"LD_PRELOAD": shim, "VIV_SHIM_AT": "400", "VIV_SHIM_DO": "dead",
+                  "ASAN_OPTIONS": "verify_asan_link_order=0"})
+    acknowledged = write_until_it_ends(server)
+    code = server.process.wait(15)
+    lines = [line for line in server.log().splitlines() if "the storage failed" in line]
+    tap.ok(code == 3 and len(lines) == 1 and "phase=" in lines[0] and "path=" + server.data in lines[0],
+           "a disk that fails ends the process with exit code 3 and one line", "%s\n%s" % (code, server.log()))
+    server.start()
+    client = server.client()
+    tap.ok(0 < acknowledged <= len([n for n in client.get_children("/") if n.startswith("w")]),
+           "and nothing that was acknowledged is lost")
+    client.stop()
+    client.close()
+    server.stop(signal.SIGKILL)
+    check_damaged_log(tap, server)
+
+
+def check_damaged_log(tap, server):
+    folder = os.path.join(server.data, "vivarium")
+    log = os.path.join(folder, sorted(name for name in os.listdir(folder) if name.startswith("log-"))[0])
+    with open(log, "r+b") as f:
+        f.seek(3 * 4096 + 100)
+        byte = f.read(1)
+        f.seek(-1, os.SEEK_CUR)
+        f.write(bytes([byte[0] ^ 1]))
+    done = subprocess.run([PROGRAM, server.config], capture_output=True, text=True, timeout=20)
+    tap.ok(done.returncode == 3 and "file=" + log in done.stderr and "offset=" in done.stderr and
+           "zxid=" in done.stderr and "do=" in done.stderr,
+           "a log that is damaged in its middle is refused: file, offset, zxid and what to do", done.stderr)
+
+
 def check_ensemble(tap, folder):
     ports = free_ports(6)
     lines = "initLimit=10\nsyncLimit=5\ntickTime=500\n" + "".join(
@@ -258,6 +315,8 @@ def main():
         check_client(tap, server)
         check_life(tap, server)
         check_refusals(tap, folder)
+        if default_configuration() != "memory":
+            check_failing_disk(tap, folder)
         check_ensemble(tap, folder)
     finally:
         if server.process is not None and server.process.poll() is None:

@@ -1,0 +1,222 @@
+#include "server/caller.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/endian.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "server/four_letter.h"
+
+/* ---- ends ---- */
+
+void viv_caller_close(struct viv_caller *caller)
+{
+    if (!caller->is_closing) {
+        caller->is_closing = true;
+        uv_close((uv_handle_t *)&caller->handle, viv_caller_closed);
+    }
+}
+
+void viv_caller_begin_ending(struct viv_caller *caller)
+{
+    if (!caller->is_ending) {
+        caller->is_ending = true;
+        caller->ending_since_ms = viv_server_now_ms(caller->port->server);
+    }
+}
+
+void viv_caller_written(void *ctx, int status)
+{
+    struct viv_caller *caller = ctx;
+    if (caller->is_closing) {
+        return;
+    }
+    size_t unsent = viv_outbox_unsent_bytes(&caller->outbox);
+    if (status != 0 || (caller->is_ending && unsent == 0)) {
+        viv_caller_close(caller);
+        return;
+    }
+    caller->is_output_full = unsent >= VIV_OUTPUT_PAUSE_BYTES;
+    viv_caller_update_reading(caller);
+}
+
+void viv_caller_flush(struct viv_caller *caller)
+{
+    if (caller->is_closing) {
+        return;
+    }
+    int status = viv_outbox_flush(&caller->outbox);
+    size_t unsent = viv_outbox_unsent_bytes(&caller->outbox);
+    if (unsent > VIV_CALLER_OUTPUT_BYTES_MAX) {
+        viv_log(VIV_LOG_WARN, "client", "closed: it does not read its replies", "address=%s:%d unsent_bytes=%zu",
+                caller->address.text, caller->address.port, unsent);
+        status = UV_ENOBUFS;
+    }
+    if (status != 0 || (caller->is_ending && unsent == 0)) {
+        viv_caller_close(caller);
+        return;
+    }
+    caller->is_output_full = unsent >= VIV_OUTPUT_PAUSE_BYTES;
+    viv_caller_update_reading(caller);
+}
+
+/* ---- frames ---- */
+
+static void answer_word(struct viv_caller *caller, enum viv_four_letter word)
+{
+    struct viv_buffer text = {0};
+    caller->received++;
+    viv_four_letter_answer(caller->port->server, word, caller->id, &text);
+    viv_caller_begin_ending(caller);
+    viv_outbox_add(&caller->outbox, viv_buffer_bytes(&text));
+    viv_caller_flush(caller);
+    viv_buffer_fini(&text);
+}
+
+/* A pause or a close counts at once, not only when the turn is performed: frames behind it must wait. */
+static void heed_new_actions(struct viv_caller *caller, size_t from)
+{
+    const struct viv_actions *actions = &caller->port->server->actions;
+    for (size_t i = from; i < actions->count; i++) {
+        const struct viv_action *action = &actions->items[i];
+        if (action->kind == VIV_ACTION_CLIENT_PAUSE && action->conn == caller->id) {
+            caller->is_paused = action->flag;
+        } else if (action->kind == VIV_ACTION_CLIENT_PAUSE && action->conn == 0) {
+            caller->port->is_paused = action->flag;
+        } else if (action->kind == VIV_ACTION_CLIENT_CLOSE && action->conn == caller->id) {
+            viv_caller_begin_ending(caller);
+        }
+    }
+}
+
+static bool may_go_on(const struct viv_caller *caller)
+{
+    return !caller->is_closing && !caller->is_ending && !caller->is_paused && !caller->port->is_paused;
+}
+
+static void give_frame(struct viv_caller *caller, struct viv_bytes frame)
+{
+    struct viv_server *server = caller->port->server;
+    size_t from = server->actions.count;
+    caller->received++;
+    viv_server_step(server, &(struct viv_event){.kind = VIV_EVENT_CLIENT_FRAME, .conn = caller->id, .bytes = frame});
+    heed_new_actions(caller, from);
+}
+
+/* Takes whole frames off the front; returns the bytes used. */
+static size_t take_frames(struct viv_caller *caller, struct viv_bytes in)
+{
+    size_t used = 0;
+    while (in.size - used >= VIV_CALLER_HEAD_BYTES &&
+           (may_go_on(caller) || (!caller->is_greeted && !caller->is_closing))) {
+        if (!caller->is_greeted) {
+            caller->is_greeted = true;
+            enum viv_four_letter word = viv_four_letter_find(in.data);
+            if (word != VIV_FOUR_LETTER_NONE) {
+                answer_word(caller, word);
+                return in.size;
+            }
+        }
+        uint32_t size = viv_load_be32(in.data + used);
+        if (size == 0 || size > (uint64_t)caller->port->server->config->frame_bytes_max) {
+            viv_log(VIV_LOG_WARN, "client", "closed: a frame of impossible length", "address=%s:%d length=%d",
+                    caller->address.text, caller->address.port, (int)size);
+            viv_caller_close(caller);
+            return in.size;
+        }
+        if (in.size - used - VIV_CALLER_HEAD_BYTES < size) {
+            break;
+        }
+        give_frame(caller, viv_bytes_of(in.data + used + VIV_CALLER_HEAD_BYTES, size));
+        used += VIV_CALLER_HEAD_BYTES + size;
+    }
+    return used;
+}
+
+/* ---- reading ---- */
+
+/* A held part of a frame is put in front of the read, so that frames are whole in one place; only a frame that is
+ * larger than a read is collected in memory of its own. */
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    (void)suggested;
+    struct viv_caller *caller = handle->data;
+    struct viv_client_port *port = caller->port;
+    if (caller->read_turn == port->server->turn) {
+        *buf = uv_buf_init(NULL, 0); /* one read a turn: the rest is still there in the next */
+        return;
+    }
+    if (caller->input.size < VIV_CALLER_READ_BYTES) {
+        if (caller->input.size > 0) {
+            memcpy(port->shared, caller->input.data, caller->input.size);
+        }
+        *buf = uv_buf_init((char *)port->shared + caller->input.size, VIV_CALLER_READ_BYTES);
+    } else {
+        *buf = uv_buf_init((char *)viv_buffer_reserve(&caller->input, VIV_CALLER_READ_BYTES), VIV_CALLER_READ_BYTES);
+    }
+}
+
+static void keep_rest(struct viv_caller *caller, struct viv_bytes rest)
+{
+    struct viv_buffer *input = &caller->input;
+    if (rest.size == 0 && input->capacity > VIV_CALLER_READ_BYTES) {
+        viv_buffer_fini(input);
+        return;
+    }
+    viv_buffer_clear(input);
+    viv_buffer_append_bytes(input, rest);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
+{
+    struct viv_caller *caller = stream->data;
+    struct viv_client_port *port = caller->port;
+    if (got == 0 || got == UV_ENOBUFS || caller->is_closing) {
+        return;
+    }
+    if (got < 0) {
+        viv_caller_close(caller);
+        return;
+    }
+    caller->read_turn = port->server->turn;
+    if (caller->input.size < VIV_CALLER_READ_BYTES) {
+        struct viv_bytes in = viv_bytes_of(port->shared, (size_t)(buf->base - (char *)port->shared) + (size_t)got);
+        size_t used = take_frames(caller, in);
+        keep_rest(caller, viv_bytes_of(in.data + used, in.size - used));
+    } else {
+        caller->input.size += (size_t)got;
+        size_t used = take_frames(caller, viv_buffer_bytes(&caller->input));
+        viv_buffer_consume(&caller->input, used);
+    }
+    viv_caller_update_reading(caller);
+}
+
+void viv_caller_update_reading(struct viv_caller *caller)
+{
+    struct viv_client_port *port = caller->port;
+    bool may_read = !caller->is_closing && !caller->is_ending && !caller->is_paused && !caller->is_output_full &&
+                    !(port->is_paused && caller->is_greeted);
+    if (may_read == caller->is_reading || caller->is_closing) {
+        return;
+    }
+    caller->is_reading = may_read;
+    if (!may_read) {
+        uv_read_stop((uv_stream_t *)&caller->handle);
+        return;
+    }
+    if (caller->input.size > 0) {
+        viv_buffer_append(&port->to_resume, &caller->id, sizeof caller->id);
+        viv_server_want_turn(port->server);
+    }
+    if (uv_read_start((uv_stream_t *)&caller->handle, on_alloc, on_read) != 0) {
+        viv_caller_close(caller);
+    }
+}
+
+void viv_caller_take_held(struct viv_caller *caller)
+{
+    size_t used = take_frames(caller, viv_buffer_bytes(&caller->input));
+    viv_buffer_consume(&caller->input, used);
+    viv_caller_update_reading(caller);
+}
