@@ -88,8 +88,4 @@ void viv_client_set_data(struct viv_client *client, uint64_t token, struct viv_b
 void viv_client_get_data(struct viv_client *client, uint64_t token, struct viv_bytes path);
 void viv_client_exists(struct viv_client *client, uint64_t token, struct viv_bytes path);
 void viv_client_sync(struct viv_client *client, uint64_t token, struct viv_bytes path);
-/* Any request whose record (without the header) is at hand, so that a caller can send what this header does not name.
- */
-void viv_client_request(struct viv_client *client, uint64_t token, enum viv_op op, struct viv_bytes record);
-
 #endif /* VIV_CLIENT_CLIENT_H */

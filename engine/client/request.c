@@ -131,13 +131,6 @@ void viv_client_sync(struct viv_client *client, uint64_t token, struct viv_bytes
     end(client, start);
 }
 
-void viv_client_request(struct viv_client *client, uint64_t token, enum viv_op op, struct viv_bytes record)
-{
-    size_t start = begin(client, token, op);
-    viv_buffer_append_bytes(&client->out, record);
-    end(client, start);
-}
-
 enum viv_client_state viv_client_state(const struct viv_client *client)
 {
     return client->state;

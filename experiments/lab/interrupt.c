@@ -32,32 +32,21 @@ void viv_interrupt_close(struct viv_interrupt *interrupt)
     interrupt->fd = -1;
 }
 
-viv_status viv_interrupt_wait_fd(struct viv_interrupt *interrupt, int fd, uint64_t until_ns, bool *readable)
+viv_status viv_interrupt_wait(struct viv_interrupt *interrupt, uint64_t until_ns)
 {
     VIV_ASSERT(interrupt->fd >= 0);
-    *readable = false;
     if (interrupt->signal != 0) {
         return VIV_ERR_INTERRUPTED;
     }
     uint64_t now_ns = viv_client_now_ns();
     uint64_t wait_ns = until_ns > now_ns ? until_ns - now_ns : 0;
     struct timespec wait = {.tv_sec = (time_t)(wait_ns / NS_PER_S), .tv_nsec = (long)(wait_ns % NS_PER_S)};
-    struct pollfd polled[] = {{.fd = interrupt->fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
-    if (ppoll(polled, 2, &wait, NULL) <= 0) {
+    struct pollfd polled = {.fd = interrupt->fd, .events = POLLIN};
+    if (ppoll(&polled, 1, &wait, NULL) <= 0) {
         return VIV_OK;
     }
-    if (polled[0].revents != 0) {
-        struct signalfd_siginfo info;
-        interrupt->signal = read(interrupt->fd, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : SIGTERM;
-        viv_log(VIV_LOG_WARN, "lab", "interrupted, cleaning up", "signal=%d", interrupt->signal);
-        return VIV_ERR_INTERRUPTED;
-    }
-    *readable = polled[1].revents != 0;
-    return VIV_OK;
-}
-
-viv_status viv_interrupt_wait(struct viv_interrupt *interrupt, uint64_t until_ns)
-{
-    bool readable;
-    return viv_interrupt_wait_fd(interrupt, -1, until_ns, &readable);
+    struct signalfd_siginfo info;
+    interrupt->signal = read(interrupt->fd, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : SIGTERM;
+    viv_log(VIV_LOG_WARN, "lab", "interrupted, cleaning up", "signal=%d", interrupt->signal);
+    return VIV_ERR_INTERRUPTED;
 }

@@ -1,7 +1,6 @@
 #ifndef VIV_EXPERIMENTS_LAB_INTERRUPT_H
 #define VIV_EXPERIMENTS_LAB_INTERRUPT_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -19,8 +18,5 @@ viv_status viv_interrupt_open(struct viv_interrupt *interrupt) VIV_MUST_USE;
 void viv_interrupt_close(struct viv_interrupt *interrupt);
 /* Returns at `until_ns` (CLOCK_MONOTONIC) with VIV_OK, or at once with VIV_ERR_INTERRUPTED, then and ever after. */
 viv_status viv_interrupt_wait(struct viv_interrupt *interrupt, uint64_t until_ns) VIV_MUST_USE;
-/* The same for a descriptor: returns as soon as it is readable. */
-viv_status viv_interrupt_wait_fd(struct viv_interrupt *interrupt, int fd, uint64_t until_ns,
-                                 bool *readable) VIV_MUST_USE;
 
 #endif /* VIV_EXPERIMENTS_LAB_INTERRUPT_H */

@@ -107,7 +107,6 @@ void load_count(struct viv_load *load, const struct load_request *request, const
     }
     if (ok) {
         count_tenth(result, now_ns);
-        atomic_store_explicit(&load->acked, result->ok, memory_order_relaxed);
     }
 }
 
@@ -302,11 +301,6 @@ uint64_t viv_load_ended_ns(const struct viv_load *load)
 bool viv_load_is_done(const struct viv_load *load)
 {
     return atomic_load(&load->done);
-}
-
-uint64_t viv_load_acked(const struct viv_load *load)
-{
-    return atomic_load_explicit(&load->acked, memory_order_relaxed);
 }
 
 void viv_load_mark(struct viv_load *load, uint64_t at_ns)

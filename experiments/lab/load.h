@@ -72,7 +72,6 @@ uint64_t viv_load_started_ns(const struct viv_load *load);
 uint64_t viv_load_ended_ns(const struct viv_load *load);
 /* True when the thread has nothing more to do. */
 bool viv_load_is_done(const struct viv_load *load);
-uint64_t viv_load_acked(const struct viv_load *load);
 /* From now on the first acknowledged write that was sent at or after `at_ns` is looked for. */
 void viv_load_mark(struct viv_load *load, uint64_t at_ns);
 /* When the acknowledgement of that write came; 0: not yet. */

@@ -50,7 +50,6 @@ struct viv_load {
     struct viv_load_result result;
 
     _Atomic uint64_t started_ns, ended_ns;
-    _Atomic uint64_t acked;
     _Atomic uint64_t mark_ns;
     _Atomic uint64_t first_ack_ns;
     _Atomic bool stop;

@@ -57,8 +57,6 @@ void viv_trace_read(struct viv_trace *trace, const char *path)
             struct viv_trace_event event = {0};
             if (size > 0 && parse_line(rest, size, &event)) {
                 viv_trace_add(trace, &event);
-            } else {
-                trace->bad_lines += size > 0;
             }
             rest += size + (end != NULL);
             left -= size + (end != NULL);

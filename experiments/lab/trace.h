@@ -19,10 +19,10 @@ struct viv_trace_event {
 struct viv_trace {
     struct viv_trace_event *events; /* by time */
     size_t event_count, event_capacity;
-    size_t bad_lines; /* a server that was killed may leave half a line behind */
 };
 
-/* Adds the events of one file; one that is not there adds none. Call viv_trace_sort after the last. */
+/* Adds the events of one file; one that is not there adds none, and neither does the half line that a killed server
+ * leaves behind. Call viv_trace_sort after the last. */
 void viv_trace_read(struct viv_trace *trace, const char *path);
 void viv_trace_add(struct viv_trace *trace, const struct viv_trace_event *event);
 void viv_trace_sort(struct viv_trace *trace);

@@ -1,6 +1,5 @@
 #include "experiments/lab/units.h"
 
-#include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -87,23 +86,4 @@ bool viv_units_rate(const char *text, double *per_s)
     }
     *per_s = (double)value;
     return true;
-}
-
-static void print(struct viv_buffer *out, const struct unit *units, uint64_t value)
-{
-    const struct unit *unit = units;
-    while (unit->factor > 1 && (value == 0 || value % unit->factor != 0)) {
-        unit++;
-    }
-    viv_buffer_printf(out, "%" PRIu64 "%s", value / unit->factor, unit->name);
-}
-
-void viv_units_print_duration(struct viv_buffer *out, uint64_t ns)
-{
-    print(out, durations, ns);
-}
-
-void viv_units_print_size(struct viv_buffer *out, uint64_t bytes)
-{
-    print(out, sizes, bytes);
 }

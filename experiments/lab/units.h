@@ -4,8 +4,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/bytes.h"
-
 /* Values as people write them in plans. A duration or a size without a unit is refused: "20" has been seconds to one
  * and milliseconds to another. */
 
@@ -19,9 +17,5 @@ bool viv_units_count(const char *text, uint64_t *count);
 bool viv_units_percent(const char *text, uint32_t *percent);
 /* "1000/s" */
 bool viv_units_rate(const char *text, double *per_s);
-
-/* Appends in the largest unit that is exact: "500ms", "100B", "4GiB". */
-void viv_units_print_duration(struct viv_buffer *out, uint64_t ns);
-void viv_units_print_size(struct viv_buffer *out, uint64_t bytes);
 
 #endif /* VIV_EXPERIMENTS_LAB_UNITS_H */

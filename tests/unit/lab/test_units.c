@@ -53,13 +53,3 @@ VIV_TEST(lab_units, rates_and_shares_carry_their_signs)
     cr_assert_eq(percent, 90);
     cr_assert_not(viv_units_percent("101%", &percent));
 }
-
-VIV_TEST(lab_units, printing_takes_the_largest_exact_unit)
-{
-    struct viv_buffer out = {0};
-    viv_units_print_duration(&out, UINT64_C(1500000000));
-    viv_buffer_append(&out, " ", 1);
-    viv_units_print_size(&out, 4096);
-    cr_assert(viv_bytes_equal(viv_buffer_bytes(&out), VIV_BYTES_LITERAL("1500ms 4KiB")));
-    viv_buffer_fini(&out);
-}
