@@ -10,9 +10,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
-#include <uv.h>
 #include <xxhash.h>
-#include <zstd.h>
 
 #include "base/assert.h"
 #include "experiments/lab/command.h"
@@ -121,7 +119,7 @@ static json_t *hardware_json(void)
                              flags != NULL && strstr(flags, "hypervisor") != NULL);
     set_text(json, "cpu_model", line_value("/proc/cpuinfo", "model name", ":"));
     set_text(json, "cpu_flags", flags);
-    set_text(json, "threads_per_core", small_file("/sys/devices/system/cpu/smt/active"));
+    set_text(json, "smt_active", small_file("/sys/devices/system/cpu/smt/active"));
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         json_object_set_new(json, "open_files_max", json_integer((json_int_t)files.rlim_cur));
     }
@@ -187,23 +185,43 @@ static json_t *digest_json(const char *path)
     return json;
 }
 
+/* "package version" of every library the programs were linked with, where Debian's package manager can say. */
+static json_t *packages_json(void)
+{
+    static const char *const query[] = {"dpkg-query", "-W",          "-f",          "${Package} ${Version}\n",
+                                        "liblmdb0",   "librocksdb*", "libuv1",      "libzstd1",
+                                        "libxxhash0", "libcyaml1",   "libyaml-0-2", "libjansson4",
+                                        "zlib1g",     "libc6",       NULL};
+    struct viv_buffer text = {0};
+    json_t *list = json_array();
+    viv_command(query, false, &text);
+    viv_buffer_append(&text, "", 1);
+    char *rest = (char *)text.data;
+    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
+        /* A name that is known but not installed has no version. */
+        if (strchr(line, ' ') != NULL && line[strlen(line) - 1] != ' ') {
+            json_array_append_new(list, json_string(line));
+        }
+    }
+    viv_buffer_fini(&text);
+    return list;
+}
+
 static json_t *build_json(const char *source_dir, const struct viv_system_places *places)
 {
     char *commit = viv_command_line((const char *const[]){"git", "-C", source_dir, "rev-parse", "HEAD", NULL}, false);
     char *changes =
         viv_command_line((const char *const[]){"git", "-C", source_dir, "status", "--porcelain", NULL}, false);
-    json_t *json =
-        json_pack("{s:s?,s:b,s:s,s:b,s:o,s:o}", "commit", commit, "dirty", changes != NULL, "compiler",
-                  "gcc " __VERSION__, "sanitizers",
+    json_t *json = json_pack(
+        "{s:s?,s:o,s:s,s:b,s:o,s:o}", "commit", commit, "dirty",
+        commit == NULL ? json_null() : json_boolean(changes != NULL), "compiler", "gcc " __VERSION__, "sanitizers",
 #ifdef __SANITIZE_ADDRESS__
-                  1,
+        1,
 #else
-                  0,
+        0,
 #endif
-                  "lab_digest", digest_json("/proc/self/exe"), "server_digest", digest_json(places->vivarium_program));
-    json_object_set_new(json, "libraries",
-                        json_pack("{s:s,s:s,s:s}", "zstd", ZSTD_versionString(), "libuv", uv_version_string(),
-                                  "jansson", jansson_version_str()));
+        "lab_digest", digest_json("/proc/self/exe"), "server_digest", digest_json(places->vivarium_program));
+    json_object_set_new(json, "packages", packages_json());
     free(commit);
     free(changes);
     return json;
