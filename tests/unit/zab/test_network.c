@@ -127,6 +127,7 @@ static struct net *whole_run(uint64_t seed)
     struct net_config config = config_of(seed);
     struct net *net = net_new(&config);
     disturbed_run(net, 120);
+    net->config.votes_lost = 0;
     heal_all(net);
     start_all(net);
     bool settled = net_settle(net, 10000) && net_propose(net) && net_settle(net, 10000);
