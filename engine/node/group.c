@@ -348,10 +348,6 @@ void viv_group_tick(struct viv_group *group)
 
 void viv_group_disk_full(struct viv_group *group, bool is_full)
 {
-    if (group->disk_full != is_full) {
-        viv_log(VIV_LOG_WARN, "node", is_full ? "the log has no room: writes are refused" : "the log has room again",
-                "gid=%u", group->gid);
-    }
     group->disk_full = is_full;
 }
 
