@@ -192,46 +192,33 @@ viv_status viv_fleet_check(struct viv_fleet *fleet)
     return VIV_OK;
 }
 
-static viv_status await_some(struct viv_fleet *fleet, struct viv_probe **probes, uint64_t until_ns, uint64_t *at_ns)
+static viv_status await_answers(struct viv_fleet *fleet, const bool *wanted, struct viv_probes *probes,
+                                uint64_t until_ns)
 {
-    uint32_t missing = fleet->cell->servers;
-    while (missing > 0) {
-        missing = 0;
+    while (viv_probes_turn(probes, viv_client_now_ns() + TURN_NS) > 0) {
         VIV_TRY(viv_interrupt_wait(fleet->interrupt, 0));
         VIV_TRY(viv_fleet_check(fleet));
-        uint64_t now_ns = viv_client_now_ns();
-        for (uint32_t i = 0; i < fleet->cell->servers; i++) {
-            if (probes[i] != NULL) {
-                at_ns[i] = viv_probe_turn(probes[i], now_ns + TURN_NS);
-                missing += at_ns[i] == 0;
-                snprintf(fleet->why, sizeof fleet->why, "server %u did not serve in time", i + 1);
+        if (viv_client_now_ns() >= until_ns) {
+            for (uint32_t i = 0; i < fleet->cell->servers; i++) {
+                if (wanted[i] && viv_probes_answered_ns(probes, i) == 0) {
+                    snprintf(fleet->why, sizeof fleet->why, "server %u did not serve in time", i + 1);
+                }
             }
-        }
-        if (missing > 0 && now_ns >= until_ns) {
             return VIV_ERR_BUSY;
         }
     }
-    fleet->why[0] = '\0';
     return VIV_OK;
 }
 
 static viv_status await(struct viv_fleet *fleet, const bool *wanted, uint64_t until_ns, uint64_t *at_ns)
 {
-    struct viv_probe *probes[VIV_FLEET_SERVERS_MAX] = {0};
-    viv_status status = VIV_OK;
-    for (uint32_t i = 0; i < fleet->cell->servers && status == VIV_OK; i++) {
-        if (wanted[i]) {
-            status = viv_probe_open(&fleet->addresses[i], &probes[i]);
-        }
-    }
-    if (status == VIV_OK) {
-        status = await_some(fleet, probes, until_ns, at_ns);
-    }
+    struct viv_probes *probes;
+    VIV_TRY(viv_probes_open(fleet->addresses, wanted, fleet->cell->servers, &probes));
+    viv_status status = await_answers(fleet, wanted, probes, until_ns);
     for (uint32_t i = 0; i < fleet->cell->servers; i++) {
-        if (probes[i] != NULL) {
-            viv_probe_close(probes[i]);
-        }
+        at_ns[i] = viv_probes_answered_ns(probes, i);
     }
+    viv_probes_close(probes);
     return status;
 }
 

@@ -8,6 +8,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/assert.h"
+
 enum { SESSION_TIMEOUT_MS = 10000, CONNECT_TIMEOUT_MS = 2000, RETRY_MS = 2, CLOSE_MS = 200 };
 
 bool viv_probe_word(const struct viv_client_address *server, const char *word, uint32_t limit_ms,
@@ -36,16 +38,22 @@ bool viv_probe_word(const struct viv_client_address *server, const char *word, u
     return out->size > before;
 }
 
-struct viv_probe {
+/* One server's; client is NULL when it was not wanted. */
+struct probe {
     struct viv_client_address server;
-    struct viv_client_loop *loop;
     struct viv_client *client;
     uint64_t answered_ns;
 };
 
+struct viv_probes {
+    struct viv_client_loop *loop;
+    struct probe *items;
+    size_t count;
+};
+
 static void on_reply(void *ctx, struct viv_client *client, const struct viv_client_reply *reply)
 {
-    struct viv_probe *probe = ctx;
+    struct probe *probe = ctx;
     (void)client;
     if (reply->err == VIV_REPLY_OK && probe->answered_ns == 0) {
         probe->answered_ns = reply->now_ns;
@@ -60,42 +68,72 @@ static void on_state(void *ctx, struct viv_client *client, enum viv_client_state
     }
 }
 
-viv_status viv_probe_open(const struct viv_client_address *server, struct viv_probe **out)
+viv_status viv_probes_open(const struct viv_client_address *servers, const bool *wanted, size_t server_count,
+                           struct viv_probes **out)
 {
-    struct viv_probe *probe = viv_alloc_zeroed(1, sizeof *probe);
-    probe->server = *server;
-    viv_status status = viv_client_loop_open(&probe->loop);
+    struct viv_probes *probes = viv_alloc_zeroed(1, sizeof *probes);
+    viv_status status = viv_client_loop_open(&probes->loop);
     if (status != VIV_OK) {
-        free(probe);
+        free(probes);
         return status;
     }
-    struct viv_client_options options = {.servers = &probe->server,
-                                         .server_count = 1,
-                                         .session_timeout_ms = SESSION_TIMEOUT_MS,
-                                         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-                                         .retry_ms = RETRY_MS};
-    probe->client = viv_client_new(probe->loop, &options, on_reply, on_state, probe);
-    *out = probe;
+    probes->items = viv_alloc_zeroed(server_count, sizeof *probes->items);
+    probes->count = server_count;
+    for (size_t i = 0; i < server_count; i++) {
+        struct probe *probe = &probes->items[i];
+        probe->server = servers[i];
+        struct viv_client_options options = {.servers = &probe->server,
+                                             .server_count = 1,
+                                             .session_timeout_ms = SESSION_TIMEOUT_MS,
+                                             .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                                             .retry_ms = RETRY_MS};
+        if (wanted[i]) {
+            probe->client = viv_client_new(probes->loop, &options, on_reply, on_state, probe);
+        }
+    }
+    *out = probes;
     return VIV_OK;
 }
 
-uint64_t viv_probe_turn(struct viv_probe *probe, uint64_t until_ns)
+size_t viv_probes_turn(struct viv_probes *probes, uint64_t until_ns)
 {
-    if (probe->answered_ns == 0) {
-        viv_client_loop_turn(probe->loop, until_ns);
+    size_t missing = 0;
+    viv_client_loop_turn(probes->loop, until_ns);
+    for (size_t i = 0; i < probes->count; i++) {
+        missing += probes->items[i].client != NULL && probes->items[i].answered_ns == 0;
     }
-    return probe->answered_ns;
+    return missing;
 }
 
-void viv_probe_close(struct viv_probe *probe)
+uint64_t viv_probes_answered_ns(const struct viv_probes *probes, size_t index)
 {
-    if (viv_client_state(probe->client) == VIV_CLIENT_READY) {
-        viv_client_close(probe->client);
-        uint64_t limit_ns = viv_client_now_ns() + (uint64_t)CLOSE_MS * 1000000;
-        while (viv_client_state(probe->client) != VIV_CLIENT_CLOSED && viv_client_now_ns() < limit_ns) {
-            viv_client_loop_turn(probe->loop, limit_ns);
+    VIV_ASSERT(index < probes->count);
+    return probes->items[index].answered_ns;
+}
+
+static bool any_open(const struct viv_probes *probes)
+{
+    for (size_t i = 0; i < probes->count; i++) {
+        const struct viv_client *client = probes->items[i].client;
+        if (client != NULL && viv_client_state(client) == VIV_CLIENT_READY) {
+            return true;
         }
     }
-    viv_client_loop_close(probe->loop);
-    free(probe);
+    return false;
+}
+
+void viv_probes_close(struct viv_probes *probes)
+{
+    uint64_t limit_ns = viv_client_now_ns() + (uint64_t)CLOSE_MS * 1000000;
+    for (size_t i = 0; i < probes->count; i++) {
+        if (probes->items[i].client != NULL) {
+            viv_client_close(probes->items[i].client);
+        }
+    }
+    while (any_open(probes) && viv_client_now_ns() < limit_ns) {
+        viv_client_loop_turn(probes->loop, limit_ns);
+    }
+    viv_client_loop_close(probes->loop);
+    free(probes->items);
+    free(probes);
 }

@@ -4,18 +4,22 @@
 #include "client/client.h"
 #include "experiments/lab/interrupt.h"
 
-/* Small questions to one server, answered within a time limit: a four-letter word, and "do you serve reads yet". */
+/* Small questions to servers, answered within a time limit: a four-letter word, and "do you serve reads yet". */
 
 /* Sends the word and appends what comes back; false when nothing did within limit_ms. */
 bool viv_probe_word(const struct viv_client_address *server, const char *word, uint32_t limit_ms,
                     struct viv_buffer *out);
 
-struct viv_probe; /* keeps trying to open a session and to read "/" on one server */
+struct viv_probes; /* keep trying, on several servers at once, to open a session and to read "/" */
 
-viv_status viv_probe_open(const struct viv_client_address *server, struct viv_probe **out) VIV_MUST_USE;
-/* Works on it until until_ns at the latest; when the first read was answered, or 0. */
-uint64_t viv_probe_turn(struct viv_probe *probe, uint64_t until_ns);
-/* Closes the session politely if there is one. */
-void viv_probe_close(struct viv_probe *probe);
+/* Servers whose `wanted` is false are left alone. */
+viv_status viv_probes_open(const struct viv_client_address *servers, const bool *wanted, size_t server_count,
+                           struct viv_probes **out) VIV_MUST_USE;
+/* Works on them until until_ns at the latest; how many servers have not answered yet. */
+size_t viv_probes_turn(struct viv_probes *probes, uint64_t until_ns);
+/* When the server's first read was answered; 0: not yet. */
+uint64_t viv_probes_answered_ns(const struct viv_probes *probes, size_t index);
+/* Closes the sessions politely. */
+void viv_probes_close(struct viv_probes *probes);
 
 #endif /* VIV_EXPERIMENTS_LAB_PROBE_H */
