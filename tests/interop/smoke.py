@@ -216,8 +216,8 @@ def check_failing_disk(tap, folder):
         return
     home = os.path.join(folder, "failing")
     os.makedirs(home)
-    server = Server(home, volatile("tickTime=1000\n"))
-    server.start({"LD_PRELOAD": shim, "VIV_SHIM_AT": "400", "VIV_SHIM_DO": "dead",
+    server = Server(home, volatile("log.segmentBytes=1048576\n"))
+    server.start({"LD_PRELOAD": shim, "VIV_SHIM_AT": "300", "VIV_SHIM_DO": "dead",
                   "ASAN_OPTIONS": "verify_asan_link_order=0"})
     acknowledged = write_until_it_ends(server)
     code = server.process.wait(15)
@@ -227,7 +227,7 @@ def check_failing_disk(tap, folder):
     server.start()
     client = server.client()
     tap.ok(0 < acknowledged <= len([n for n in client.get_children("/") if n.startswith("w")]),
-           "and nothing that was acknowledged is lost")
+           "and nothing that was acknowledged is lost", acknowledged)
     client.stop()
     client.close()
     server.stop(signal.SIGKILL)
@@ -238,10 +238,9 @@ def check_damaged_log(tap, server):
     folder = os.path.join(server.data, "vivarium")
     log = os.path.join(folder, sorted(name for name in os.listdir(folder) if name.startswith("log-"))[0])
     with open(log, "r+b") as f:
-        f.seek(3 * 4096 + 100)
-        byte = f.read(1)
-        f.seek(-1, os.SEEK_CUR)
-        f.write(bytes([byte[0] ^ 1]))
+        at = f.read().index(b"x" * 100)  # the data of the first node that was written
+        f.seek(at)
+        f.write(b"y")
     done = subprocess.run([PROGRAM, server.config], capture_output=True, text=True, timeout=20)
     tap.ok(done.returncode == 3 and "file=" + log in done.stderr and "offset=" in done.stderr and
            "zxid=" in done.stderr and "do=" in done.stderr,
