@@ -183,6 +183,7 @@ def sessions(r, a, hosts):
     c.start()
     gone = Events()
     r.call("c creates", c.create, "/lock", b"", ephemeral=True)
+    a.sync("/")  # c may have written through another server than a reads from
     r.call("a waits", lambda: a.exists("/lock", watch=gone) is not None)
     c.stop()
     c.close()
