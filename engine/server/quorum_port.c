@@ -15,6 +15,7 @@ enum {
     READ_BYTES = 256 << 10,
     SLOT_BITS = 8,
     SLOT_COUNT = 1 << SLOT_BITS,
+    ACCEPTED_MAX = SLOT_COUNT / 2, /* whoever connects cannot take the room for our own dials */
 };
 
 struct link {
@@ -24,6 +25,7 @@ struct link {
     viv_sid sid; /* as dialled; 0 when accepted */
     struct viv_dial dial;
     bool is_dialling, is_closing, is_accepted;
+    bool is_up; /* the node knows it */
     bool is_to_flush;
     bool tell_drained;
     uint64_t read_turn;
@@ -36,6 +38,7 @@ struct viv_quorum_port {
     bool wants_listener, is_stopping;
     uint64_t tried_ms;
     struct link *links[SLOT_COUNT];
+    size_t accepted_count;
     uint32_t serial;
     size_t next_slot;
     bool has_drained;
@@ -53,6 +56,7 @@ static struct link *find_link(const struct viv_quorum_port *port, uint32_t id)
 static void free_link(struct link *link)
 {
     link->port->links[link->id & (SLOT_COUNT - 1)] = NULL;
+    link->port->accepted_count -= link->is_accepted;
     viv_outbox_fini(&link->outbox);
     free(link);
 }
@@ -62,8 +66,11 @@ static void on_closed(uv_handle_t *handle)
     struct link *link = handle->data;
     struct viv_server *server = link->port->server;
     uint32_t id = link->id;
+    bool was_up = link->is_up;
     free_link(link);
-    viv_server_step(server, &(struct viv_event){.kind = VIV_EVENT_LINK_DOWN, .link = id});
+    if (was_up) {
+        viv_server_step(server, &(struct viv_event){.kind = VIV_EVENT_LINK_DOWN, .link = id});
+    }
 }
 
 static void close_link(struct link *link)
@@ -158,6 +165,7 @@ static void open_link(struct link *link)
     struct viv_server *server = link->port->server;
     link->handle.data = link;
     viv_outbox_init(&link->outbox, (uv_stream_t *)&link->handle, on_written, link);
+    link->is_up = true;
     viv_server_step(server, &(struct viv_event){.kind = VIV_EVENT_LINK_UP, .link = link->id, .sid = link->sid});
     if (uv_read_start((uv_stream_t *)&link->handle, on_alloc, on_read) != 0) {
         close_link(link);
@@ -205,18 +213,37 @@ void viv_quorum_port_dial(struct viv_quorum_port *port, viv_sid sid)
 
 /* ---- listening ---- */
 
+static void on_refused_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+/* A connection must be accepted to be refused; left waiting it would stop the listener. */
+static void refuse(struct viv_quorum_port *port, uv_stream_t *listener)
+{
+    uv_tcp_t *handle = viv_alloc_zeroed(1, sizeof *handle);
+    VIV_ASSERT(uv_tcp_init(&port->server->loop, handle) == 0);
+    (void)uv_accept(listener, (uv_stream_t *)handle);
+    uv_close((uv_handle_t *)handle, on_refused_closed);
+    viv_log(VIV_LOG_WARN, "quorum", "refused: too many links", "links_max=%d", ACCEPTED_MAX);
+}
+
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct viv_quorum_port *port = listener->data;
-    struct link *link = status == 0 ? new_link(port, 0) : NULL;
+    if (status != 0) {
+        viv_log(VIV_LOG_WARN, "quorum", "a connection could not be accepted", "error=\"%s\"", uv_strerror(status));
+        return;
+    }
+    struct link *link = port->accepted_count < ACCEPTED_MAX ? new_link(port, 0) : NULL;
     if (link == NULL) {
-        viv_log(VIV_LOG_WARN, "quorum", "a connection could not be accepted", "error=\"%s\"",
-                status != 0 ? uv_strerror(status) : "too many links");
+        refuse(port, listener);
         return;
     }
     VIV_ASSERT(uv_tcp_init(&port->server->loop, &link->handle) == 0);
     link->handle.data = link;
     link->is_accepted = true;
+    port->accepted_count++;
     if (uv_accept(listener, (uv_stream_t *)&link->handle) != 0) {
         close_link(link);
         return;
