@@ -310,6 +310,16 @@ static bool is_ahead(const struct viv_zab *zab, int32_t epoch, uint64_t zxid)
     return zxid > own;
 }
 
+/* A voter that never adopted an epoch, although there are transactions of some: it is new, or it lost its disk and with
+ * it what it once acknowledged. A quorum that needs its word could forget that together with us, so its promise does
+ * not count; it votes like any other once it was synchronised. A leader that adopted nothing yet, or knows of no
+ * ensemble's transactions, is the beginning of an ensemble. */
+static bool is_newborn(const struct viv_zab *zab, int32_t epoch, uint64_t zxid)
+{
+    uint64_t newest = zxid > zab->leader.initial_zxid ? zxid : zab->leader.initial_zxid;
+    return epoch == 0 && zab->leader.adopted_epoch > 0 && VIV_ZXID_EPOCH(newest) > 0;
+}
+
 static void promise(struct viv_zab *zab, struct viv_leader_peer *peer, const struct viv_packet *packet)
 {
     struct viv_leader *leader = &zab->leader;
@@ -323,6 +333,11 @@ static void promise(struct viv_zab *zab, struct viv_leader_peer *peer, const str
         hurry(zab);
         viv_leader_drop(zab, peer, "its history is ahead of the leader's");
         return;
+    }
+    if (counts && leader->stage == VIV_LEADER_ASKING && is_newborn(zab, epoch, packet->zxid)) {
+        viv_log(VIV_LOG_WARN, VIV_ZAB_ROOM, "a voter without a past does not help to establish a leader",
+                "gid=%u sid=%lld", zab->gid, (long long)peer->sid);
+        counts = false;
     }
     viv_peers_advance(peer, VIV_PEER_PROMISED);
     peer->claimed_zxid = packet->zxid;

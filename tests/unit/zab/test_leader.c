@@ -136,6 +136,44 @@ VIV_TEST(zab_leader, a_late_joiner_gets_the_live_stream_without_a_gap)
     actor_fini(&actor);
 }
 
+/* It may have been in the quorum of an entry that we never saw, and have lost it. */
+VIV_TEST(zab_leader, a_voter_that_lost_its_disk_does_not_help_to_establish_a_leader)
+{
+    struct actor actor;
+    actor_init(&actor, &three);
+    actor_elect(&actor);
+    actor_introduce(&actor, 1, 1, 0, false);
+    actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_EPOCHS_STORED});
+    actor_ackepoch(&actor, 1, 0, 0);
+    cr_assert_null(actor_said(&actor, VIV_ZAB_EPOCHS));
+    actor_introduce(&actor, 2, 2, 2, false);
+    actor_ackepoch(&actor, 2, LAST, 2); /* one that knows makes the quorum; the other is served like any learner */
+    cr_assert_eq(actor_said(&actor, VIV_ZAB_EPOCHS)->current_epoch, 3);
+    actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_EPOCHS_STORED});
+    cr_assert_not_null(actor_sent(&actor, 1, VIV_PACKET_SNAP));
+    actor_fini(&actor);
+}
+
+VIV_TEST(zab_leader, an_ensemble_may_begin_with_empty_voters_also_when_the_first_attempt_failed)
+{
+    static const uint64_t of_a_lone_server[] = {VIV_ZXID(0, 1), VIV_ZXID(0, 2), 0};
+    static const struct actor_config beginnings[] = {
+        {.sid = 3},
+        {.sid = 3, .accepted_epoch = 1, .current_epoch = 1},
+        {.sid = 3, .accepted_epoch = 1, .current_epoch = 1, .zxids = of_a_lone_server},
+    };
+    for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
+        struct actor actor;
+        actor_init(&actor, &beginnings[i]);
+        actor_elect(&actor);
+        actor_introduce(&actor, 1, 1, 0, false);
+        actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_EPOCHS_STORED});
+        actor_ackepoch(&actor, 1, 0, 0);
+        cr_assert_eq(actor_said(&actor, VIV_ZAB_EPOCHS)->current_epoch, beginnings[i].current_epoch + 1);
+        actor_fini(&actor);
+    }
+}
+
 VIV_TEST(zab_leader, an_acknowledged_epoch_of_minus_one_is_not_counted)
 {
     struct actor actor;
