@@ -1,0 +1,2 @@
+dist_check_SCRIPTS += %reldir%/test_analysis.py
+TESTS += %reldir%/test_analysis.py
