@@ -71,12 +71,13 @@ class Row:
         return median(self.values[cell]) if self.values.get(cell) else None
 
     def interval(self, cell):
-        return median_interval(self.values[cell]) if self.values.get(cell) else None
+        """(low, high), or None: one or two values have none."""
+        return median_interval(self.values[cell]) if len(self.values.get(cell, ())) > 2 else None
 
     def ratio(self, cell, reference):
-        """(ratio, low, high) of the medians, or None."""
+        """(ratio, low, high) of the medians, or None where one of them has no interval."""
         above, below = self.values.get(cell), self.values.get(reference)
-        if not above or not below or median(below) <= 0:
+        if min(len(above or ()), len(below or ())) < 3 or median(below) <= 0:
             return None
         return (median(above) / median(below),) + ratio_interval(above, below)
 

@@ -48,7 +48,7 @@ def throughput(run, folder):
                 if row is None or row.median(cell["name"]) is None:
                     continue
                 x = j + 0.18 * (i - (len(colours) - 1) / 2)
-                low, high = row.interval(cell["name"])
+                low, high = row.interval(cell["name"]) or [row.median(cell["name"])] * 2
                 axes.plot([x, x], [low, high], color=colours[cell["name"]], linewidth=1.2)
                 axes.plot([x] * len(row.values[cell["name"]]), trial_values(run, cell["name"], step, row.measure), ".",
                           color=colours[cell["name"]], markersize=3, alpha=0.6)
@@ -101,7 +101,7 @@ def latency(run, folder):
     _save(figure, folder, "latency")
 
 
-def _recovery_bars(axes, run, step, kind, with_wholes):
+def _recovery_bars(axes, run, step, kind, with_wholes, without=()):
     """One bar a system: the parts of the median trial, or its whole where the system emits no milestones."""
     cells = compared(run)[::-1]
     drawn = {}
@@ -110,6 +110,8 @@ def _recovery_bars(axes, run, step, kind, with_wholes):
         parts = [(name, ms) for name, ms in ((found[1]["parts_ms"] or {}) if found else {}).items() if name != "ramp"]
         left = 0
         for i, (name, ms) in enumerate(parts):
+            if name in without:
+                continue
             drawn[name.replace("_", " ")] = axes.barh(y, ms, left=left, height=0.6, color=PART_COLOURS[i])
             left += ms
         if found and not parts and with_wholes:
@@ -137,9 +139,11 @@ def recovery(run, folder):
     for (left, right), step in zip(panels, wanted):
         kind = "cold" if step["do"] == "cold-start" else "failover"
         _recovery_bars(left, run, step["name"], kind, with_wholes=True)
-        drawn = _recovery_bars(right, run, step["name"], kind, with_wholes=False)
+        without = ("detect",) if step["do"] == "stop" else ()
+        drawn = _recovery_bars(right, run, step["name"], kind, with_wholes=False, without=without)
         left.set_title(titles[step["do"]], fontsize=8, loc="left")
-        right.set_title("enlarged", fontsize=8, loc="right", color="#666666")
+        title = "enlarged, after detection" if without else "enlarged"
+        right.set_title(title, fontsize=8, loc="right", color="#666666")
         if drawn:
             right.legend(drawn.values(), drawn, loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7,
                          handlelength=1)

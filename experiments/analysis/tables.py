@@ -34,7 +34,8 @@ def _value(row, cell, base):
     if cell != base and row.ratio(cell, base) is not None:
         same = row.verdict(cell, base) == "same"
         text += r" {\footnotesize(%s)}" % ("same" if same else r"$\times$" + tex.number(row.ratio(cell, base)[0]))
-    return text, r"{\scriptsize %s}" % tex.interval(row.interval(cell))
+    below = tex.interval(row.interval(cell)) or "%d of the trials" % len(row.values[cell])
+    return text, r"{\scriptsize %s}" % below
 
 
 def comparison(run, section):
@@ -119,7 +120,7 @@ def quote_run(run, numbers, prefix):
         "steal-max": "%.1f" % max(trial.summary["steal_pct"] for trial in run.trials),
         "noise-median": tex.percent(sorted(noises)[len(noises) // 2] if noises else None),
         "noise-max": tex.percent(max(noises) if noises else None),
-        "checked": tex.number(checks["checked"]),
+        "checked": tex.count(checks["checked"]),
         "lost": str(checks["lost_acked"]),
         "violations": str(checks["violations"]),
         "failures": failures(run),
@@ -136,11 +137,11 @@ def _load_facts(run):
     return {
         "servers": str(run.cells[0]["servers"]),
         "value": tex.number(run.cells[0]["value_bytes"]),
-        "znodes": tex.number(setups[0] if setups else None),
+        "znodes": tex.count(setups[0] if setups else None),
         "clients": tex.number(load.get("clients")),
         "pipeline": tex.number(load.get("pipeline")),
         "kill-rate": tex.number(kill.get("rate_per_s")),
-        "measure-max": tex.number(max([step.get("measure_ms", 0) for step in run.steps]) / 1000),
+        "measure-max": "%g" % (max(step.get("measure_ms", 0) for step in run.steps) / 1000),
     }
 
 

@@ -16,13 +16,18 @@ def number(value):
     """Three significant digits, thousands apart: 103 000, 312, 4.53."""
     if value is None or math.isnan(value):
         return MISSING
-    if value == 0:
-        return "0"
+    if value == 0 or (isinstance(value, int) and abs(value) < 1000):
+        return "%d" % value
     if abs(value) >= 1000:
         unit = 10 ** max(0, math.floor(math.log10(abs(value))) - 2)
         return "{:,}".format(int(round(value / unit) * unit)).replace(",", r"\,")
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 3
     return "%.*f" % (digits, value)
+
+
+def count(value):
+    """All digits: 1 259 006."""
+    return MISSING if value is None else "{:,}".format(value).replace(",", r"\,")
 
 
 def percent(share):
