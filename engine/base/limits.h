@@ -28,6 +28,9 @@
 #define VIV_IDENTITY_BYTES_MAX (64 << 10)
 /* Unsent reply bytes after which a connection is not read from any more. */
 #define VIV_OUTPUT_PAUSE_BYTES (1 << 20)
+/* Reply bytes of one connection that it may leave unread: replies have no size limit of their own in the protocol, and
+ * one that no client takes must not fill the memory. More closes the connection. */
+#define VIV_OUTPUT_BYTES_MAX (256 << 20)
 /* Election messages longer than this close the connection (ZooKeeper's own bound). */
 #define VIV_ELECTION_FRAME_BYTES_MAX 524288
 

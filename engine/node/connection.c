@@ -171,6 +171,14 @@ static void flush_connection(struct viv_connection *connection, struct viv_actio
     }
 }
 
+void viv_connection_hold(struct viv_connection *connection, struct viv_actions *out)
+{
+    if (connection->outbox.size >= VIV_OUTPUT_PAUSE_BYTES && !connection->is_paused) {
+        connection->is_paused = true;
+        pause(connection->id, true, out);
+    }
+}
+
 void viv_connections_flush(struct viv_connections *connections, struct viv_actions *out)
 {
     for (size_t i = 0; i < connections->dirty_count; i++) {

@@ -73,6 +73,9 @@ void viv_connections_fini(struct viv_connections *connections);
 struct viv_connection *viv_connections_add(struct viv_connections *connections, viv_conn id, uint64_t now_ms);
 struct viv_connection *viv_connections_find(const struct viv_connections *connections, viv_conn id);
 void viv_connections_remove(struct viv_connections *connections, struct viv_connection *connection);
+/* After each frame: a long answer is made only when the ones before it went to the socket, which happens when the turn
+ * ends. The rest of the frames waits until then. */
+void viv_connection_hold(struct viv_connection *connection, struct viv_actions *out);
 /* End of a turn: one CLIENT_SEND per connection, then CLIENT_CLOSE where it is due; pauses and their ends. */
 void viv_connections_flush(struct viv_connections *connections, struct viv_actions *out);
 /* Start of a turn: what the last one sent is done with. */

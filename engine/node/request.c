@@ -1,4 +1,5 @@
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/stage.h"
 #include "node/identity.h"
@@ -76,11 +77,25 @@ static void serve_refusal(struct viv_node *node, struct viv_connection *connecti
     viv_request_answer(node, connection, pending->xid, pending->err, (struct viv_bytes){0}, pending->received_ms);
 }
 
+/* What waited for one write or handshake is answered in one go: that has a limit, the one of the client port. */
+static bool has_too_much(struct viv_node *node, struct viv_connection *connection)
+{
+    if (connection->outbox.size <= VIV_OUTPUT_BYTES_MAX) {
+        return false;
+    }
+    viv_log(VIV_LOG_WARN, "node", "closed: it asks for more at once than a connection may hold", "conn=%llu bytes=%zu",
+            (unsigned long long)connection->id, connection->outbox.size);
+    viv_buffer_clear(&connection->outbox);
+    viv_request_close(node, connection);
+    return true;
+}
+
 void viv_request_advance(struct viv_node *node, struct viv_connection *connection)
 {
     for (;;) {
         struct viv_pending *front = viv_fifo_front(&connection->pending);
-        if (front == NULL || front->kind == VIV_PENDING_WRITE || front->kind == VIV_PENDING_SYNC) {
+        if (front == NULL || has_too_much(node, connection) || front->kind == VIV_PENDING_WRITE ||
+            front->kind == VIV_PENDING_SYNC) {
             return;
         }
         if (front->kind == VIV_PENDING_READ) {
@@ -260,6 +275,7 @@ void viv_request_take(struct viv_node *node, struct viv_connection *connection, 
     }
     case VIV_CONNECTION_LIVE:
         serve(node, connection, frame);
+        viv_connection_hold(connection, node->turn.out);
         break;
     case VIV_CONNECTION_LEAVING:
     case VIV_CONNECTION_CLOSING:
@@ -269,7 +285,7 @@ void viv_request_take(struct viv_node *node, struct viv_connection *connection, 
 
 void viv_request_take_early(struct viv_node *node, struct viv_connection *connection)
 {
-    while (connection->early.count > 0 && connection->state == VIV_CONNECTION_LIVE) {
+    while (connection->early.count > 0 && connection->state == VIV_CONNECTION_LIVE && !has_too_much(node, connection)) {
         struct viv_early_frame early = *(struct viv_early_frame *)viv_fifo_front(&connection->early);
         viv_fifo_pop(&connection->early);
         serve(node, connection, viv_buffer_bytes(&early.frame));

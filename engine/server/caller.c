@@ -48,7 +48,7 @@ void viv_caller_flush(struct viv_caller *caller)
     }
     int status = viv_outbox_flush(&caller->outbox);
     size_t unsent = viv_outbox_unsent_bytes(&caller->outbox);
-    if (unsent > VIV_CALLER_OUTPUT_BYTES_MAX) {
+    if (unsent > VIV_OUTPUT_BYTES_MAX) {
         viv_log(VIV_LOG_WARN, "client", "closed: it does not read its replies", "address=%s:%d unsent_bytes=%zu",
                 caller->address.text, caller->address.port, unsent);
         status = UV_ENOBUFS;

@@ -17,8 +17,6 @@ enum {
     VIV_CALLER_HEAD_BYTES = 4,
     VIV_CALLER_SLOT_BITS = 20,
     VIV_CALLER_SLOTS_MAX = 1 << VIV_CALLER_SLOT_BITS,
-    /* Replies have no size limit of their own in the protocol; one that no client takes must not fill the memory. */
-    VIV_CALLER_OUTPUT_BYTES_MAX = 256 << 20,
     /* How long a connection that is to be closed may take to accept its last replies. */
     VIV_CALLER_ENDING_MS_MAX = 5000,
 };
