@@ -8,7 +8,7 @@
 
 /* The log store of vivarium: joins segments, index and hard state into the contract of store/log_store.h. */
 
-enum { SEGMENT_BYTES_DEFAULT = 64 << 20 };
+enum { SEGMENT_BYTES_DEFAULT = 16 << 20 };
 
 static uint64_t now_ns(void)
 {

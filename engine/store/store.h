@@ -18,7 +18,7 @@ struct viv_store_config {
     uint64_t cluster[2];         /* identity written into new files; {0,0} adopts what is found */
     int64_t server_id;           /* refuse (VIV_ERR_FOREIGN) files of another server */
     bool durable;                /* false only for durability=none: no sync is made */
-    uint64_t segment_bytes;      /* log segment size, 1 MiB to 1 GiB; 0 = 64 MiB */
+    uint64_t segment_bytes;      /* log segment size, 1 MiB to 1 GiB; 0 = 16 MiB */
     unsigned load_threads;       /* 1 or 2; 0 = 2 */
     const struct viv_disk *disk; /* NULL: the real one (store/file_io.h); LMDB and RocksDB use their own */
 };
