@@ -155,7 +155,7 @@ def check_lock(tap, folder):
     top = os.path.join(folder, "repository")
     os.makedirs(os.path.join(top, "paper"))
     os.makedirs(os.path.join(top, "datasets"))
-    shutil.copytree(os.path.join(TOP, "datasets", "published"), os.path.join(top, "datasets", "published"))
+    os.symlink(os.path.abspath(os.path.join(TOP, "datasets", "published")), os.path.join(top, "datasets", "published"))
     experiment, place = lock_command.lock(top, os.path.join(folder, "run"))
     tap.ok((experiment, place) == ("comparison", "experiments/results/tiny/run"), "a run is locked by one command")
     out = os.path.join(folder, "generated")
