@@ -50,7 +50,9 @@ def lookup(folder, name, fields, column):
 
 def quote(folder, numbers):
     for key, (name, fields, column) in VALUES.items():
-        numbers.set("published/" + key, tex.number(lookup(folder, name, fields, column)))
+        value = lookup(folder, name, fields, column)
+        # As printed there: nothing is rounded, no digit is added.
+        numbers.set("published/" + key, tex.count(int(value)) if value.is_integer() else "%g" % value)
 
 
 def quote_formula(numbers, bins_list):
