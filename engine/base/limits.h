@@ -31,6 +31,12 @@
 /* Reply bytes of one connection that it may leave unread: replies have no size limit of their own in the protocol, and
  * one that no client takes must not fill the memory. More closes the connection. */
 #define VIV_OUTPUT_BYTES_MAX (256 << 20)
+/* Unsent bytes of one link between servers. A learner that takes nothing would fill its leader's memory until it is
+ * overdue; more cuts it off, and it comes back for what it missed. Holds what a slow one is sent to catch up: log that
+ * was read, and the history. */
+#define VIV_LINK_UNSENT_BYTES_MAX (256 << 20)
+/* From this many unsent bytes on no more of the log is read for learners. */
+#define VIV_LINK_READ_PAUSE_BYTES (64 << 20)
 /* Election messages longer than this close the connection (ZooKeeper's own bound). */
 #define VIV_ELECTION_FRAME_BYTES_MAX 524288
 

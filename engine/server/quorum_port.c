@@ -321,6 +321,12 @@ void viv_quorum_port_send(struct viv_quorum_port *port, uint32_t id, struct viv_
     if (link == NULL || link->is_dialling) {
         return;
     }
+    if (viv_outbox_unsent_bytes(&link->outbox) + bytes.size > VIV_LINK_UNSENT_BYTES_MAX) {
+        viv_log(VIV_LOG_WARN, "quorum", "closed: a server that does not take what it is sent", "unsent_bytes_max=%d",
+                VIV_LINK_UNSENT_BYTES_MAX);
+        close_link(link);
+        return;
+    }
     viv_outbox_add(&link->outbox, bytes);
     link->tell_drained |= tell_drained;
     link->is_to_flush = true;
@@ -351,6 +357,16 @@ void viv_quorum_port_flush(struct viv_quorum_port *port)
             viv_server_want_turn(port->server);
         }
     }
+}
+
+size_t viv_quorum_port_unsent_bytes(const struct viv_quorum_port *port)
+{
+    size_t bytes = 0;
+    for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
+        const struct link *link = port->links[slot];
+        bytes += link != NULL && link->is_up && !link->is_closing ? viv_outbox_unsent_bytes(&link->outbox) : 0;
+    }
+    return bytes;
 }
 
 void viv_quorum_port_resume(struct viv_quorum_port *port)

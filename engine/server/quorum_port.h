@@ -25,6 +25,8 @@ void viv_quorum_port_dial(struct viv_quorum_port *port, viv_sid sid);
 void viv_quorum_port_send(struct viv_quorum_port *port, uint32_t link, struct viv_bytes bytes, bool tell_drained);
 void viv_quorum_port_close(struct viv_quorum_port *port, uint32_t link);
 void viv_quorum_port_flush(struct viv_quorum_port *port);
+/* Of all links. */
+size_t viv_quorum_port_unsent_bytes(const struct viv_quorum_port *port);
 /* Reports what a flush has drained. Called when a turn begins. */
 void viv_quorum_port_resume(struct viv_quorum_port *port);
 /* Tries again to listen when the port was taken. Called on every tick. */

@@ -79,6 +79,17 @@ static void on_after_poll(uv_check_t *handle)
     end_turn(server);
 }
 
+/* More of the log is read for learners only as fast as they take it. */
+static void release_chunks(struct viv_server *server)
+{
+    if (server->chunks_held > 0 &&
+        (server->quorum == NULL || viv_quorum_port_unsent_bytes(server->quorum) < VIV_LINK_READ_PAUSE_BYTES)) {
+        for (; server->chunks_held > 0; server->chunks_held--) {
+            viv_background_chunk_done(server->background);
+        }
+    }
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct viv_server *server = timer->data;
@@ -88,6 +99,7 @@ static void on_tick(uv_timer_t *timer)
         viv_election_port_tick(server->election);
         viv_quorum_port_tick(server->quorum);
     }
+    release_chunks(server);
     uint64_t now_ms = viv_server_now_ms(server);
     if (server->disk_full != 0 && now_ms - server->disk_asked_ms >= server->disk_retry_ms) {
         server->disk_asked_ms = now_ms;
@@ -114,8 +126,9 @@ static void step_completion(struct viv_server *server, const struct viv_completi
     }
     viv_server_step(server, &event);
     if (completion->chunk != NULL) {
-        viv_background_chunk_done(server->background);
         viv_completion_chunk_free(completion->chunk);
+        server->chunks_held++;
+        release_chunks(server);
     }
 }
 

@@ -40,6 +40,7 @@ struct viv_server {
     uv_async_t completed;
     struct viv_mailbox completions; /* of struct viv_completion */
     struct viv_buffer taken;
+    unsigned chunks_held; /* of the log, consumed, but no more is wanted yet */
 
     struct viv_log_thread *log_thread;
     struct viv_background *background;

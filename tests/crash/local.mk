@@ -5,6 +5,7 @@ TESTS += %reldir%/kill_rounds.py %reldir%/rejoin.py
 ROUNDS = 200
 kill-rounds: all
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/crash/kill_rounds.py --rounds $(ROUNDS) --backend all
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/crash/rejoin.py --long --backend all
 .PHONY: kill-rounds
 
 check_PROGRAMS += store_driver

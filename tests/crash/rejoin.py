@@ -2,7 +2,7 @@
 missed more than the leaders keep in memory, a leader that was stopped and goes on, one whose log holds what nobody
 else has. Nothing acknowledged is lost on the way. TAP on standard output.
 
-    rejoin.py [--backend NAME] [--missed N]
+    rejoin.py [--backend NAME] [--missed N] [--only SCENES] [--long]
 """
 
 import argparse
@@ -22,6 +22,7 @@ from kazoo.handlers.threading import KazooTimeoutError  # noqa: E402
 
 SETTINGS = {"tickTime": 400, "initLimit": 10, "syncLimit": 5, "snapCount": 3000}
 IN_FLIGHT = 500
+STALLED_MIB = 700  # while a follower takes nothing: well above what a link and the history may hold
 
 
 def connect(hosts, timeout=30):
@@ -128,6 +129,33 @@ def wiped_and_killed(tap, ensemble, name):
            "%s\n%s" % (shown, ensemble.logs()))
 
 
+def memory_kib(ensemble, index):
+    with open("/proc/%d/status" % ensemble.processes[index].pid) as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
+
+
+def stopped_follower(tap, ensemble, name):
+    """For as long as nobody loses patience it takes nothing of what it is sent: its leader's memory is not where that piles up."""
+    leader = ensemble.leader()
+    victim = others_of(ensemble, leader)[0]
+    client = connect(host(ensemble, leader))
+    ensemble.signal(victim, signal.SIGSTOP)
+    last = b""
+    for number in range(STALLED_MIB // 10):
+        last = b"%d" % number * 100000
+        answers = [client.set_async("/value", last.ljust(1 << 19)) for _ in range(20)]
+        for answer in answers:
+            answer.get(30)
+    used_mib = memory_kib(ensemble, leader) >> 10
+    ensemble.signal(victim, signal.SIGCONT)
+    end(client)
+    ensemble.wait_serving()
+    equal, shown = become_equal(ensemble)
+    tap.ok(equal and value_at(ensemble, victim) == last.ljust(1 << 19) and used_mib < STALLED_MIB,
+           "%s: a stopped follower costs its leader a bounded memory, and catches up" % name,
+           "%d MiB %s\n%s" % (used_mib, shown, ensemble.logs()))
+
+
 def stopped_leader(tap, ensemble, name):
     """The others go on without it; it steps down when it wakes, and the session that it served lives on."""
     leader = ensemble.leader()
@@ -224,11 +252,21 @@ def play(tap, backend, missed, only):
         tap.ok(not ensemble.died(), "%s: nobody ended by itself" % backend, ensemble.logs())
 
 
+def play_long(tap, backend):
+    patient = dict(SETTINGS, syncLimit=300, initLimit=300, snapCount=1000000)
+    with Ensemble("vivarium", 3, backend, patient) as ensemble:
+        client = connect(ensemble.hosts())
+        client.create("/value", b"")
+        end(client)
+        stopped_follower(tap, ensemble, backend)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backend", default=os.environ.get("VIV_BACKEND"))
     parser.add_argument("--missed", type=int, default=20000, help="writes while a server is away")
     parser.add_argument("--only", default="", help="digits of the scenes to play")
+    parser.add_argument("--long", action="store_true", help="also what writes 2 GiB")
     arguments = parser.parse_args()
     logging.getLogger("kazoo").setLevel(logging.CRITICAL)  # lost connections are the point here
     tap = Tap()
@@ -237,6 +275,8 @@ def main():
         names = build_configurations()
     for backend in names:
         play(tap, backend, arguments.missed, arguments.only)
+        if arguments.long:
+            play_long(tap, backend)
     tap.done()
 
 
