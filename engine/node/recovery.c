@@ -56,7 +56,9 @@ viv_status viv_group_recover_image_end(struct viv_group *group, const struct viv
     }
     group->preparer = viv_preparer_new(group->tree);
     group->recovered_zxid = mark->zxid_start;
-    group->log_is_stale = hard->install_zxid != 0 && hard->install_zxid == mark->zxid_start;
+    /* An installed image is exact; one of our own that only began at the same zxid needs our log. */
+    group->log_is_stale =
+        hard->install_zxid != 0 && hard->install_zxid == mark->zxid_start && mark->zxid_end == mark->zxid_start;
     return group->image_exists && mark->zxid_end == mark->zxid_start ? check_digest(group) : VIV_OK;
 }
 
@@ -97,7 +99,9 @@ viv_status viv_group_recover_end(struct viv_group *group, const struct viv_log_b
     uint64_t applied = viv_tree_zxid(group->tree);
     struct viv_log_bounds log = *bounds;
     bool log_is_new = log.base_zxid == 0 && log.last_zxid == 0;
-    if (group->log_is_stale || (log_is_new && group->mark.zxid_start == group->mark.zxid_end)) {
+    /* Ours has a digest, and a log: a new one took the place of what was acknowledged since. */
+    bool is_foreign = group->mark.digest == 0 && group->mark.zxid_start == group->mark.zxid_end;
+    if (group->log_is_stale || (log_is_new && is_foreign)) {
         log.base_zxid = log.last_zxid = group->mark.zxid_start; /* an installed or imported image stands alone */
     }
     if (log.base_zxid > group->mark.zxid_start || log.last_zxid < group->mark.zxid_end) {

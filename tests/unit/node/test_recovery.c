@@ -140,9 +140,9 @@ static void recovered_init(struct recovered *recovered)
 }
 
 /* The image of a fresh tree under a mark of our making. */
-static viv_status recover_image(struct recovered *recovered, struct viv_state_mark mark)
+static viv_status recover_image_beside(struct recovered *recovered, struct viv_state_mark mark,
+                                       struct viv_hard_state hard)
 {
-    struct viv_hard_state hard = {0};
     struct viv_buffer rows = {0};
     struct viv_tree *tree = viv_tree_new();
     viv_tree_walk_begin(tree, VIV_WALK_FULL);
@@ -153,6 +153,11 @@ static viv_status recover_image(struct recovered *recovered, struct viv_state_ma
     viv_tree_free(tree);
     viv_buffer_fini(&rows);
     return viv_node_recover_image_end(recovered->node, &mark, &hard);
+}
+
+static viv_status recover_image(struct recovered *recovered, struct viv_state_mark mark)
+{
+    return recover_image_beside(recovered, mark, (struct viv_hard_state){0});
 }
 
 static void recovered_fini(struct recovered *recovered)
@@ -194,6 +199,38 @@ VIV_TEST(node_recovery, an_image_without_its_log_is_not_enough)
     struct viv_entry entry = entry_of(&recovered, 4);
     cr_assert_eq(viv_node_recover_entry(recovered.node, &entry, true), VIV_OK);
     cr_assert_eq(viv_node_recover_end(recovered.node, &bounds), VIV_ERR_CORRUPT);
+    recovered_fini(&recovered);
+}
+
+VIV_TEST(node_recovery, an_image_of_our_own_beside_a_new_log_means_that_the_log_was_lost)
+{
+    struct viv_tree *tree = viv_tree_new();
+    const struct viv_state_mark marks[] = {
+        {.zxid_start = 3, .zxid_end = 3, .digest = viv_tree_digest(tree)}, {.zxid_start = 3, .zxid_end = 3}, {0}};
+    viv_tree_free(tree);
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        struct recovered recovered;
+        struct viv_log_bounds bounds = {0};
+        bool is_own = marks[i].digest != 0;
+        recovered_init(&recovered);
+        cr_assert_eq(recover_image(&recovered, marks[i]), VIV_OK);
+        cr_assert_eq(viv_node_recover_end(recovered.node, &bounds), is_own ? VIV_ERR_CORRUPT : VIV_OK);
+        recovered_fini(&recovered);
+    }
+}
+
+VIV_TEST(node_recovery, an_image_of_our_own_is_not_taken_for_the_one_that_was_being_installed)
+{
+    struct recovered recovered;
+    struct viv_state_mark mark = {.zxid_start = 3, .zxid_end = 4};
+    struct viv_hard_state hard = {.install_zxid = 3};
+    struct viv_log_bounds bounds = {.last_zxid = 4, .commit_zxid = 3};
+    recovered_init(&recovered);
+    cr_assert_eq(recover_image_beside(&recovered, mark, hard), VIV_OK);
+    struct viv_entry entry = entry_of(&recovered, 4);
+    cr_assert_eq(viv_node_recover_entry(recovered.node, &entry, false), VIV_OK);
+    cr_assert_eq(viv_node_recover_end(recovered.node, &bounds), VIV_OK);
+    cr_assert_eq(viv_tree_zxid(viv_node_tree(recovered.node)), 4);
     recovered_fini(&recovered);
 }
 
