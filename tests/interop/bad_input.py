@@ -450,7 +450,8 @@ def garbage_for_peers(ensemble, rng, bounced):
               packet(16, 0, struct.pack(">qiq", 99, 0x10000, 0)), packet(3, 5, b""), packet(5, 0, b"\xff" * 9),
               packet(1, 0, vote), packet(99, 0, b"abc"), packet(18, 5, b"\0" * 4), packet(-1, 0, b""),
               struct.pack(">iqi", 11, 0, 2**31 - 1), struct.pack(">iqi", 11, 0, -2),
-              struct.pack(">iqii", 11, 0, 0, 2**31 - 1), packet(11, 0, info + b"VIVA\0\0\0\3") + b"\0\0\xff\xff\xff\xff"]
+              struct.pack(">iqii", 11, 0, 0, 2**31 - 1),
+              packet(11, 0, info + b"VIVA\0\0\0\3") + b"\0\0\xff\xff\xff\xff"]
     quorum.append(packet(11, 0, struct.pack(">qiq", 99, 0x10000, 0)))
     for _ in range(60):
         election.append(mutate(rng, rng.choice(election) + b"\0"))

@@ -1,0 +1,167 @@
+#include <stdlib.h>
+
+#include "base/endian.h"
+#include "tests/unit/fuzz/fuzz.h"
+#include "tests/unit/tree/support.h"
+
+/* Damaged transactions, snapshot streams and rows: the tree refuses them or takes them, and stays a tree. */
+
+enum {
+    ROUNDS = 20000,
+    ROW_ROUNDS = 300 /* a wild node id makes a wide table */,
+    STEPS = 30,
+    FRESH_AFTER = 500,
+    LOG_HEAD_BYTES = 12
+};
+
+static struct viv_tree *grow(struct model *model, uint64_t seed, struct viv_buffer *log)
+{
+    struct viv_tree *tree = viv_tree_new();
+    struct viv_arena arena = {0};
+    model_init(model, seed, log);
+    for (int i = 0; i < STEPS; i++) {
+        model_step(model, tree, &arena);
+    }
+    viv_arena_fini(&arena);
+    return tree;
+}
+
+/* Whatever it holds now, it can be walked and counted. */
+static void expect_a_tree(struct viv_tree *tree)
+{
+    struct viv_buffer rows = {0};
+    struct viv_tree_counts counts;
+    viv_tree_counts(tree, &counts);
+    viv_tree_walk_begin(tree, VIV_WALK_FULL);
+    while (viv_tree_walk_step(tree, 1 << 20, &rows)) {
+    }
+    viv_tree_walk_end(tree, true);
+    cr_assert_gt(rows.size, 0);
+    viv_buffer_fini(&rows);
+}
+
+static struct viv_bytes next_body(struct viv_bytes *log)
+{
+    struct viv_bytes body = viv_bytes_of(log->data + LOG_HEAD_BYTES, viv_load_be32(log->data));
+    log->data += LOG_HEAD_BYTES + body.size;
+    log->size -= LOG_HEAD_BYTES + body.size;
+    return body;
+}
+
+VIV_TEST(fuzz_tree, damaged_transactions_leave_a_tree)
+{
+    struct model *model = viv_alloc_zeroed(1, sizeof *model);
+    struct viv_buffer log = {0}, bytes = {0};
+    struct viv_tree *tree = grow(model, 3, &log);
+    struct viv_arena arena = {0};
+    struct viv_bytes rest = viv_buffer_bytes(&log);
+    struct viv_rng rng;
+    viv_rng_init(&rng, 3);
+    for (unsigned round = 0; round < fuzz_rounds(ROUNDS); round++) {
+        rest = rest.size == 0 ? viv_buffer_bytes(&log) : rest;
+        viv_buffer_clear(&bytes);
+        viv_buffer_append_bytes(&bytes, next_body(&rest));
+        fuzz_mutate(&rng, &bytes);
+        struct viv_bytes exact = fuzz_exact(viv_buffer_bytes(&bytes));
+        struct viv_applied applied;
+        viv_arena_reset(&arena);
+        viv_tree_apply(tree, exact, VIV_APPLY_REPLAY, &arena, &applied);
+        free((void *)exact.data);
+        if (round % FRESH_AFTER == FRESH_AFTER - 1) {
+            expect_a_tree(tree);
+            viv_tree_free(tree);
+            tree = viv_tree_new();
+        }
+    }
+    viv_tree_free(tree);
+    viv_arena_fini(&arena);
+    viv_buffer_fini(&bytes);
+    viv_buffer_fini(&log);
+    free(model);
+}
+
+/* In pieces of chance, as a network brings them. */
+static bool feed(struct viv_rng *rng, struct viv_tree_loader *loader, struct viv_bytes bytes)
+{
+    bool done = false;
+    while (bytes.size > 0 && !done) {
+        size_t size = 1 + viv_rng_below(rng, bytes.size), used = 0;
+        struct viv_bytes piece = fuzz_exact(viv_bytes_of(bytes.data, size));
+        viv_status status = viv_tree_loader_feed(loader, piece, &used, &done);
+        free((void *)piece.data);
+        if (status != VIV_OK) {
+            return false;
+        }
+        cr_assert_leq(used, size);
+        if (used == 0 && size == bytes.size) {
+            return false;
+        }
+        bytes.data += used;
+        bytes.size -= used;
+    }
+    return done;
+}
+
+VIV_TEST(fuzz_tree, damaged_snapshot_streams_are_refused_or_leave_a_tree)
+{
+    struct model *model = viv_alloc_zeroed(1, sizeof *model);
+    struct viv_buffer log = {0}, sound = {0}, bytes = {0};
+    struct viv_tree *source = grow(model, 4, &log);
+    struct viv_tree_stream *stream = viv_tree_stream_begin(source);
+    while (viv_tree_stream_step(stream, 1 << 20, &sound)) {
+    }
+    viv_tree_stream_end(stream);
+    struct viv_rng rng;
+    viv_rng_init(&rng, 4);
+    for (unsigned round = 0; round < fuzz_rounds(ROUNDS); round++) {
+        viv_buffer_clear(&bytes);
+        viv_buffer_append_bytes(&bytes, viv_buffer_bytes(&sound));
+        if (round > 0) {
+            fuzz_mutate(&rng, &bytes);
+        }
+        struct viv_tree *tree = viv_tree_new_empty();
+        struct viv_tree_loader *loader = viv_tree_loader_begin(tree);
+        bool is_whole = feed(&rng, loader, viv_buffer_bytes(&bytes));
+        viv_tree_loader_end(loader, 1);
+        cr_assert(is_whole || round > 0);
+        if (is_whole) {
+            expect_a_tree(tree);
+        }
+        viv_tree_free(tree);
+    }
+    viv_tree_free(source);
+    viv_buffer_fini(&bytes);
+    viv_buffer_fini(&sound);
+    viv_buffer_fini(&log);
+    free(model);
+}
+
+VIV_TEST(fuzz_tree, damaged_rows_are_refused_or_leave_a_tree)
+{
+    struct model *model = viv_alloc_zeroed(1, sizeof *model);
+    struct viv_buffer log = {0}, sound = {0}, bytes = {0};
+    struct viv_tree *source = grow(model, 5, &log);
+    viv_tree_walk_begin(source, VIV_WALK_FULL);
+    while (viv_tree_walk_step(source, 1 << 20, &sound)) {
+    }
+    viv_tree_walk_end(source, true);
+    struct viv_rng rng;
+    viv_rng_init(&rng, 5);
+    for (unsigned round = 0; round < fuzz_rounds(ROW_ROUNDS); round++) {
+        viv_buffer_clear(&bytes);
+        viv_buffer_append_bytes(&bytes, viv_buffer_bytes(&sound));
+        fuzz_mutate(&rng, &bytes);
+        struct viv_bytes exact = fuzz_exact(viv_buffer_bytes(&bytes));
+        struct viv_tree *tree = viv_tree_new_empty();
+        if (viv_tree_load_rows(tree, exact) == VIV_OK && viv_tree_load_finish(tree, 1) == VIV_OK) {
+            expect_a_tree(tree);
+        }
+        viv_tree_free(tree);
+        free((void *)exact.data);
+    }
+    viv_tree_free(source);
+    viv_buffer_fini(&bytes);
+    viv_buffer_fini(&sound);
+    viv_buffer_fini(&log);
+    free(model);
+}
