@@ -59,7 +59,7 @@ static void link_session(struct viv_expiry *expiry, struct viv_expiry_session *s
 
 static void renew(struct viv_expiry *expiry, struct viv_expiry_session *session, uint64_t now_ms)
 {
-    session->deadline_tick = (now_ms + (uint64_t)session->timeout_ms) / expiry->tick_ms + 1;
+    session->deadline_tick = (now_ms - expiry->slept_ms + (uint64_t)session->timeout_ms) / expiry->tick_ms + 1;
     link_session(expiry, session, session->deadline_tick % BUCKET_COUNT);
 }
 
@@ -79,6 +79,17 @@ void viv_expiry_clear(struct viv_expiry *expiry)
     }
     VIV_ASSERT(expiry->by_id.count == 0);
     expiry->started = false;
+    expiry->awake_at_ms = expiry->slept_ms = 0;
+}
+
+void viv_expiry_awake(struct viv_expiry *expiry, uint64_t now_ms)
+{
+    VIV_ASSERT(now_ms >= expiry->awake_at_ms);
+    uint64_t silence_ms = now_ms - expiry->awake_at_ms;
+    if (expiry->awake_at_ms != 0 && silence_ms > expiry->tick_ms) {
+        expiry->slept_ms += silence_ms;
+    }
+    expiry->awake_at_ms = now_ms;
 }
 
 void viv_expiry_track(struct viv_expiry *expiry, int64_t session_id, int32_t timeout_ms, viv_sid owner, uint64_t now_ms)
@@ -97,7 +108,7 @@ void viv_expiry_track(struct viv_expiry *expiry, int64_t session_id, int32_t tim
     renew(expiry, session, now_ms);
     if (!expiry->started) {
         expiry->started = true;
-        expiry->tick_next = now_ms / expiry->tick_ms;
+        expiry->tick_next = (now_ms - expiry->slept_ms) / expiry->tick_ms;
     }
 }
 
@@ -162,7 +173,7 @@ bool viv_expiry_next_due(struct viv_expiry *expiry, uint64_t now_ms, int64_t *se
     if (!expiry->started) {
         return false;
     }
-    uint64_t tick_now = now_ms / expiry->tick_ms;
+    uint64_t tick_now = (now_ms - expiry->slept_ms) / expiry->tick_ms;
     for (; expiry->tick_next <= tick_now; expiry->tick_next++) {
         struct viv_expiry_session *session = first_due(expiry, expiry->tick_next);
         if (session != NULL) {

@@ -20,12 +20,17 @@ struct viv_expiry {
     struct viv_expiry_session **buckets; /* a ring of lists, one a tick */
     uint64_t tick_next;                  /* the first tick that was not looked at yet */
     bool started;                        /* tick_next is meaningful */
+    uint64_t awake_at_ms, slept_ms;      /* when last told of it (0: never); what does not count */
 };
 
 void viv_expiry_init(struct viv_expiry *expiry, uint32_t tick_ms);
 void viv_expiry_fini(struct viv_expiry *expiry);
 /* Forgets every session. */
 void viv_expiry_clear(struct viv_expiry *expiry);
+
+/* To be told more often than every tick. A longer silence is time in which this server did not run, so that nobody
+ * could be heard: no session ages by it. */
+void viv_expiry_awake(struct viv_expiry *expiry, uint64_t now_ms);
 
 /* Adds a session, or renews one that is there: new timeout, new owner (0: whoever writes first). */
 void viv_expiry_track(struct viv_expiry *expiry, int64_t session_id, int32_t timeout_ms, viv_sid owner,

@@ -110,6 +110,7 @@ void viv_lead_tick(struct viv_group *group)
     if (!group->serving || !viv_zab_is_broadcasting_leader(group->zab)) {
         return;
     }
+    viv_expiry_awake(&group->expiry, group->turn->now_ms);
     touch_own(group);
     int64_t session_id;
     while (!group->disk_full && viv_zab_is_broadcasting_leader(group->zab) &&

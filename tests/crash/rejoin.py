@@ -135,7 +135,7 @@ def memory_kib(ensemble, index):
 
 
 def stopped_follower(tap, ensemble, name):
-    """For as long as nobody loses patience it takes nothing of what it is sent: its leader's memory is not where that piles up."""
+    """It takes nothing of what it is sent, and nobody loses patience: that does not pile up in its leader's memory."""
     leader = ensemble.leader()
     victim = others_of(ensemble, leader)[0]
     client = connect(host(ensemble, leader))
@@ -154,6 +154,23 @@ def stopped_follower(tap, ensemble, name):
     tap.ok(equal and value_at(ensemble, victim) == last.ljust(1 << 19) and used_mib < STALLED_MIB,
            "%s: a stopped follower costs its leader a bounded memory, and catches up" % name,
            "%d MiB %s\n%s" % (used_mib, shown, ensemble.logs()))
+
+
+def pausing_leader(tap, ensemble, name):
+    """It stops for longer than sessions live without a word, not for so long that the others look for another."""
+    leader = ensemble.leader()
+    client = KazooClient(hosts=host(ensemble, others_of(ensemble, leader)[0]), timeout=0.8)
+    client.start(timeout=30)
+    session = client.client_id[0]
+    client.create("/mine", b"", ephemeral=True)
+    ensemble.signal(leader, signal.SIGSTOP)
+    time.sleep(1.6)
+    ensemble.signal(leader, signal.SIGCONT)
+    time.sleep(0.3)
+    ensemble.wait_serving()
+    kept = client.retry(client.exists, "/mine") is not None and client.client_id[0] == session
+    end(client)
+    tap.ok(kept, "%s: a leader that did not run lets no session expire for it" % name, ensemble.logs())
 
 
 def stopped_leader(tap, ensemble, name):
@@ -238,7 +255,8 @@ def play(tap, backend, missed, only):
         client.sync("/")
         end(client)
         scenes = [lambda: long_behind(tap, ensemble, backend, missed), lambda: wiped(tap, ensemble, backend),
-                  lambda: wiped_and_killed(tap, ensemble, backend), lambda: stopped_leader(tap, ensemble, backend),
+                  lambda: wiped_and_killed(tap, ensemble, backend), lambda: pausing_leader(tap, ensemble, backend),
+                  lambda: stopped_leader(tap, ensemble, backend),
                   lambda: truncated(tap, ensemble, backend), lambda: forgetful_quorum(tap, ensemble, backend)]
         for number, scene in enumerate(scenes):
             if only and str(number) not in only:

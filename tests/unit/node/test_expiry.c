@@ -22,6 +22,22 @@ VIV_TEST(node_expiry, a_session_dies_at_the_tick_after_its_timeout)
     viv_expiry_fini(&expiry);
 }
 
+VIV_TEST(node_expiry, no_session_ages_while_the_server_does_not_run)
+{
+    struct viv_expiry expiry;
+    int64_t session_id;
+    viv_expiry_init(&expiry, TICK_MS);
+    viv_expiry_awake(&expiry, 1000);
+    viv_expiry_track(&expiry, 5, 300, 1, 1050);
+    viv_expiry_awake(&expiry, 1100);
+    viv_expiry_awake(&expiry, 9100); /* stopped for eight seconds */
+    cr_assert_not(viv_expiry_next_due(&expiry, 9100, &session_id));
+    viv_expiry_awake(&expiry, 9200);
+    cr_assert_not(viv_expiry_next_due(&expiry, 9399, &session_id));
+    cr_assert(is_due(&expiry, 9400, 5));
+    viv_expiry_fini(&expiry);
+}
+
 VIV_TEST(node_expiry, a_touch_gives_the_full_timeout_again)
 {
     struct viv_expiry expiry;
