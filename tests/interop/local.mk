@@ -1,6 +1,8 @@
 EXTRA_DIST += tests/support/ensemble.py
-dist_check_SCRIPTS += %reldir%/bad_input.py %reldir%/c_client.py %reldir%/lab_smoke.sh %reldir%/operations.py %reldir%/smoke.py
-TESTS += %reldir%/bad_input.py %reldir%/c_client.py %reldir%/lab_smoke.sh %reldir%/operations.py %reldir%/smoke.py
+dist_check_SCRIPTS += %reldir%/bad_input.py %reldir%/c_client.py %reldir%/lab_smoke.sh \
+	%reldir%/operations.py %reldir%/refusals.py %reldir%/smoke.py
+TESTS += %reldir%/bad_input.py %reldir%/c_client.py %reldir%/lab_smoke.sh \
+	%reldir%/operations.py %reldir%/refusals.py %reldir%/smoke.py
 
 if HAVE_ZOOKEEPER_CLIENT
 check_PROGRAMS += c_client
