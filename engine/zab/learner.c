@@ -4,6 +4,7 @@
 #include "base/checksum.h"
 #include "base/endian.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "zab/zab_internal.h"
 
 enum {
@@ -162,6 +163,12 @@ static struct viv_history *target(struct viv_zab *zab)
 static void truncate(struct viv_zab *zab, uint64_t zxid)
 {
     struct viv_learner *learner = &zab->learner;
+    if (zxid < zab->history.committed_zxid) {
+        viv_log(VIV_LOG_ERROR, VIV_ZAB_ROOM,
+                "the quorum does not know what was committed here; its state replaces ours",
+                "gid=%u leader=%lld committed=0x%llx kept=0x%llx", zab->gid, (long long)learner->leader,
+                (unsigned long long)zab->history.committed_zxid, (unsigned long long)zxid);
+    }
     if (zxid < zab->history.committed_zxid || !viv_history_contains(&zab->history, zxid)) {
         viv_zab_close(zab, learner->link);
         learner->claims_nothing = true;
