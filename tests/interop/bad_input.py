@@ -173,7 +173,8 @@ class Bystander(threading.Thread):
 
 
 def is_sanitized():
-    return b"__asan_init" in subprocess.run(["nm", "-D", os.path.join(BUILD, "vivarium")], capture_output=True).stdout
+    names = subprocess.run(["nm", "-D", os.path.join(BUILD, "vivarium")], capture_output=True).stdout
+    return b"__asan_init" in names or b"__tsan_init" in names
 
 
 def resident_bytes(ensemble, index, gauge="VmRSS"):
@@ -385,6 +386,24 @@ def deaf_readers(ensemble, index, allowed):
     return None if grown < allowed else "grew by %d MiB" % (grown >> 20)
 
 
+def greedy_readers(ensemble, index, allowed):
+    """What waits for one write, or for the handshake, is answered in one go: up to a limit, then the close."""
+    port = ensemble.client_ports[index]
+    before = resident_bytes(ensemble, index, "VmHWM")
+    read = framed(struct.pack(">ii", 1, 4) + text("/long") + b"\0")
+    write = framed(struct.pack(">ii", 1, 5) + text("/fuzz") + text("y") + struct.pack(">i", -1))
+    for greet, data in ((True, write + read * 900), (False, framed(CONNECT) + read * 2000)):
+        with Client(port, greet=greet, receive_bytes=4096) as client:
+            client.send(data)
+            time.sleep(0.2)
+            with Client(port) as other:
+                other.send(framed(PING))
+                other.rest()
+    grown = resident_bytes(ensemble, index, "VmHWM") - before
+    print("# greedy readers: %d MiB" % (grown >> 20))
+    return None if grown < allowed else "grew by %d MiB" % (grown >> 20)
+
+
 def thousands(ensemble, index):
     """2 000 connections from four addresses are held; the 501st of one address is refused."""
     port = ensemble.client_ports[index]
@@ -519,6 +538,7 @@ def main():
               random_frames(target, rng, options.frames * 3 // 4) or
               random_frames(ensemble.client_ports[leader], rng, options.frames // 4))
         check("who asks and never reads costs bounded memory", deaf_readers(ensemble, follower, allowed))
+        check("who asks for everything at once is cut off", greedy_readers(ensemble, follower, 10 * allowed))
         check("2 000 connections are held, one address has its limit", thousands(ensemble, follower))
         garbage_for_peers(ensemble, rng, 6 - (leader + 1) - (follower + 1))
         check("garbage on the ports between servers moves no leader",

@@ -177,7 +177,8 @@ def check_taken(tap):
                               "server.1=127.0.0.1:%d:%d" % (ports[0], taken.getsockname()[1]),
                               "server.2=127.0.0.1:%d:%d" % tuple(ports[1:3]),
                               "server.3=127.0.0.1:%d:%d" % tuple(ports[3:5]))
-        tap.ok(code == 2 and len(errors(text)) == 1 and "election port" in text, "a taken election port is refused", text)
+        tap.ok(code == 2 and len(errors(text)) == 1 and "election port" in text,
+               "a taken election port is refused", text)
 
 
 def check_foreign(tap):
