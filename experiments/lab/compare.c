@@ -43,16 +43,16 @@ static bool find_cell(const struct viv_metric_table *table, const char *name, si
 static enum verdict judge(const struct viv_metric_row *before, const struct viv_metric_value *old,
                           const struct viv_metric_row *after, const struct viv_metric_value *new)
 {
-    if (old->count == 0 || new->count == 0 || old->median <= 0) {
+    if (old->count == 0 || new->count == 0 || old->median <= 0 || new->median <= 0) {
         return VERDICT_UNKNOWN;
     }
-    double change = new->median / old->median - 1;
+    double ratio = new->median / old->median;
     double noise = fmax(fmax(before->noise, after->noise), 0);
     bool overlap = new->min <= old->max && old->min <= new->max;
-    if (fabs(change) <= noise || overlap) {
+    if (viv_metrics_distance(ratio) <= noise || overlap) {
         return VERDICT_SAME;
     }
-    return (change > 0) == before->higher_is_better ? VERDICT_BETTER : VERDICT_WORSE;
+    return (ratio > 1) == before->higher_is_better ? VERDICT_BETTER : VERDICT_WORSE;
 }
 
 static void compare_row(struct comparison *comparison, const struct viv_metric_row *before)

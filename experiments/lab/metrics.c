@@ -145,6 +145,12 @@ bool viv_metrics_control(const struct viv_metric_table *table, size_t *twin, siz
     return false;
 }
 
+double viv_metrics_distance(double ratio)
+{
+    VIV_ASSERT(ratio > 0);
+    return fmax(ratio, 1 / ratio) - 1;
+}
+
 static void add_row(struct viv_metric_table *table, const json_t *step, const struct definition *definition)
 {
     table->rows = viv_realloc(table->rows, (table->row_count + 1) * sizeof *table->rows);
@@ -164,8 +170,8 @@ static void add_row(struct viv_metric_table *table, const json_t *step, const st
     size_t twin;
     size_t control;
     if (viv_metrics_control(table, &twin, &control) && row->values[twin].count > 0 && row->values[control].count > 0 &&
-        row->values[twin].median > 0) {
-        row->noise = fabs(row->values[control].median / row->values[twin].median - 1);
+        row->values[twin].median > 0 && row->values[control].median > 0) {
+        row->noise = viv_metrics_distance(row->values[control].median / row->values[twin].median);
     }
     if (present > 0) {
         table->row_count++;
@@ -208,6 +214,30 @@ void viv_metrics_fini(struct viv_metric_table *table)
     *table = (struct viv_metric_table){0};
 }
 
+void viv_metrics_describe(const json_t *step, char *text, size_t size)
+{
+    const char *kind = viv_result_text(step, "do");
+    const char *op = viv_result_text(step, "op");
+    const char *target = viv_result_text(step, "target");
+    double clients = viv_result_number(step, "clients");
+    double rate = viv_result_number(step, "rate_per_s");
+    if (strcmp(kind, "load") == 0 && rate > 0) {
+        snprintf(text, size, "%s: %.0f requests due a second over %.0f sessions", op, rate, clients);
+    } else if (strcmp(kind, "load") == 0) {
+        snprintf(text, size, "%s: %.0f sessions, %.0f requests in flight each", op, clients,
+                 viv_result_number(step, "pipeline"));
+    } else if (strcmp(kind, "cold-start") == 0) {
+        snprintf(text, size, "all servers killed, then started together");
+    } else if (target[0] != '\0') {
+        const char *what = strcmp(kind, "stop") == 0      ? "hangs (SIGSTOP)"
+                           : strcmp(kind, "restart") == 0 ? "is killed and started again at once"
+                                                          : "is killed (SIGKILL)";
+        snprintf(text, size, "the %s %s under %.0f writes a second", target, what, rate);
+    } else {
+        snprintf(text, size, "%s", kind);
+    }
+}
+
 size_t viv_metrics_reference(const struct viv_metric_table *table)
 {
     for (size_t i = 0; i < table->cell_count; i++) {
@@ -222,12 +252,12 @@ double viv_metrics_ratio(const struct viv_metric_row *row, size_t cell, size_t r
 {
     const struct viv_metric_value *value = &row->values[cell];
     const struct viv_metric_value *base = &row->values[reference];
-    if (value->count == 0 || base->count == 0 || base->median <= 0) {
+    if (value->count == 0 || base->count == 0 || base->median <= 0 || value->median <= 0) {
         *is_noise = false;
         return 0;
     }
     double ratio = value->median / base->median;
-    *is_noise = row->noise >= 0 && fabs(ratio - 1) <= row->noise;
+    *is_noise = row->noise >= 0 && viv_metrics_distance(ratio) <= row->noise;
     return ratio;
 }
 

@@ -31,7 +31,7 @@ struct viv_metric_row {
     enum viv_metric_kind kind;
     bool higher_is_better;
     struct viv_metric_value *values; /* one a cell */
-    double noise;                    /* |ratio - 1| of the pair of identical cells; negative: there is no pair */
+    double noise;                    /* distance of the pair of identical cells; negative: there is no pair */
 };
 
 struct viv_metric_table {
@@ -52,6 +52,10 @@ size_t viv_metrics_reference(const struct viv_metric_table *table);
 /* other / reference of one row, or 0 when one of them is missing. *is_noise: the difference is below the noise floor.
  */
 double viv_metrics_ratio(const struct viv_metric_row *row, size_t cell, size_t reference, bool *is_noise);
+/* How far a ratio is from 1, the same for twice as much and half as much: max(r, 1/r) - 1. ratio > 0. */
+double viv_metrics_distance(double ratio);
+/* What a step of the plan does, in words. */
+void viv_metrics_describe(const json_t *step, char *text, size_t size);
 /* Why a cell has no valid trial: the reason of the first that has one. */
 const char *viv_metrics_why(const struct viv_metric_table *table, size_t cell);
 /* The valid trial of the cell whose `kind` recovery in `step` is the median one; NULL when there is none. */

@@ -136,7 +136,9 @@ void viv_report_table(const struct viv_metric_table *table, struct viv_buffer *o
     for (size_t i = 0; i < table->row_count; i++) {
         if (table->rows[i].step != step) {
             step = table->rows[i].step;
-            viv_buffer_printf(out, "%s\n", viv_result_text(step, "name"));
+            char words[160];
+            viv_metrics_describe(step, words, sizeof words);
+            viv_buffer_printf(out, "%s: %s\n", viv_result_text(step, "name"), words);
         }
         put_row(table, &table->rows[i], out);
     }

@@ -110,7 +110,10 @@ static void put_table(const struct viv_metric_table *table, struct viv_buffer *o
         const struct viv_metric_row *row = &table->rows[r];
         if (row->step != step) {
             step = row->step;
-            put_text(out, "<tr class=\"step\"><td colspan=\"9\">", viv_result_text(step, "name"), "</td></tr>\n");
+            char words[160];
+            viv_metrics_describe(step, words, sizeof words);
+            put_text(out, "<tr class=\"step\"><td colspan=\"9\">", viv_result_text(step, "name"), " <small>");
+            put_text(out, "", words, "</small></td></tr>\n");
         }
         put_text(out, "<tr><td>", row->label, "");
         viv_buffer_printf(out, ", %s</td>", row->unit);

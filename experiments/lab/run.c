@@ -1,4 +1,3 @@
-#include "experiments/lab/report.h"
 #include "experiments/lab/run.h"
 
 #include <limits.h>
@@ -15,6 +14,7 @@
 #include "experiments/lab/machine.h"
 #include "experiments/lab/plan_json.h"
 #include "experiments/lab/progress.h"
+#include "experiments/lab/report.h"
 #include "experiments/lab/trial.h"
 
 struct run {

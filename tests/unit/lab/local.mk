@@ -3,6 +3,7 @@ TESTS += test_lab
 test_lab_SOURCES = \
 	%reldir%/test_client.c \
 	%reldir%/test_keyset.c \
+	%reldir%/test_metrics.c \
 	%reldir%/test_plan.c \
 	%reldir%/test_recovery.c \
 	%reldir%/test_units.c \
