@@ -113,7 +113,7 @@ def quote_run(run, numbers, prefix):
         "memory-gb": tex.number(run.provenance["hardware"]["memory_gb"]),
         "kernel": tex.escape(run.provenance["kernel"]["release"]),
         "distribution": tex.escape(run.provenance["kernel"]["distribution"]),
-        "filesystem": tex.escape(run.provenance["disk"]["filesystem"]),
+        "filesystem": tex.escape(run.provenance["disk"].get("filesystem", "an unnamed filesystem")),
         "sync-p50-us": tex.number(latency["p50_us"]),
         "sync-p99-us": tex.number(latency["p99_us"]),
         "loopback-p50-us": tex.number(loopback["p50_us"]),
