@@ -14,7 +14,7 @@ struct viv_entry {
 };
 
 /* Identifies a ZAB ensemble and its part of the namespace. Every frame between our servers, log call, log record,
- * hard state, metric and trace event carries one. There is one group, 0, for now. */
+ * hard state and trace event carries one. There is one group, 0. */
 typedef uint16_t viv_gid;
 
 /* Server id, 1..254 (it is the top byte of the session ids that the server makes). */
