@@ -8,4 +8,5 @@ include engine/node/local.mk
 include engine/store/local.mk
 include engine/zkdata/local.mk
 include engine/client/local.mk
+include engine/security/local.mk
 include engine/server/local.mk

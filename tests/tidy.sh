@@ -51,7 +51,8 @@ tree:wire
 node:tree zab partition wire store
 zkdata:tree wire
 client:wire
-server:node tree zab store wire client partition zkdata'
+security:wire
+server:node tree zab store wire client partition zkdata security'
 ok "rooms include only what the house allows" "$(printf '%s\n' "$rooms" | while IFS=: read -r room allowed; do
     pattern=$(printf '%s|' base "$room" $allowed | sed 's/|$//')
     find "engine/$room" -name '*.[ch]' 2>/dev/null | xargs -r grep -nE '^#include "[a-z]+/' |

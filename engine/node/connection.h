@@ -47,6 +47,7 @@ struct viv_connection {
     uint64_t opened_ms;
     int64_t session_id; /* from ATTACHING on */
     int32_t timeout_ms;
+    bool is_secure;                 /* over TLS */
     bool has_read_only;             /* the handshake carried that byte */
     struct viv_attachment *session; /* while attached */
     struct viv_buffer authinfo;     /* raw vector<Id> */

@@ -11,7 +11,8 @@ typedef uint64_t viv_conn; /* a client connection; never 0, never reused */
 enum viv_event_kind {
     VIV_EVENT_START,           /* once, after recovery */
     VIV_EVENT_TICK,            /* at least every tick_ms / 10, 20 ms at most */
-    VIV_EVENT_CLIENT_OPEN,     /* conn, bytes = textual address without port */
+    VIV_EVENT_CLIENT_OPEN,     /* conn, bytes = textual address without port; identities = raw vector<Id> that its
+                                  certificate proves, empty without one; flag: over TLS */
     VIV_EVENT_CLIENT_FRAME,    /* conn, bytes = one frame without its length */
     VIV_EVENT_CLIENT_CLOSED,   /* conn: the socket is gone (also after CLIENT_CLOSE) */
     VIV_EVENT_VOTE,            /* sid, bytes = body of an election message */
@@ -38,6 +39,7 @@ struct viv_event {
     uint64_t zxid;
     viv_status status;
     struct viv_bytes bytes;
+    struct viv_bytes identities;
     const struct viv_entry *entries;
     size_t entry_count;
     bool last, flag;

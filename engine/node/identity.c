@@ -47,6 +47,20 @@ void viv_identity_init(struct viv_buffer *authinfo, struct viv_bytes address)
     (void)add(authinfo, VIV_BYTES_LITERAL("ip"), address);
 }
 
+bool viv_identity_add_proved(struct viv_buffer *authinfo, struct viv_bytes identities)
+{
+    struct viv_jute_reader reader = viv_jute_reader_of(identities);
+    for (int32_t left = identities.size == 0 ? 0 : viv_jute_read_int(&reader); left > 0; left--) {
+        struct viv_bytes scheme = viv_jute_read_buffer(&reader).bytes;
+        struct viv_bytes id = viv_jute_read_buffer(&reader).bytes;
+        VIV_ASSERT(!reader.bad); /* made by this server */
+        if (!add(authinfo, scheme, id)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* "user:password" becomes "user:" + base64(SHA-1(user:password)); the user ends at the first colon. */
 static bool add_digest(struct viv_buffer *authinfo, struct viv_bytes auth)
 {

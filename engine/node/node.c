@@ -132,7 +132,13 @@ static void on_client_open(struct viv_node *node, const struct viv_event *event)
 {
     struct viv_connection *connection = viv_connections_add(&node->connections, event->conn, event->now_ms);
     viv_identity_init(&connection->authinfo, event->bytes);
+    connection->is_secure = event->flag;
     viv_handshake_expect(node, connection);
+    if (!viv_identity_add_proved(&connection->authinfo, event->identities)) {
+        viv_log(VIV_LOG_WARN, "node", "closed: its certificate names more than a connection may be", "conn=%llu",
+                (unsigned long long)connection->id);
+        viv_request_close(node, connection);
+    }
     if (!node->traced_connection) {
         node->traced_connection = true;
         viv_actions_add(node->turn.out, VIV_ACTION_TRACE)->trace = VIV_TRACE_FIRST_CONN;

@@ -1,0 +1,2 @@
+EXTRA_DIST += %reldir%/README.md
+libskin_a_SOURCES +=
