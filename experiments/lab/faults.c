@@ -8,6 +8,8 @@
  * again. All times are taken in this process, which started the servers and shares their clock. */
 
 #define NS_PER_S UINT64_C(1000000000)
+/* Dense enough for a 99th percentile a second, thin enough to disturb nobody. */
+#define READS_PER_S 1000.0
 /* Room for milestones to reach the servers' files before they are read. */
 #define TRACE_SETTLE_NS UINT64_C(50000000)
 
@@ -16,11 +18,13 @@ struct fault {
     const struct viv_step *step;
     struct viv_load *load;
     struct step_samples samples;
-    uint32_t target;     /* index of the server */
-    uint64_t fault_ns;   /* just before the signal */
-    uint64_t ack_ns;     /* first acknowledged write that was made after the signal had taken effect */
-    uint64_t restart_ns; /* start of the process that was killed, 0: none was */
-    uint64_t read_ns;    /* its first answered read */
+    uint32_t target;           /* index of the server */
+    uint64_t fault_ns;         /* just before the signal */
+    uint64_t ack_ns;           /* first acknowledged write that was made after the signal had taken effect */
+    uint64_t restart_ns;       /* start of the process that was killed, 0: none was */
+    uint64_t read_ns;          /* its first answered read */
+    struct viv_reader *reader; /* of the server that a restart step is going to kill */
+    uint32_t reader_target;
 };
 
 static viv_status pick_target(struct fault *fault)
@@ -34,6 +38,38 @@ static viv_status pick_target(struct fault *fault)
     uint32_t servers = fault->trial->cell->servers;
     fault->target = fault->step->target == VIV_PLACE_LEADER ? leader : (leader + 1) % servers;
     return VIV_OK;
+}
+
+/* What the server answers like is measured from before the fault on. Should the ensemble choose another leader before
+ * that, the reader has watched the wrong server and `warm` is left out. */
+static viv_status watch_target(struct fault *fault)
+{
+    struct viv_trial *trial = fault->trial;
+    if (fault->step->kind != VIV_STEP_RESTART) {
+        return VIV_OK;
+    }
+    VIV_TRY(pick_target(fault));
+    fault->reader_target = fault->target;
+    viv_status status = viv_reader_start(&trial->fleet.addresses[fault->target], READS_PER_S, trial->keyset.key_count,
+                                         trial_session_timeout_ms(trial), &fault->reader);
+    return status == VIV_OK ? VIV_OK
+                            : trial_fail(trial, status, "step %s: no reader could be started", fault->step->name);
+}
+
+static double finish_reader(struct fault *fault, uint64_t end_ns)
+{
+    struct viv_read_sample *samples;
+    size_t count;
+    double warm_ms = -1;
+    if (fault->reader == NULL) {
+        return warm_ms;
+    }
+    viv_reader_finish(fault->reader, &samples, &count);
+    if (fault->read_ns != 0 && fault->reader_target == fault->target) {
+        warm_ms = viv_recovery_warm_ms(samples, count, fault->fault_ns, fault->read_ns, end_ns, fault->step->steady_ns);
+    }
+    free(samples);
+    return warm_ms;
 }
 
 static void tell(struct fault *fault, uint64_t at_ns, const char *code, const char *verb)
@@ -114,6 +150,7 @@ static viv_status under_load(struct fault *fault)
 {
     bool reached;
     struct viv_trial *trial = fault->trial;
+    VIV_TRY(watch_target(fault));
     trial_sample(trial, &fault->samples);
     uint64_t until_ns = viv_load_started_ns(fault->load) + fault->step->before_ns;
     VIV_TRY(trial_watch(trial, until_ns, &fault->samples, NULL, NULL, &reached));
@@ -141,7 +178,7 @@ static void read_traces(struct viv_trial *trial, struct viv_trace *trace)
 }
 
 /* Cuts the times into parts where the system says enough; otherwise the whole stands alone. */
-static void analyse(struct fault *fault, const struct viv_load_result *result)
+static void analyse(struct fault *fault, const struct viv_load_result *result, double warm_ms)
 {
     struct viv_trial *trial = fault->trial;
     struct viv_trace trace;
@@ -157,10 +194,10 @@ static void analyse(struct fault *fault, const struct viv_load_result *result)
     } else {
         viv_recovery_follower_loss(fault->fault_ns, fault->ack_ns, &recovery);
     }
-    record_recovery(trial, fault->step, &recovery, fault->target, &ramp_ms);
+    record_recovery(trial, fault->step, &recovery, fault->target, "ramp", ramp_ms);
     if (fault->restart_ns != 0) {
         viv_recovery_restart(&trace, fault->restart_ns, fault->read_ns, (viv_sid)fault->target + 1, &recovery);
-        record_recovery(trial, fault->step, &recovery, fault->target, NULL);
+        record_recovery(trial, fault->step, &recovery, fault->target, "warm", warm_ms);
     }
     viv_trace_fini(&trace);
 }
@@ -173,6 +210,7 @@ viv_status trial_fault(struct viv_trial *trial, const struct viv_step *step)
     viv_status status = under_load(&fault);
     viv_load_stop(fault.load);
     viv_load_finish(fault.load, &result);
+    double warm_ms = finish_reader(&fault, result.end_ns);
     if (status == VIV_OK) {
         record_load(trial, step, &result, &fault.samples);
         status = put_together(&fault);
@@ -181,7 +219,7 @@ viv_status trial_fault(struct viv_trial *trial, const struct viv_step *step)
         status = trial_verify(trial, step);
     }
     if (status == VIV_OK) {
-        analyse(&fault, &result);
+        analyse(&fault, &result, warm_ms);
     }
     viv_load_result_fini(&result);
     free(fault.samples.items);
@@ -199,13 +237,13 @@ static void analyse_cold(struct viv_trial *trial, const struct viv_step *step, u
     for (uint32_t i = 0; i < trial->cell->servers; i++) {
         uint64_t own_start_ns = trial->fleet.servers[i].started_ns;
         viv_recovery_restart(&trace, own_start_ns, read_ns[i], (viv_sid)i + 1, &recovery);
-        record_recovery(trial, step, &recovery, i, NULL);
+        record_recovery(trial, step, &recovery, i, NULL, -1);
         first = read_ns[i] < read_ns[first] ? i : first;
     }
     /* The ensemble is back when the first of its servers answers: that server's parts, from the common start. */
     viv_recovery_restart(&trace, start_ns, read_ns[first], (viv_sid)first + 1, &recovery);
     recovery.kind = "cold";
-    record_recovery(trial, step, &recovery, first, NULL);
+    record_recovery(trial, step, &recovery, first, NULL, -1);
     viv_trace_fini(&trace);
 }
 

@@ -8,6 +8,7 @@ liblab_a_SOURCES = \
 	%reldir%/compare.c \
 	%reldir%/command.c %reldir%/command.h \
 	%reldir%/estimate.c %reldir%/estimate.h \
+	%reldir%/fairness.c %reldir%/fairness.h \
 	%reldir%/faults.c \
 	%reldir%/files.c %reldir%/files.h \
 	%reldir%/fleet.c %reldir%/fleet.h \
@@ -26,6 +27,7 @@ liblab_a_SOURCES = \
 	%reldir%/probe.c %reldir%/probe.h \
 	%reldir%/process.c %reldir%/process.h \
 	%reldir%/record.c \
+	%reldir%/reader.c %reldir%/reader.h \
 	%reldir%/progress.c %reldir%/progress.h \
 	%reldir%/recovery.c %reldir%/recovery.h \
 	%reldir%/report.c %reldir%/report.h \

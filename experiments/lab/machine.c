@@ -119,6 +119,7 @@ static json_t *hardware_json(void)
                              flags != NULL && strstr(flags, "hypervisor") != NULL);
     set_text(json, "cpu_model", line_value("/proc/cpuinfo", "model name", ":"));
     set_text(json, "cpu_flags", flags);
+    set_text(json, "cpus_allowed", line_value("/proc/self/status", "Cpus_allowed_list", ":"));
     set_text(json, "smt_active", small_file("/sys/devices/system/cpu/smt/active"));
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         json_object_set_new(json, "open_files_max", json_integer((json_int_t)files.rlim_cur));

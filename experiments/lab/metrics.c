@@ -31,6 +31,7 @@ static const struct definition definitions[] = {
     {VIV_METRIC_RECOVERY_FULL, " kill stop ", "full throughput after", "ms", false, {"failover", "full_ms"}},
     {VIV_METRIC_RECOVERY_WHOLE, " restart ", "no write acknowledged for", "ms", false, {"follower-loss", "whole_ms"}},
     {VIV_METRIC_RESTARTED, " kill restart ", "the killed server answers after", "ms", false, {"restart", "whole_ms"}},
+    {VIV_METRIC_WARM, " restart ", "the killed server is warm after", "ms", false, {"restart", "full_ms"}},
     {VIV_METRIC_RECOVERY_WHOLE, " cold-start ", "first answer after", "ms", false, {"cold", "whole_ms"}},
     {VIV_METRIC_MEMORY, " cold-start ", "resident memory per server", "MB", false, {"step", "rss_mb"}},
     {VIV_METRIC_DISK, " cold-start ", "disk per server", "MB", false, {"step", "disk_mb"}},

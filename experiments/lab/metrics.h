@@ -15,6 +15,7 @@ enum viv_metric_kind {
     VIV_METRIC_RECOVERY_WHOLE, /* fault or start until the first answer */
     VIV_METRIC_RECOVERY_FULL,  /* until the throughput of before is back */
     VIV_METRIC_RESTARTED,      /* start of the killed server until it answers itself */
+    VIV_METRIC_WARM,           /* the same until it reads as fast as before */
     VIV_METRIC_MEMORY,
     VIV_METRIC_DISK,
 };

@@ -252,22 +252,21 @@ void record_trace(struct viv_trial *trial, const struct viv_step *step, const st
 }
 
 void record_recovery(struct viv_trial *trial, const struct viv_step *step, const struct viv_recovery *recovery,
-                     uint32_t index, const double *ramp_ms)
+                     uint32_t index, const char *after, double after_ms)
 {
     json_t *json = json_pack("{s:s,s:s,s:s,s:i,s:i,s:f}", "t", "recovery", "step", step->name, "kind", recovery->kind,
                              "gid", 0, "sid", (int)index + 1, "whole_ms", recovery->whole_ms);
     bool traces = viv_system_traces(trial->cell->system);
-    bool has_ramp = ramp_ms != NULL && *ramp_ms >= 0;
-    if (has_ramp) {
-        json_object_set_new(json, "full_ms", json_real(recovery->whole_ms + *ramp_ms));
+    if (after_ms >= 0) {
+        json_object_set_new(json, "full_ms", json_real(recovery->whole_ms + after_ms));
     }
     if (recovery->part_count > 0) {
         json_t *parts = json_object();
         for (unsigned i = 0; i < recovery->part_count; i++) {
             json_object_set_new(parts, recovery->parts[i].name, json_real(recovery->parts[i].ms));
         }
-        if (has_ramp) {
-            json_object_set_new(parts, "ramp", json_real(*ramp_ms));
+        if (after_ms >= 0) {
+            json_object_set_new(parts, after, json_real(after_ms));
         }
         json_object_set_new(json, "parts_ms", parts);
         json_object_set_new(json, "rounds", json_integer(recovery->rounds));

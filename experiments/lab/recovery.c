@@ -7,6 +7,8 @@
 
 enum { TENTHS_PER_S = 10 };
 #define SUM_TOLERANCE_MS 1.0
+#define WINDOW_NS        (TENTHS_PER_S * (uint64_t)VIV_LOAD_TENTH_NS)
+#define WARM_RATIO       1.2
 
 static double ms_between(uint64_t from_ns, uint64_t to_ns)
 {
@@ -221,6 +223,50 @@ double viv_recovery_ramp_ms(const struct viv_load_result *result, uint64_t fault
         if (held + TENTHS_PER_S > steady_tenths) {
             uint64_t at_ns = result->start_ns + first * VIV_LOAD_TENTH_NS;
             return first == ack_tenth ? 0 : ms_between(ack_ns, at_ns);
+        }
+    }
+    return -1;
+}
+
+static int by_latency(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left;
+    uint64_t b = *(const uint64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+/* The 99th percentile of what was due in [from_ns, to_ns); UINT64_MAX when nothing was, or too little was answered. */
+static uint64_t read_p99_ns(const struct viv_read_sample *samples, size_t count, uint64_t from_ns, uint64_t to_ns)
+{
+    uint64_t *latencies = viv_alloc((count + 1) * sizeof *latencies);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (samples[i].due_ns >= from_ns && samples[i].due_ns < to_ns) {
+            latencies[kept++] = samples[i].latency_ns;
+        }
+    }
+    qsort(latencies, kept, sizeof *latencies, by_latency);
+    uint64_t p99_ns = kept == 0 ? UINT64_MAX : latencies[(kept * 99 + 99) / 100 - 1];
+    free(latencies);
+    return p99_ns;
+}
+
+double viv_recovery_warm_ms(const struct viv_read_sample *samples, size_t count, uint64_t fault_ns, uint64_t read_ns,
+                            uint64_t end_ns, uint64_t steady_ns)
+{
+    VIV_ASSERT(fault_ns > WINDOW_NS && read_ns >= fault_ns && steady_ns >= WINDOW_NS);
+    uint64_t before_ns = read_p99_ns(samples, count, fault_ns - WINDOW_NS, fault_ns);
+    if (before_ns == UINT64_MAX) {
+        return -1;
+    }
+    for (uint64_t first_ns = read_ns; first_ns + steady_ns <= end_ns; first_ns += VIV_LOAD_TENTH_NS) {
+        uint64_t from_ns = first_ns;
+        while (from_ns + WINDOW_NS <= first_ns + steady_ns &&
+               (double)read_p99_ns(samples, count, from_ns, from_ns + WINDOW_NS) <= WARM_RATIO * (double)before_ns) {
+            from_ns += VIV_LOAD_TENTH_NS;
+        }
+        if (from_ns + WINDOW_NS > first_ns + steady_ns) {
+            return ms_between(read_ns, first_ns);
         }
     }
     return -1;

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "experiments/lab/load.h"
+#include "experiments/lab/reader.h"
 #include "experiments/lab/trace.h"
 
 /* Recovery time cut into its components as partitioning.md §4.2 defines them, from the servers' milestones and the
@@ -43,5 +44,11 @@ bool viv_recovery_adds_up(const struct viv_recovery *recovery);
  * recorded. */
 double viv_recovery_ramp_ms(const struct viv_load_result *result, uint64_t fault_ns, uint64_t ack_ns,
                             uint64_t steady_ns);
+
+/* Time from read_ns until a restarted server reads as before: the first moment from which in every 1-s window within
+ * steady_ns the 99th percentile of the latencies is at most 1.2 times that of the second before fault_ns, or of what
+ * there is of it. Samples by due time. Resolution 100 ms. Negative when that is not reached before end_ns. */
+double viv_recovery_warm_ms(const struct viv_read_sample *samples, size_t count, uint64_t fault_ns, uint64_t read_ns,
+                            uint64_t end_ns, uint64_t steady_ns);
 
 #endif /* VIV_EXPERIMENTS_LAB_RECOVERY_H */

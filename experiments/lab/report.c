@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiments/lab/fairness.h"
 #include "experiments/lab/files.h"
 #include "experiments/lab/plan_json.h"
 
@@ -148,6 +149,7 @@ void viv_report_table(const struct viv_metric_table *table, struct viv_buffer *o
                       viv_metrics_cell_name(table, viv_metrics_reference(table)));
     put_promises(table, out);
     put_failures(table, out);
+    viv_fairness_print(table, out);
 }
 
 static json_t *value_json(const struct viv_metric_value *value)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "experiments/lab/chart.h"
+#include "experiments/lab/fairness.h"
 #include "experiments/lab/report.h"
 #include "experiments/lab/report_charts.h"
 
@@ -169,42 +170,22 @@ static void put_terms(struct viv_buffer *out, const char *prefix, const json_t *
 
 static void put_fairness(const struct viv_metric_table *table, struct viv_buffer *out)
 {
-    static const char *const keys[] = {"servers",          "durability",  "tick_ms",   "sync_limit_ticks",
-                                       "snapshot_entries", "value_bytes", "heap_bytes"};
-    static const char *const names[] = {"servers",           "durability",   "tick, ms",        "sync limit, ticks",
-                                        "image every, txns", "value, bytes", "Java heap, bytes"};
+    char text[160];
     viv_buffer_printf(out, "<div class=\"wide\"><table><tr><th></th>");
     for (size_t i = 0; i < table->cell_count; i++) {
         put_text(out, "<th>", viv_metrics_cell_name(table, i), "</th>");
     }
-    viv_buffer_printf(out, "</tr>\n<tr><td>version</td>");
-    const json_t *systems = json_object_get(table->results->provenance, "systems");
-    for (size_t i = 0; i < table->cell_count; i++) {
-        const char *system = viv_result_text(json_array_get(table->cells, i), "system");
-        put_text(out, "<td style=\"white-space:normal\">", viv_result_text(systems, system), "</td>");
-    }
     viv_buffer_printf(out, "</tr>\n");
-    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
-        viv_buffer_printf(out, "<tr><td>%s</td>", names[k]);
+    for (size_t row = 0; row < viv_fairness_count(); row++) {
+        put_text(out, "<tr><td>", viv_fairness_name(row), "</td>");
         for (size_t i = 0; i < table->cell_count; i++) {
-            const json_t *value = json_object_get(json_array_get(table->cells, i), keys[k]);
-            if (json_is_string(value)) {
-                put_text(out, "<td>", json_string_value(value), "</td>");
-            } else if (json_is_integer(value)) {
-                viv_buffer_printf(out, "<td>%lld</td>", (long long)json_integer_value(value));
-            } else {
-                viv_buffer_printf(out, "<td>–</td>");
-            }
+            viv_fairness_value(table, row, i, text, sizeof text);
+            put_text(out, "<td style=\"white-space:normal\">", text, "</td>");
         }
         viv_buffer_printf(out, "</tr>\n");
     }
     viv_buffer_printf(out, "</table></div>\n");
-    viv_buffer_printf(
-        out, "<p class=\"note\">Every system runs on the same machine and cores, one ensemble at a time, with a "
-             "sync before each acknowledgement, the same ticks and the same image interval, driven by the same "
-             "load generator. Cells run interleaved in shuffled rounds, every trial with fresh processes and "
-             "directories. Apache ZooKeeper keeps its default settings otherwise, with the heap that its "
-             "operators usually give it.</p>\n");
+    put_text(out, "<p class=\"note\">", viv_fairness_note(), "</p>\n");
 }
 
 static void put_section(struct viv_buffer *out, const char *title, const char *note, const struct viv_buffer *content)

@@ -82,13 +82,18 @@ static void abandon(struct viv_load *load)
     viv_load_result_fini(&result);
 }
 
+uint32_t trial_session_timeout_ms(const struct viv_trial *trial)
+{
+    uint32_t timeout_ms = trial->cell->tick_ms * SESSION_TIMEOUT_TICKS;
+    return timeout_ms < SESSION_TIMEOUT_MS_MIN ? SESSION_TIMEOUT_MS_MIN : timeout_ms;
+}
+
 viv_status trial_start_load(struct viv_trial *trial, const struct viv_step *step, struct viv_load **out)
 {
     struct viv_load_spec spec = step->load;
     struct viv_load *load;
     VIV_TRY(find_place(trial, step->attach, &spec.attach));
-    uint32_t timeout_ms = trial->cell->tick_ms * SESSION_TIMEOUT_TICKS;
-    spec.session_timeout_ms = timeout_ms < SESSION_TIMEOUT_MS_MIN ? SESSION_TIMEOUT_MS_MIN : timeout_ms;
+    spec.session_timeout_ms = trial_session_timeout_ms(trial);
     spec.seed = viv_mix64(trial->seed ^ (uint64_t)(step - trial->options->plan->steps + 1));
     viv_status status = viv_load_start(&spec, trial->fleet.addresses, trial->cell->servers, &trial->keyset, &load);
     if (status != VIV_OK) {

@@ -46,6 +46,7 @@ viv_status trial_start_load(struct viv_trial *trial, const struct viv_step *step
 typedef bool trial_ready_fn(void *ctx);
 viv_status trial_watch(struct viv_trial *trial, uint64_t until_ns, struct step_samples *samples, trial_ready_fn *ready,
                        void *ctx, bool *reached);
+uint32_t trial_session_timeout_ms(const struct viv_trial *trial);
 viv_status trial_verify(struct viv_trial *trial, const struct viv_step *step);
 
 /* ---- faults.c ---- */
@@ -65,9 +66,10 @@ void record_event(struct viv_trial *trial, const struct viv_step *step, uint64_t
 /* The servers' milestones from from_ns on. */
 void record_trace(struct viv_trial *trial, const struct viv_step *step, const struct viv_trace *trace,
                   uint64_t from_ns);
-/* ramp_ms NULL: not measured here. */
+/* `after` names the time that follows the whole until all is as before, such as ramp; negative: not reached, or not
+ * measured here. */
 void record_recovery(struct viv_trial *trial, const struct viv_step *step, const struct viv_recovery *recovery,
-                     uint32_t index, const double *ramp_ms);
+                     uint32_t index, const char *after, double after_ms);
 void record_summary(struct viv_trial *trial, const char *state, uint64_t steal_percent_tenths);
 void trial_invalid(struct viv_trial *trial, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

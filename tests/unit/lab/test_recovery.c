@@ -135,3 +135,35 @@ VIV_TEST(lab_recovery, the_ramp_ends_when_throughput_is_back_for_good)
     fill(tenths, 30, 100, 96);
     cr_assert_eq(viv_recovery_ramp_ms(&result, START + 2000 * MS, START + 3000 * MS, 3000 * MS), 0);
 }
+
+/* One read a millisecond from START on for ten seconds: 100 us each. */
+static void read_evenly(struct viv_read_sample *samples, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        samples[i] = (struct viv_read_sample){START + 1000 * MS + i * MS, 100000};
+    }
+}
+
+VIV_TEST(lab_recovery, a_restarted_server_is_warm_when_its_reads_are_as_fast_as_before_for_good)
+{
+    static struct viv_read_sample samples[10000];
+    size_t count = sizeof samples / sizeof *samples;
+    uint64_t fault_ns = START + 3000 * MS;
+    uint64_t read_ns = START + 4000 * MS;
+    uint64_t end_ns = START + 11000 * MS;
+    read_evenly(samples, count);
+    for (size_t i = 2000; i < 3000; i++) {
+        samples[i].latency_ns = UINT64_MAX; /* it was down */
+    }
+    cr_assert_eq(viv_recovery_warm_ms(samples, count, fault_ns, read_ns, end_ns, 3000 * MS), 0);
+    for (size_t i = 3000; i < 3800; i++) {
+        samples[i].latency_ns = 121000; /* a fifth slower and a little more */
+    }
+    cr_assert_eq(viv_recovery_warm_ms(samples, count, fault_ns, read_ns, end_ns, 3000 * MS), 800);
+    for (size_t i = 5000; i < 5020; i++) {
+        samples[i].latency_ns = 900000; /* two reads in a hundred, once more, before three steady seconds are over */
+    }
+    cr_assert_eq(viv_recovery_warm_ms(samples, count, fault_ns, read_ns, end_ns, 3000 * MS), 2100);
+    cr_assert_lt(viv_recovery_warm_ms(samples, count, fault_ns, read_ns, START + 7000 * MS, 3000 * MS), 0);
+    cr_assert_lt(viv_recovery_warm_ms(samples, 0, fault_ns, read_ns, end_ns, 3000 * MS), 0, "nothing was read before");
+}
