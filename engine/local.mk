@@ -10,3 +10,4 @@ include engine/zkdata/local.mk
 include engine/client/local.mk
 include engine/security/local.mk
 include engine/server/local.mk
+include engine/cli/local.mk

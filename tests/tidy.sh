@@ -52,7 +52,8 @@ node:tree zab partition wire store
 zkdata:tree wire
 client:wire
 security:wire
-server:node tree zab store wire client partition zkdata security'
+server:node tree zab store wire client partition zkdata security
+cli:client zkdata wire tree store'
 ok "rooms include only what the house allows" "$(printf '%s\n' "$rooms" | while IFS=: read -r room allowed; do
     pattern=$(printf '%s|' base "$room" $allowed | sed 's/|$//')
     find "engine/$room" -name '*.[ch]' 2>/dev/null | xargs -r grep -nE '^#include "[a-z]+/' |
