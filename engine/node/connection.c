@@ -21,11 +21,19 @@ void viv_connections_fini(struct viv_connections *connections)
     *connections = (struct viv_connections){0};
 }
 
-struct viv_connection *viv_connections_add(struct viv_connections *connections, viv_conn id, uint64_t now_ms)
+void viv_connection_stats_reset(struct viv_connection_stats *stats)
+{
+    *stats = (struct viv_connection_stats){.last_cxid = -1, .last_zxid = UINT64_MAX};
+}
+
+struct viv_connection *viv_connections_add(struct viv_connections *connections, viv_conn id,
+                                           const struct viv_turn *turn)
 {
     struct viv_connection *connection = viv_alloc_zeroed(1, sizeof *connection);
     connection->id = id;
-    connection->opened_ms = now_ms;
+    connection->opened_ms = turn->now_ms;
+    connection->opened_wall_ms = turn->wall_ms;
+    viv_connection_stats_reset(&connection->stats);
     viv_fifo_init(&connection->early, sizeof(struct viv_early_frame));
     viv_fifo_init(&connection->pending, sizeof(struct viv_pending));
     connection->previous = connections->last;

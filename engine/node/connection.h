@@ -34,6 +34,15 @@ struct viv_pending {
     struct viv_buffer record; /* READ, SYNC: the request record */
 };
 
+/* What `cons` shows of a connection beside what its socket knows. */
+struct viv_connection_stats {
+    int32_t last_op;    /* 0: none, or a write that was refused */
+    int32_t last_cxid;  /* -1: none; what the client library numbers itself does not count */
+    uint64_t last_zxid; /* UINT64_MAX: none */
+    uint64_t last_reply_ms;
+    uint64_t latency_ms_last, latency_ms_min, latency_ms_max, latency_ms_sum, latency_count;
+};
+
 /* A frame that came before the session was there. */
 struct viv_early_frame {
     struct viv_buffer frame;
@@ -45,6 +54,8 @@ struct viv_connection {
     viv_conn id;
     enum viv_connection_state state;
     uint64_t opened_ms;
+    uint64_t asked_ms; /* its ConnectRequest came */
+    int64_t opened_wall_ms;
     int64_t session_id; /* from ATTACHING on */
     int32_t timeout_ms;
     bool is_secure;                 /* over TLS */
@@ -57,6 +68,7 @@ struct viv_connection {
     struct viv_buffer outbox; /* whole frames */
     bool is_dirty;            /* has something to say or do at the end of the turn */
     bool is_paused;
+    struct viv_connection_stats stats;
     struct viv_connection *next, *previous; /* in order of opening */
 };
 
@@ -71,7 +83,8 @@ struct viv_connections {
 };
 
 void viv_connections_fini(struct viv_connections *connections);
-struct viv_connection *viv_connections_add(struct viv_connections *connections, viv_conn id, uint64_t now_ms);
+struct viv_connection *viv_connections_add(struct viv_connections *connections, viv_conn id,
+                                           const struct viv_turn *turn);
 struct viv_connection *viv_connections_find(const struct viv_connections *connections, viv_conn id);
 void viv_connections_remove(struct viv_connections *connections, struct viv_connection *connection);
 /* After each frame: a long answer is made only when the ones before it went to the socket, which happens when the turn
@@ -94,6 +107,8 @@ void viv_connection_mark_dirty(struct viv_connections *connections, struct viv_c
 struct viv_pending *viv_connection_push(struct viv_connections *connections, struct viv_connection *connection,
                                         const struct viv_pending *request, size_t bytes);
 void viv_connection_pop(struct viv_connections *connections, struct viv_connection *connection);
+/* Nothing was answered yet. */
+void viv_connection_stats_reset(struct viv_connection_stats *stats);
 /* Forgets requests, answered or not. */
 void viv_connection_forget(struct viv_connections *connections, struct viv_connection *connection);
 

@@ -158,6 +158,12 @@ void viv_expiry_remove(struct viv_expiry *expiry, int64_t session_id)
     }
 }
 
+uint64_t viv_expiry_deadline_ms(const struct viv_expiry *expiry, int64_t session_id)
+{
+    const struct viv_expiry_session *session = find(expiry, session_id);
+    return session == NULL ? 0 : session->deadline_tick * expiry->tick_ms + expiry->slept_ms;
+}
+
 /* The first session of the bucket that is due at `tick`; those of a later round of the ring stay. */
 static struct viv_expiry_session *first_due(const struct viv_expiry *expiry, uint64_t tick)
 {

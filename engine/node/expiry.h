@@ -46,6 +46,8 @@ bool viv_expiry_claim(struct viv_expiry *expiry, int64_t session_id, viv_sid ser
 /* Its closeSession is on the way. */
 void viv_expiry_mark_closing(struct viv_expiry *expiry, int64_t session_id);
 void viv_expiry_remove(struct viv_expiry *expiry, int64_t session_id);
+/* When the session dies unless it is heard of before, on the clock of `now_ms`; 0 when it is not known. */
+uint64_t viv_expiry_deadline_ms(const struct viv_expiry *expiry, int64_t session_id);
 /* Takes one session whose deadline has passed and marks it closing; false when there is none. */
 bool viv_expiry_next_due(struct viv_expiry *expiry, uint64_t now_ms, int64_t *session_id);
 

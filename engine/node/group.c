@@ -156,6 +156,9 @@ static void deliver(struct viv_group *group, const struct viv_zab_output *output
     group->bytes_since_image += output->entry.body.size;
     viv_lead_applied(group, &applied);
     if (exact) {
+        if (viv_digests_wants(output->entry.zxid)) {
+            viv_digests_note(&group->digests, output->entry.zxid, viv_tree_digest(group->tree));
+        }
         struct viv_group_note note = {.kind = VIV_GROUP_APPLIED, .applied = &applied};
         group->notify(group->notify_ctx, &note);
     }

@@ -2,6 +2,7 @@
 #define VIV_NODE_GROUP_H
 
 #include "node/checkpoint.h"
+#include "node/digests.h"
 #include "node/expiry.h"
 #include "node/fifo.h"
 #include "node/link.h"
@@ -96,6 +97,8 @@ struct viv_group {
     bool state_takes_deltas, image_exists;
     uint64_t checkpoint_entries, checkpoint_bytes; /* policy; 0 = never */
     uint64_t entries_since_image, bytes_since_image;
+
+    struct viv_digests digests;
 
     /* recovery */
     struct viv_state_mark mark;

@@ -69,6 +69,8 @@ static void create_session(struct viv_node *node, struct viv_connection *connect
 void viv_handshake_created(struct viv_node *node, struct viv_connection *connection)
 {
     if (connection->state == VIV_CONNECTION_ATTACHING) {
+        struct viv_pending request = {.op = VIV_OP_CREATE_SESSION, .received_ms = connection->asked_ms};
+        viv_request_count(node, connection, &request);
         go_live(node, connection);
     }
 }
@@ -161,6 +163,7 @@ void viv_handshake_take(struct viv_node *node, struct viv_connection *connection
         return;
     }
     connection->state = VIV_CONNECTION_ATTACHING;
+    connection->asked_ms = node->turn.now_ms;
     connection->has_read_only = request.has_read_only;
     connection->timeout_ms = clamp_timeout(node, request.timeout_ms);
     connection->session_id = request.session_id;

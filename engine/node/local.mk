@@ -3,12 +3,14 @@ libcore_a_SOURCES += \
 	%reldir%/action.c %reldir%/action.h \
 	%reldir%/checkpoint.c %reldir%/checkpoint.h \
 	%reldir%/connection.c %reldir%/connection.h \
+	%reldir%/digests.c %reldir%/digests.h \
 	%reldir%/event.h \
 	%reldir%/expiry.c %reldir%/expiry.h \
 	%reldir%/fifo.c %reldir%/fifo.h \
 	%reldir%/group.c %reldir%/group_log.c %reldir%/group.h \
 	%reldir%/handshake.c \
 	%reldir%/identity.c %reldir%/identity.h \
+	%reldir%/inspect.c %reldir%/inspect.h \
 	%reldir%/install.c %reldir%/install.h \
 	%reldir%/lead.c %reldir%/lead.h \
 	%reldir%/learn.c %reldir%/learn.h \

@@ -130,7 +130,7 @@ static void on_tick(struct viv_node *node, const struct viv_event *event)
 
 static void on_client_open(struct viv_node *node, const struct viv_event *event)
 {
-    struct viv_connection *connection = viv_connections_add(&node->connections, event->conn, event->now_ms);
+    struct viv_connection *connection = viv_connections_add(&node->connections, event->conn, &node->turn);
     viv_identity_init(&connection->authinfo, event->bytes);
     connection->is_secure = event->flag;
     viv_handshake_expect(node, connection);
@@ -321,7 +321,7 @@ void viv_node_turn_end(struct viv_node *node, uint64_t now_ms, struct viv_action
     node->in_turn = false;
 }
 
-/* ---- for operators ---- */
+/* ---- for operators (more: inspect.c) ---- */
 
 const struct viv_tree *viv_node_tree(const struct viv_node *node)
 {

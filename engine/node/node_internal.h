@@ -49,8 +49,10 @@ void viv_request_take(struct viv_node *node, struct viv_connection *connection, 
 void viv_request_take_early(struct viv_node *node, struct viv_connection *connection);
 /* Answers everything at the head of the order that waits for nothing. */
 void viv_request_advance(struct viv_node *node, struct viv_connection *connection);
-void viv_request_answer(struct viv_node *node, struct viv_connection *connection, int32_t xid, int32_t err,
-                        struct viv_bytes record, uint64_t received_ms);
+void viv_request_answer(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
+                        int32_t err, struct viv_bytes record);
+/* The request was answered: for operators. */
+void viv_request_count(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request);
 void viv_request_synced(struct viv_node *node, viv_conn conn);
 void viv_request_refused(struct viv_node *node, int64_t session_id, int32_t cxid, int32_t err);
 /* Detached from session and watches at once; closed at the end of the turn, after what is said already. */

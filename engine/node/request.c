@@ -19,9 +19,30 @@ void viv_request_close(struct viv_node *node, struct viv_connection *connection)
     viv_connection_mark_dirty(&node->connections, connection);
 }
 
-static void count_latency(struct viv_node *node, uint64_t received_ms)
+static void count_for_connection(struct viv_node *node, struct viv_connection_stats *stats,
+                                 const struct viv_pending *request, uint64_t latency_ms)
 {
-    uint64_t latency_ms = node->turn.now_ms - received_ms;
+    stats->last_op = request->op;
+    if (request->xid >= 0) {
+        stats->last_cxid = request->xid;
+    }
+    stats->last_zxid = viv_group_zxid(&node->group);
+    stats->last_reply_ms = node->turn.now_ms;
+    stats->latency_ms_last = latency_ms;
+    if (stats->latency_count == 0 || latency_ms < stats->latency_ms_min) {
+        stats->latency_ms_min = latency_ms;
+    }
+    if (latency_ms > stats->latency_ms_max) {
+        stats->latency_ms_max = latency_ms;
+    }
+    stats->latency_ms_sum += latency_ms;
+    stats->latency_count++;
+}
+
+void viv_request_count(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request)
+{
+    uint64_t latency_ms = node->turn.now_ms - request->received_ms;
+    count_for_connection(node, &connection->stats, request, latency_ms);
     if (node->latency_count == 0 || latency_ms < node->latency_ms_min) {
         node->latency_ms_min = latency_ms;
     }
@@ -32,12 +53,12 @@ static void count_latency(struct viv_node *node, uint64_t received_ms)
     node->latency_count++;
 }
 
-void viv_request_answer(struct viv_node *node, struct viv_connection *connection, int32_t xid, int32_t err,
-                        struct viv_bytes record, uint64_t received_ms)
+void viv_request_answer(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
+                        int32_t err, struct viv_bytes record)
 {
-    struct viv_reply_header header = {.xid = xid, .zxid = (int64_t)viv_group_zxid(&node->group), .err = err};
+    struct viv_reply_header header = {.xid = request->xid, .zxid = (int64_t)viv_group_zxid(&node->group), .err = err};
     viv_connection_reply(&node->connections, connection, &header, record);
-    count_latency(node, received_ms);
+    viv_request_count(node, connection, request);
 }
 
 /* ---- requests without a transaction ---- */
@@ -54,7 +75,8 @@ static void serve_read(struct viv_node *node, struct viv_connection *connection,
                        struct viv_bytes record)
 {
     if (pending->op == VIV_OP_PING) {
-        viv_request_answer(node, connection, VIV_XID_PING, VIV_REPLY_OK, (struct viv_bytes){0}, pending->received_ms);
+        struct viv_pending ping = {.xid = VIV_XID_PING, .op = VIV_OP_PING, .received_ms = pending->received_ms};
+        viv_request_answer(node, connection, &ping, VIV_REPLY_OK, (struct viv_bytes){0});
         return;
     }
     struct viv_read read = {
@@ -68,13 +90,14 @@ static void serve_read(struct viv_node *node, struct viv_connection *connection,
     viv_buffer_clear(&node->record);
     int32_t err = viv_read_serve(node->group.tree, node->watches, &read, &node->events, &node->record);
     viv_connection_say(&node->connections, connection, viv_buffer_bytes(&node->events));
-    viv_request_answer(node, connection, pending->xid, err, viv_buffer_bytes(&node->record), pending->received_ms);
+    viv_request_answer(node, connection, pending, err, viv_buffer_bytes(&node->record));
     trace_first_read(node);
 }
 
 static void serve_refusal(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *pending)
 {
-    viv_request_answer(node, connection, pending->xid, pending->err, (struct viv_bytes){0}, pending->received_ms);
+    viv_request_answer(node, connection, pending, pending->err, (struct viv_bytes){0});
+    connection->stats.last_op = 0;
 }
 
 /* What waited for one write or handshake is answered in one go: that has a limit, the one of the client port. */
@@ -178,8 +201,8 @@ void viv_request_synced(struct viv_node *node, viv_conn conn)
     if (!reader.bad) {
         viv_jute_write_slice(&node->record, path);
     }
-    viv_request_answer(node, connection, front->xid, reader.bad ? VIV_REPLY_MARSHALLING_ERROR : VIV_REPLY_OK,
-                       viv_buffer_bytes(&node->record), front->received_ms);
+    viv_request_answer(node, connection, front, reader.bad ? VIV_REPLY_MARSHALLING_ERROR : VIV_REPLY_OK,
+                       viv_buffer_bytes(&node->record));
     viv_connection_pop(&node->connections, connection);
     viv_request_advance(node, connection);
 }

@@ -270,6 +270,7 @@ static void unlink_from_watcher(struct viv_watches *watches, const struct watch 
     }
     if (watcher->newest == VIV_POOL_NONE) {
         viv_lookup_remove(&watches->by_conn, hash_of_conn(watcher->conn), watch->watcher);
+        watcher->conn = 0;
         viv_pool_give(&watches->watchers, watch->watcher);
     }
 }
@@ -446,6 +447,53 @@ void viv_watch_event_encode(struct viv_buffer *out, enum viv_event_type type, in
     viv_reply_header_encode(out, &(struct viv_reply_header){VIV_XID_NOTIFICATION, zxid, 0});
     viv_watcher_event_encode(out, &(struct viv_watcher_event){(int32_t)type, STATE_SYNC_CONNECTED, path});
     viv_store_be32(out->data + start, (uint32_t)(out->size - start - FRAME_LENGTH_BYTES));
+}
+
+/* ---- listing ---- */
+
+/* Enters the next path or connection; one whose place is free is passed over. */
+static void enter_next(const struct viv_watches *watches, enum viv_watch_order order, struct viv_watch_cursor *cursor)
+{
+    uint32_t at = cursor->owner++;
+    cursor->is_inside = false;
+    cursor->is_named = false;
+    if (order == VIV_WATCHES_BY_PATH && path_at(watches, at)->text.data != NULL) {
+        cursor->is_inside = true;
+        cursor->watch = path_at(watches, at)->oldest;
+    } else if (order == VIV_WATCHES_BY_CONNECTION && watcher_at(watches, at)->conn != 0) {
+        cursor->is_inside = true;
+        cursor->watch = watcher_at(watches, at)->newest;
+    }
+}
+
+bool viv_watches_next(const struct viv_watches *watches, enum viv_watch_order order, struct viv_watch_cursor *cursor,
+                      struct viv_watch_item *item, size_t *looks)
+{
+    bool by_path = order == VIV_WATCHES_BY_PATH;
+    const struct viv_pool *owners = by_path ? &watches->paths : &watches->watchers;
+    for (; *looks > 0; --*looks) {
+        if (!cursor->is_inside || cursor->watch == VIV_POOL_NONE) {
+            if (cursor->owner >= owners->used) {
+                return false;
+            }
+            enter_next(watches, order, cursor);
+            continue;
+        }
+        const struct watch *watch = watch_at(watches, cursor->watch);
+        if (watch->modes == 0 || (by_path ? watch->path : watch->watcher) != cursor->owner - 1) {
+            cursor->is_inside = false; /* it went while nobody looked, and with it the way to the others */
+            continue;
+        }
+        cursor->watch = by_path ? watch->path_newer : watch->watcher_older;
+        if ((watch->modes & DATA_TABLE) != 0) {
+            *item = (struct viv_watch_item){path_at(watches, watch->path)->text,
+                                            watcher_at(watches, watch->watcher)->conn, !cursor->is_named};
+            cursor->is_named = true;
+            --*looks;
+            return true;
+        }
+    }
+    return false;
 }
 
 void viv_watches_counts(const struct viv_watches *watches, struct viv_watch_counts *counts)

@@ -55,6 +55,22 @@ void viv_watches_fire(struct viv_watches *watches, const struct viv_change *chan
 /* Appends a notification frame with its length. zxid -1: not caused by a transaction (setWatches). */
 void viv_watch_event_encode(struct viv_buffer *out, enum viv_event_type type, int64_t zxid, struct viv_bytes path);
 
+/* For operators: the watches of the data table (ZooKeeper's lists do not show those on children), grouped by path or
+ * by connection, a few at a time. An all-zero cursor begins. What comes or goes between two calls may be missed. */
+enum viv_watch_order { VIV_WATCHES_BY_PATH, VIV_WATCHES_BY_CONNECTION };
+struct viv_watch_cursor {
+    uint32_t owner, watch; /* the path or connection that is being listed is number owner - 1 */
+    bool is_inside, is_named;
+};
+struct viv_watch_item {
+    struct viv_bytes path; /* borrowed until the watches change */
+    viv_conn conn;
+    bool is_first; /* of its path, or of its connection */
+};
+/* False: there are no more, or *looks, which every place looked at makes one less, came to 0. */
+bool viv_watches_next(const struct viv_watches *watches, enum viv_watch_order order, struct viv_watch_cursor *cursor,
+                      struct viv_watch_item *item, size_t *looks);
+
 struct viv_watch_counts {
     uint64_t watches; /* (path, connection, table) triples, as ZooKeeper's total_watches and watch_count count them */
     uint64_t paths, connections;

@@ -97,7 +97,10 @@ static void answer(struct viv_node *node, struct viv_connection *connection, con
         viv_request_close(node, connection);
         return;
     }
-    viv_request_answer(node, connection, pending->xid, err, viv_buffer_bytes(&node->record), pending->received_ms);
+    viv_request_answer(node, connection, pending, err, viv_buffer_bytes(&node->record));
+    if (err != VIV_REPLY_OK) {
+        connection->stats.last_op = 0; /* as ZooKeeper shows it */
+    }
     viv_connection_pop(&node->connections, connection);
 }
 

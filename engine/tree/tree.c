@@ -221,6 +221,20 @@ void viv_tree_sessions(const struct viv_tree *tree, viv_tree_session_fn *visit, 
     free(ids);
 }
 
+bool viv_tree_next_session(const struct viv_tree *tree, uint32_t *cursor, int64_t *session_id, int32_t *timeout_ms)
+{
+    const struct viv_session_table *sessions = &tree->sessions;
+    while (sessions->open_count > 0 && ++*cursor < sessions->items.fresh) {
+        const struct viv_session_item *item = viv_session_at(sessions, *cursor);
+        if (item->used && item->open) {
+            *session_id = item->session_id;
+            *timeout_ms = item->timeout_ms;
+            return true;
+        }
+    }
+    return false;
+}
+
 viv_node_id viv_tree_next_ephemeral(const struct viv_tree *tree, int64_t session_id, viv_node_id node)
 {
     if (node != VIV_NODE_NONE) {

@@ -67,6 +67,9 @@ struct viv_bytes viv_tree_acl(const struct viv_tree *tree, uint32_t acl_id);
 bool viv_tree_session(const struct viv_tree *tree, int64_t session_id, int32_t *timeout_ms);
 typedef void viv_tree_session_fn(void *ctx, int64_t session_id, int32_t timeout_ms);
 void viv_tree_sessions(const struct viv_tree *tree, viv_tree_session_fn *visit, void *ctx); /* by ascending id */
+/* The same a few at a time, in no order: *cursor begins at 0; false after the last one. The tree may change between two
+ * calls: what comes or goes meanwhile may be missed. */
+bool viv_tree_next_session(const struct viv_tree *tree, uint32_t *cursor, int64_t *session_id, int32_t *timeout_ms);
 /* Ephemerals of one session, in no particular order; start with VIV_NODE_NONE. */
 viv_node_id viv_tree_next_ephemeral(const struct viv_tree *tree, int64_t session_id, viv_node_id node);
 

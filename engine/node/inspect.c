@@ -1,0 +1,53 @@
+#include "node/inspect.h"
+
+#include "node/node_internal.h"
+
+bool viv_node_connection(const struct viv_node *node, viv_conn conn, struct viv_connection_view *view)
+{
+    const struct viv_connection *connection = viv_connections_find(&node->connections, conn);
+    if (connection == NULL) {
+        return false;
+    }
+    *view = (struct viv_connection_view){
+        .session_id = connection->session != NULL ? connection->session_id : 0,
+        .timeout_ms = connection->timeout_ms,
+        .opened_wall_ms = connection->opened_wall_ms,
+        .outstanding = connection->pending.count,
+        .stats = connection->stats,
+    };
+    return true;
+}
+
+void viv_node_reset_connection_stats(struct viv_node *node)
+{
+    for (struct viv_connection *connection = node->connections.first; connection != NULL;
+         connection = connection->next) {
+        viv_connection_stats_reset(&connection->stats);
+    }
+}
+
+void viv_node_reset_stats(struct viv_node *node)
+{
+    node->frames_received = node->connections.frames_sent = 0;
+    node->latency_ms_min = node->latency_ms_max = node->latency_ms_sum = node->latency_count = 0;
+}
+
+const struct viv_watches *viv_node_watches(const struct viv_node *node)
+{
+    return node->watches;
+}
+
+const struct viv_digests *viv_node_digests(const struct viv_node *node)
+{
+    return &node->group.digests;
+}
+
+uint64_t viv_node_session_deadline_ms(const struct viv_node *node, int64_t session_id)
+{
+    return viv_expiry_deadline_ms(&node->group.expiry, session_id);
+}
+
+bool viv_node_keeps_deadlines(const struct viv_node *node)
+{
+    return viv_zab_is_broadcasting_leader(node->group.zab);
+}

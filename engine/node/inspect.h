@@ -1,0 +1,33 @@
+#ifndef VIV_NODE_INSPECT_H
+#define VIV_NODE_INSPECT_H
+
+#include "node/connection.h"
+#include "node/digests.h"
+#include "node/node.h"
+#include "node/watch.h"
+
+/* What operators may see of a node beside the numbers of viv_node_stats(), and the few things they may reset. Plain
+ * calls between steps; nothing here changes what clients meet. Long lists are walked with cursors, a few items at a
+ * time, so that the loop never stands still for one of them. */
+
+struct viv_connection_view {
+    int64_t session_id; /* 0: none yet */
+    int32_t timeout_ms;
+    int64_t opened_wall_ms;
+    uint64_t outstanding;
+    struct viv_connection_stats stats;
+};
+/* False when there is no such connection. */
+bool viv_node_connection(const struct viv_node *node, viv_conn conn, struct viv_connection_view *view);
+void viv_node_reset_connection_stats(struct viv_node *node);
+/* Packets and latencies of the server. */
+void viv_node_reset_stats(struct viv_node *node);
+
+const struct viv_watches *viv_node_watches(const struct viv_node *node);
+const struct viv_digests *viv_node_digests(const struct viv_node *node);
+/* When the session expires, on the clock of events; 0 when this server does not decide it. */
+uint64_t viv_node_session_deadline_ms(const struct viv_node *node, int64_t session_id);
+/* Whether this server keeps the deadlines: it leads, or is alone. */
+bool viv_node_keeps_deadlines(const struct viv_node *node);
+
+#endif /* VIV_NODE_INSPECT_H */
