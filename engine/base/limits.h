@@ -31,6 +31,12 @@
 /* Reply bytes of one connection that it may leave unread: replies have no size limit of their own in the protocol, and
  * one that no client takes must not fill the memory. More closes the connection. */
 #define VIV_OUTPUT_BYTES_MAX (256 << 20)
+/* Lists of children that are read page by page: each removal of a node looks at all of them. */
+#define VIV_LISTINGS_MAX                1000
+#define VIV_LISTINGS_PER_CONNECTION_MAX 8
+/* One page of such a list: short enough to be served between others' requests. */
+#define VIV_LISTING_PAGE_NAMES_MAX 10000
+#define VIV_LISTING_PAGE_BYTES_MAX (256 << 10)
 /* Unsent bytes of one link between servers. A learner that takes nothing would fill its leader's memory until it is
  * overdue; more cuts it off, and it comes back for what it missed. Holds what a slow one is sent to catch up: log that
  * was read, and the history. */

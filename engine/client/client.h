@@ -88,4 +88,9 @@ void viv_client_set_data(struct viv_client *client, uint64_t token, struct viv_b
 void viv_client_get_data(struct viv_client *client, uint64_t token, struct viv_bytes path);
 void viv_client_exists(struct viv_client *client, uint64_t token, struct viv_bytes path);
 void viv_client_sync(struct viv_client *client, uint64_t token, struct viv_bytes path);
+/* Children in pieces, for lists of any length: the reply's body is a struct viv_children_page of wire/records.h
+ * (viv_children_page_decode, then name_count times viv_jute_read_buffer). `cursor` 0 begins. ZooKeeper's own servers
+ * answer VIV_REPLY_UNIMPLEMENTED and close the connection. */
+void viv_client_get_children_page(struct viv_client *client, uint64_t token, struct viv_bytes path, int64_t cursor,
+                                  int32_t names_max);
 #endif /* VIV_CLIENT_CLIENT_H */

@@ -131,6 +131,15 @@ void viv_client_sync(struct viv_client *client, uint64_t token, struct viv_bytes
     end(client, start);
 }
 
+void viv_client_get_children_page(struct viv_client *client, uint64_t token, struct viv_bytes path, int64_t cursor,
+                                  int32_t names_max)
+{
+    struct viv_children_page_request request = {.path = {.bytes = path}, .cursor = cursor, .names_max = names_max};
+    size_t start = begin(client, token, VIV_OP_GET_CHILDREN_PAGE);
+    viv_children_page_request_encode(&client->out, &request);
+    end(client, start);
+}
+
 enum viv_client_state viv_client_state(const struct viv_client *client)
 {
     return client->state;

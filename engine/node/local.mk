@@ -15,6 +15,7 @@ libcore_a_SOURCES += \
 	%reldir%/lead.c %reldir%/lead.h \
 	%reldir%/learn.c %reldir%/learn.h \
 	%reldir%/link.c %reldir%/link.h \
+	%reldir%/listing.c %reldir%/listing.h \
 	%reldir%/node.c %reldir%/node.h %reldir%/node_internal.h \
 	%reldir%/read_path.c %reldir%/read_path.h \
 	%reldir%/recovery.c \

@@ -75,6 +75,7 @@ void viv_node_free(struct viv_node *node)
     viv_connections_fini(&node->connections);
     viv_attachments_fini(&node->sessions);
     viv_watches_free(node->watches);
+    viv_listings_fini(&node->listings);
     viv_group_fini(&node->group);
     viv_links_fini(&node->links);
     viv_fifo_fini(&node->handshaking);

@@ -3,6 +3,7 @@
 
 #include "node/connection.h"
 #include "node/group.h"
+#include "node/listing.h"
 #include "node/node.h"
 #include "node/attachment.h"
 #include "node/watch.h"
@@ -19,6 +20,7 @@ struct viv_node {
     struct viv_connections connections;
     struct viv_attachments sessions;
     struct viv_watches *watches;
+    struct viv_listings listings;
     struct viv_buffer record, events; /* the reply being made */
     struct viv_fifo handshaking;      /* viv_conn: opened, in order; some have finished or gone */
     struct viv_fifo revalidating;     /* viv_conn: asked the leader, in order */

@@ -15,6 +15,7 @@ void viv_request_close(struct viv_node *node, struct viv_connection *connection)
     connection->state = VIV_CONNECTION_CLOSING;
     viv_attachments_detach(&node->sessions, connection);
     viv_watches_drop(node->watches, connection->id);
+    viv_listings_drop(&node->listings, connection->id);
     viv_connection_forget(&node->connections, connection);
     viv_connection_mark_dirty(&node->connections, connection);
 }
@@ -88,7 +89,9 @@ static void serve_read(struct viv_node *node, struct viv_connection *connection,
     };
     viv_buffer_clear(&node->events);
     viv_buffer_clear(&node->record);
-    int32_t err = viv_read_serve(node->group.tree, node->watches, &read, &node->events, &node->record);
+    int32_t err = pending->op == VIV_OP_GET_CHILDREN_PAGE
+                      ? viv_listings_serve(&node->listings, node->group.tree, &read, node->turn.now_ms, &node->record)
+                      : viv_read_serve(node->group.tree, node->watches, &read, &node->events, &node->record);
     viv_connection_say(&node->connections, connection, viv_buffer_bytes(&node->events));
     viv_request_answer(node, connection, pending, err, viv_buffer_bytes(&node->record));
     trace_first_read(node);
@@ -272,7 +275,8 @@ static void serve(struct viv_node *node, struct viv_connection *connection, stru
     struct viv_pending request = {.xid = header.xid, .op = header.type, .received_ms = node->turn.now_ms};
     if (header.type == VIV_OP_AUTH) {
         take_auth(node, connection, header.xid, reader.rest);
-    } else if (header.type == VIV_OP_PING || viv_read_is_served(header.type)) {
+    } else if (header.type == VIV_OP_PING || header.type == VIV_OP_GET_CHILDREN_PAGE ||
+               viv_read_is_served(header.type)) {
         take_read(node, connection, &request, reader.rest);
     } else if (header.type == VIV_OP_SYNC) {
         take_sync(node, connection, &request, reader.rest);

@@ -1,6 +1,7 @@
 #include "tree/edit.h"
 
 #include "base/assert.h"
+#include "tree/bookmark.h"
 #include "tree/digest.h"
 #include "tree/row.h"
 
@@ -133,6 +134,9 @@ void viv_edit_remove(struct viv_tree *tree, viv_node_id id)
     struct viv_bytes name = viv_slot_name(&tree->znodes, slot);
 
     viv_tree_streams_leave(tree, id);
+    if (tree->bookmarks != NULL) {
+        viv_bookmarks_leave(tree, id);
+    }
     before_change(tree, slot);
     tree->digest_extra -= acl_digest(tree, slot);
     tree->data_bytes -= path_bytes(tree, id) + slot->data_bytes;

@@ -53,7 +53,7 @@ void viv_tree_free(struct viv_tree *tree)
     if (tree == NULL) {
         return;
     }
-    VIV_ASSERT(tree->streams == NULL);
+    VIV_ASSERT(tree->streams == NULL && tree->bookmarks == NULL);
     viv_znodes_fini(&tree->znodes);
     viv_index_fini(&tree->index);
     viv_acl_table_fini(&tree->acls);

@@ -36,6 +36,7 @@ struct viv_tree {
     struct viv_track track;
     struct viv_walk walk;
     struct viv_tree_stream *streams; /* open ones */
+    struct viv_bookmark *bookmarks;  /* set ones */
     uint64_t zxid;
     uint64_t digest, digest_extra;
     uint64_t ephemeral_count;

@@ -34,6 +34,8 @@ enum viv_op {
     VIV_OP_SET_WATCHES2 = 105,
     VIV_OP_ADD_WATCH = 106,
     VIV_OP_WHO_AM_I = 107,
+    VIV_OP_GET_CHILDREN_PAGE = 0x56495601, /* ours, far outside ZooKeeper's numbers, whose servers answer it with -6 and
+                                              close: a children list in pieces (wire/records.h) */
     VIV_OP_CREATE_SESSION = -10,
     VIV_OP_CLOSE_SESSION = -11,
     VIV_OP_ERROR = -1,

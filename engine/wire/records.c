@@ -214,6 +214,32 @@ void viv_set_acl_request_decode(struct viv_jute_reader *reader, struct viv_set_a
     request->version = viv_jute_read_int(reader);
 }
 
+void viv_children_page_request_encode(struct viv_buffer *out, const struct viv_children_page_request *request)
+{
+    viv_jute_write_slice(out, request->path);
+    viv_jute_write_long(out, request->cursor);
+    viv_jute_write_int(out, request->names_max);
+}
+
+void viv_children_page_request_decode(struct viv_jute_reader *reader, struct viv_children_page_request *request)
+{
+    request->path = viv_jute_read_buffer(reader);
+    request->cursor = viv_jute_read_long(reader);
+    request->names_max = viv_jute_read_int(reader);
+}
+
+void viv_children_page_encode(struct viv_buffer *out, const struct viv_children_page *page)
+{
+    viv_jute_write_long(out, page->cursor);
+    viv_jute_write_int(out, page->name_count);
+}
+
+void viv_children_page_decode(struct viv_jute_reader *reader, struct viv_children_page *page)
+{
+    page->cursor = viv_jute_read_long(reader);
+    page->name_count = viv_jute_read_count(reader, 4);
+}
+
 void viv_acl_entry_encode(struct viv_buffer *out, const struct viv_acl_entry *entry)
 {
     viv_jute_write_int(out, entry->perms);

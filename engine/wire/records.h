@@ -101,6 +101,24 @@ void viv_set_data_request_decode(struct viv_jute_reader *reader, struct viv_set_
 void viv_set_acl_request_encode(struct viv_buffer *out, const struct viv_set_acl_request *request);
 void viv_set_acl_request_decode(struct viv_jute_reader *reader, struct viv_set_acl_request *request);
 
+/* Children in pieces (VIV_OP_GET_CHILDREN_PAGE). A list is begun with cursor 0; each answer names the cursor of the
+ * next page, 0 after the last. A child that exists from the first page to the last is named exactly once; one that
+ * comes or goes in between once or not at all. A cursor lives on its connection: VIV_REPLY_BAD_ARGUMENTS means that it
+ * is gone, and the list is to be begun again. VIV_REPLY_THROTTLED: too many lists are read at once; try later. */
+struct viv_children_page_request {
+    struct viv_jute_slice path;
+    int64_t cursor;
+    int32_t names_max; /* 0 and less: as many as the server likes; it may always give fewer */
+};
+struct viv_children_page { /* the answer; behind it `name_count` strings, to be read off the same reader */
+    int64_t cursor;
+    int32_t name_count;
+};
+void viv_children_page_request_encode(struct viv_buffer *out, const struct viv_children_page_request *request);
+void viv_children_page_request_decode(struct viv_jute_reader *reader, struct viv_children_page_request *request);
+void viv_children_page_encode(struct viv_buffer *out, const struct viv_children_page *page);
+void viv_children_page_decode(struct viv_jute_reader *reader, struct viv_children_page *page);
+
 /* One ACL entry; a list travels raw and is walked with these. */
 struct viv_acl_entry {
     int32_t perms;

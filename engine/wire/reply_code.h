@@ -23,7 +23,9 @@ enum viv_reply_code {
     VIV_REPLY_EPHEMERAL_ON_LOCAL_SESSION = -120,
     VIV_REPLY_NO_WATCHER = -121,
     VIV_REPLY_RECONFIG_DISABLED = -123,
+    VIV_REPLY_SESSION_CLOSED_REQUIRE_AUTH = -124,
     VIV_REPLY_QUOTA_EXCEEDED = -125,
+    VIV_REPLY_THROTTLED = -127, /* ours: a limit of this server is reached that time may lift */
 };
 
 #endif /* VIV_WIRE_REPLY_CODE_H */

@@ -422,7 +422,7 @@ void viv_node_net_start(struct viv_node_net *net, size_t server)
     struct net_server *at = &net->servers[server];
     cr_assert_null(at->node, "the server runs already");
     at->node = viv_node_recipe(net->config.server_count, server, net->config.snapshot_entries,
-                               WALL_MS_AT_START + (int64_t)net->now_ms);
+                               WALL_MS_AT_START + (int64_t)net->now_ms, net->config.adjust);
     at->life++;
     cr_assert_eq(viv_node_disk_recover(&at->disk, at->node), VIV_OK, "recovery failed");
     struct viv_event event = {.kind = VIV_EVENT_START};

@@ -1,7 +1,7 @@
 #ifndef VIV_TESTS_SUPPORT_NODE_NET_H
 #define VIV_TESTS_SUPPORT_NODE_NET_H
 
-#include "node/node.h"
+#include "tests/support/node_recipe.h"
 
 /* Several servers in one process and in virtual time: each a viv_node with stores in memory, joined by links that
  * deliver in order after a fixed delay. Performing an action means queueing a later event; the same calls give the
@@ -16,6 +16,7 @@ struct viv_node_net_config {
     size_t server_count;       /* 1: standalone */
     uint64_t snapshot_entries; /* 0: no checkpoints */
     size_t log_read_entries;   /* entries in one LOG_READ answer; 0: all */
+    viv_node_recipe_adjust_fn *adjust;
 };
 
 /* Servers are numbered from 0 (their sid is that + 1) and are down until started. */

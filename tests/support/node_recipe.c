@@ -1,6 +1,7 @@
 #include "tests/support/node_recipe.h"
 
-struct viv_node *viv_node_recipe(size_t server_count, size_t server, uint64_t snapshot_entries, int64_t start_wall_ms)
+struct viv_node *viv_node_recipe(size_t server_count, size_t server, uint64_t snapshot_entries, int64_t start_wall_ms,
+                                 viv_node_recipe_adjust_fn *adjust)
 {
     struct viv_zab_member members[VIV_NODE_RECIPE_SERVERS_MAX];
     struct viv_buffer text = {0};
@@ -28,6 +29,9 @@ struct viv_node *viv_node_recipe(size_t server_count, size_t server, uint64_t sn
         .start_wall_ms = start_wall_ms,
         .config_text = viv_buffer_bytes(&text),
     };
+    if (adjust != NULL) {
+        adjust(&config);
+    }
     struct viv_node *node = viv_node_new(&config);
     viv_buffer_fini(&text);
     return node;

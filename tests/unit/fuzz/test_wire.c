@@ -58,31 +58,43 @@ static void decode_client(struct viv_bytes bytes)
     viv_path_version_request_decode(&reader, &version);
     reader = viv_jute_reader_of(bytes);
     viv_multi_header_decode(&reader, &multi);
+    struct viv_children_page_request page_request;
+    struct viv_children_page page;
+    reader = viv_jute_reader_of(bytes);
+    viv_children_page_request_decode(&reader, &page_request);
+    cr_assert(is_within(page_request.path.bytes, bytes));
+    reader = viv_jute_reader_of(bytes);
+    viv_children_page_decode(&reader, &page);
+    cr_assert(reader.bad || page.name_count < 0 || (size_t)page.name_count <= reader.rest.size / 4);
 }
 
 VIV_TEST(fuzz_wire, damaged_requests_are_decoded_within_their_bounds)
 {
-    struct viv_buffer sound[2] = {{0}};
+    struct viv_buffer sound[4] = {{0}};
     struct viv_jute_slice path = {VIV_BYTES_LITERAL("/some/path"), false};
     struct viv_create_request create = {
         .path = path, .data = path, .acl = viv_acl_open_unsafe(), .flags = 5, .ttl_ms = 1000};
     viv_create_request_encode(&sound[0], &create, VIV_OP_CREATE_TTL);
     struct viv_connect_request connect = {.timeout_ms = 1000, .password = path, .has_read_only = true};
     viv_connect_request_encode(&sound[1], &connect);
+    viv_children_page_request_encode(&sound[2], &(struct viv_children_page_request){path, 7, 100});
+    viv_children_page_encode(&sound[3], &(struct viv_children_page){7, 1});
+    viv_jute_write_slice(&sound[3], path);
     struct viv_rng rng;
     viv_rng_init(&rng, 1);
     struct viv_buffer bytes = {0};
     for (unsigned round = 0; round < fuzz_rounds(ROUNDS); round++) {
         viv_buffer_clear(&bytes);
-        viv_buffer_append_bytes(&bytes, viv_buffer_bytes(&sound[round % 2]));
+        viv_buffer_append_bytes(&bytes, viv_buffer_bytes(&sound[round % 4]));
         fuzz_mutate(&rng, &bytes);
         struct viv_bytes exact = fuzz_exact(viv_buffer_bytes(&bytes));
         decode_client(exact);
         free((void *)exact.data);
     }
     viv_buffer_fini(&bytes);
-    viv_buffer_fini(&sound[0]);
-    viv_buffer_fini(&sound[1]);
+    for (size_t i = 0; i < 4; i++) {
+        viv_buffer_fini(&sound[i]);
+    }
 }
 
 /* ---- what peers send ---- */
