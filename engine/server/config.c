@@ -15,12 +15,15 @@
 static const struct viv_config_key keys[] = {
 #define VIV_CONFIG_INT(key, member, least, greatest, fallback, unit)                                                   \
     {key, VIV_CONFIG_KIND_INT, offsetof(struct viv_config, member), least, greatest, fallback, unit},
+#define VIV_CONFIG_BOOL(key, member, fallback)                                                                         \
+    {key, VIV_CONFIG_KIND_BOOL, offsetof(struct viv_config, member), 0, 1, fallback, "true or false"},
 #define VIV_CONFIG_TEXT(key, member, kind, legal)                                                                      \
     {key, VIV_CONFIG_KIND_##kind, offsetof(struct viv_config, member), 0, 0, 0, legal},
 #define VIV_CONFIG_IGNORED(key, reason)  {key, VIV_CONFIG_KIND_IGNORED, 0, 0, 0, 0, reason},
 #define VIV_CONFIG_REFUSED(key, instead) {key, VIV_CONFIG_KIND_REFUSED, 0, 0, 0, 0, instead},
 #include "server/config_keys.def"
 #undef VIV_CONFIG_INT
+#undef VIV_CONFIG_BOOL
 #undef VIV_CONFIG_TEXT
 #undef VIV_CONFIG_IGNORED
 #undef VIV_CONFIG_REFUSED
@@ -232,6 +235,8 @@ static void set_defaults(struct viv_config *config, const struct viv_config_back
     for (size_t i = 0; i < KEY_COUNT; i++) {
         if (keys[i].kind == VIV_CONFIG_KIND_INT) {
             *(int64_t *)((char *)config + keys[i].offset) = keys[i].fallback;
+        } else if (keys[i].kind == VIV_CONFIG_KIND_BOOL) {
+            *(bool *)((char *)config + keys[i].offset) = keys[i].fallback != 0;
         }
     }
     config->four_letter_words = viv_four_letter_default();
@@ -336,6 +341,31 @@ static void check_client_port(struct parse *parse)
     }
 }
 
+/* Loopback only, unless somebody decided otherwise. */
+static void check_admin(struct parse *parse)
+{
+    struct viv_config *config = parse->config;
+    if (config->admin.address[0] == '\0') {
+        memcpy(config->admin.address, "127.0.0.1", sizeof "127.0.0.1");
+    }
+    if (config->admin.command_url[0] == '\0') {
+        memcpy(config->admin.command_url, "/commands", sizeof "/commands");
+    }
+    size_t size = strlen(config->admin.command_url);
+    if (config->admin.command_url[0] != '/' || size < 2 || config->admin.command_url[size - 1] == '/') {
+        complain(
+            parse, line_of(parse, "admin.commandURL"), true,
+            "admin.commandURL=%s: not usable; legal: a path that begins with / and goes on, without a / at its end",
+            config->admin.command_url);
+    }
+    if (config->audit_file[0] == '\0') {
+        int needed = snprintf(config->audit_file, sizeof config->audit_file, "%s/audit.log", config->data_dir);
+        if (needed < 0 || (size_t)needed >= sizeof config->audit_file) {
+            complain(parse, line_of(parse, "dataDir"), true, "dataDir is too long for the audit log; set audit.file");
+        }
+    }
+}
+
 void viv_config_parse(struct viv_config *config, const char *file, struct viv_bytes text,
                       const struct viv_config_backends *backends, viv_config_myid_fn *myid, void *ctx,
                       struct viv_config_report *report)
@@ -349,6 +379,7 @@ void viv_config_parse(struct viv_config *config, const char *file, struct viv_by
     check_members(&parse);
     check_myid(&parse, config->data_dir[0] != '\0' ? myid(ctx, config->data_dir) : NULL);
     check_client_port(&parse);
+    check_admin(&parse);
 }
 
 /* ---- files ---- */
@@ -402,6 +433,7 @@ void viv_config_load(struct viv_config *config, const char *path, const struct v
         complain(&parse, 0, true, "cannot be read: %s", strerror(errno));
     } else {
         viv_config_parse(config, path, viv_buffer_bytes(&text), backends, read_myid, &myid, report);
+        snprintf(config->file, sizeof config->file, "%s", path);
     }
     viv_buffer_fini(&text);
     viv_buffer_fini(&myid);
@@ -456,7 +488,9 @@ void viv_config_describe_keys(struct viv_buffer *out)
             continue;
         }
         viv_buffer_printf(out, "  %-24s ", key->name);
-        if (key->kind != VIV_CONFIG_KIND_INT) {
+        if (key->kind == VIV_CONFIG_KIND_BOOL) {
+            viv_buffer_printf(out, "true or false, default %s\n", key->fallback != 0 ? "true" : "false");
+        } else if (key->kind != VIV_CONFIG_KIND_INT) {
             viv_buffer_printf(out, "%s\n", key->legal);
         } else if (key->fallback >= key->least) {
             viv_buffer_printf(out, "%lld to %lld, default %lld; %s\n", (long long)key->least, (long long)key->greatest,

@@ -30,8 +30,25 @@ struct viv_config_member {
     int client_port;                         /* -1 unless given */
 };
 
+/* The HTTP port for operators. */
+struct viv_config_admin {
+    bool enabled, port_unification, force_https, need_client_auth;
+    char address[VIV_CONFIG_HOST_BYTES];
+    int64_t port; /* -1: not given */
+    char command_url[VIV_CONFIG_PATH_BYTES];
+    int64_t idle_ms;
+};
+
+/* The HTTP port for Prometheus; open when the provider is the one that serves it. */
+struct viv_config_metrics {
+    char provider[VIV_CONFIG_HOST_BYTES]; /* "" = none */
+    char address[VIV_CONFIG_HOST_BYTES];  /* "" = every interface */
+    int64_t port;
+};
+
 /* All numbers are int64_t, so that one parser fits all. */
 struct viv_config {
+    char file[VIV_CONFIG_PATH_BYTES]; /* where it was read from; "" when it was not a file */
     char data_dir[VIV_CONFIG_PATH_BYTES], data_log_dir[VIV_CONFIG_PATH_BYTES];
     int64_t client_port, listen_backlog;
     char client_address[VIV_CONFIG_HOST_BYTES]; /* "" = every interface */
@@ -48,6 +65,10 @@ struct viv_config {
     int64_t segment_bytes, load_threads;
     char trace_file[VIV_CONFIG_PATH_BYTES]; /* "" = none */
     uint64_t cluster[2];
+    struct viv_config_admin admin;
+    struct viv_config_metrics metrics;
+    bool audit_enabled;
+    char audit_file[VIV_CONFIG_PATH_BYTES];
 
     viv_sid sid; /* from myid; 1 when standalone without one */
     bool standalone;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/assert.h"
 
@@ -37,6 +38,14 @@ static bool parse_int(struct viv_config *config, const struct viv_config_value *
     return true;
 }
 
+static bool parse_bool(struct viv_config *config, const struct viv_config_value *value, void *member, const char **why)
+{
+    (void)config;
+    *why = "neither of the two";
+    *(bool *)member = strcasecmp(value->text, "true") == 0;
+    return *(bool *)member || strcasecmp(value->text, "false") == 0;
+}
+
 static bool copy_text(char *to, size_t capacity, const char *text, const char **why)
 {
     size_t size = strlen(text);
@@ -66,6 +75,13 @@ static bool parse_host(struct viv_config *config, const struct viv_config_value 
         *why = "not a host name or address";
         return false;
     }
+    return copy_text(member, VIV_CONFIG_HOST_BYTES, value->text, why);
+}
+
+/* A word that another program made up: kept, and compared by whoever uses it. */
+static bool parse_name(struct viv_config *config, const struct viv_config_value *value, void *member, const char **why)
+{
+    (void)config;
     return copy_text(member, VIV_CONFIG_HOST_BYTES, value->text, why);
 }
 
@@ -261,6 +277,8 @@ bool viv_config_value_parse(struct viv_config *config, const struct viv_config_v
 {
     static value_fn *const parsers[] = {
         [VIV_CONFIG_KIND_INT] = parse_int,
+        [VIV_CONFIG_KIND_BOOL] = parse_bool,
+        [VIV_CONFIG_KIND_NAME] = parse_name,
         [VIV_CONFIG_KIND_PATH] = parse_path,
         [VIV_CONFIG_KIND_HOST] = parse_host,
         [VIV_CONFIG_KIND_WORDS] = parse_words,
