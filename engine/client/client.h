@@ -8,8 +8,9 @@
 
 /* Many ZooKeeper sessions in one thread: pipelined requests, pings, reconnection with re-attach to another server.
  * One recv and one send per session and turn of the loop, however many requests are in flight. Knows the client wire
- * and sockets; knows no watches' meaning, no retries (a request whose connection went is answered LOST) and nothing of
- * what the requests are for. All times are CLOCK_MONOTONIC nanoseconds. Not thread-safe: one loop, one thread. */
+ * and sockets; knows which watches and identities the server must be told of again after a reconnect, no retries (a
+ * request whose connection went is answered LOST) and nothing of what the requests are for. All times are
+ * CLOCK_MONOTONIC nanoseconds. Not thread-safe: one loop, one thread. */
 
 struct viv_client_loop;
 struct viv_client;
@@ -34,6 +35,7 @@ struct viv_client_options {
     uint32_t silence_ms;          /* no byte for so long with something asked: the connection is given up; 0: two
                                      thirds of the granted session timeout */
     uint32_t retry_ms;            /* pause between two attempts */
+    bool read_only;               /* a server without a quorum will do */
 };
 
 enum viv_client_state {
@@ -57,6 +59,8 @@ struct viv_client_reply {
 /* Called from viv_client_loop_turn only. The callbacks may make requests, and may call viv_client_close. */
 typedef void viv_client_reply_fn(void *ctx, struct viv_client *client, const struct viv_client_reply *reply);
 typedef void viv_client_state_fn(void *ctx, struct viv_client *client, enum viv_client_state state);
+/* A watch fired. The event and its path are borrowed for the call. */
+typedef void viv_client_event_fn(void *ctx, struct viv_client *client, const struct viv_watcher_event *event);
 
 /* VIV_ERR_SYSTEM: no epoll descriptor. The loop owns its clients. */
 viv_status viv_client_loop_open(struct viv_client_loop **out) VIV_MUST_USE;
@@ -65,10 +69,16 @@ void viv_client_loop_close(struct viv_client_loop *loop);
 /* Sends what was asked, then waits for bytes or a timer, at the latest until `until_ns`, and serves what came. */
 void viv_client_loop_turn(struct viv_client_loop *loop, uint64_t until_ns);
 uint64_t viv_client_now_ns(void);
+/* For a caller that waits for something else too: readable when there is something for a turn to serve, and the time
+ * of the next timer. A turn is due once before it begins to wait: it sends what was asked. */
+int viv_client_loop_fd(const struct viv_client_loop *loop);
+uint64_t viv_client_loop_wake_ns(const struct viv_client_loop *loop);
 
 /* Begins to connect at once. Callbacks may be NULL. The loop owns the client. */
 struct viv_client *viv_client_new(struct viv_client_loop *loop, const struct viv_client_options *options,
                                   viv_client_reply_fn *on_reply, viv_client_state_fn *on_state, void *ctx);
+/* NULL, as at first: events are dropped. */
+void viv_client_on_event(struct viv_client *client, viv_client_event_fn *on_event);
 /* Sends closeSession behind what is in flight; nothing may be asked afterwards and the client never reconnects. */
 void viv_client_close(struct viv_client *client);
 
@@ -76,6 +86,10 @@ enum viv_client_state viv_client_state(const struct viv_client *client);
 /* Index of the server it is attached to, or was last. */
 size_t viv_client_server(const struct viv_client *client);
 int64_t viv_client_session_id(const struct viv_client *client);
+/* The session timeout that the server granted. */
+uint32_t viv_client_granted_ms(const struct viv_client *client);
+/* Attached to a server that serves reads only. */
+bool viv_client_is_read_only(const struct viv_client *client);
 /* Requests not yet answered. */
 size_t viv_client_in_flight(const struct viv_client *client);
 
@@ -93,4 +107,28 @@ void viv_client_sync(struct viv_client *client, uint64_t token, struct viv_bytes
  * answer VIV_REPLY_UNIMPLEMENTED and close the connection. */
 void viv_client_get_children_page(struct viv_client *client, uint64_t token, struct viv_bytes path, int64_t cursor,
                                   int32_t names_max);
+/* Any other request: `record` is what stands behind the header (wire/records.h, client-protocol.md §5). */
+void viv_client_request(struct viv_client *client, uint64_t token, enum viv_op op, struct viv_bytes record);
+
+/* The lists of a setWatches2 request, in its order. */
+enum viv_client_watch {
+    VIV_CLIENT_WATCH_DATA,
+    VIV_CLIENT_WATCH_EXIST,
+    VIV_CLIENT_WATCH_CHILD,
+    VIV_CLIENT_WATCH_PERSISTENT,
+    VIV_CLIENT_WATCH_RECURSIVE,
+    VIV_CLIENT_WATCH_KINDS,
+};
+/* The same for a request that sets a watch on `path` when it is answered well (an exists also when there is no such
+ * node): from then on the watch is told to each server that the session moves to, until it fires or is forgotten. */
+void viv_client_request_watch(struct viv_client *client, uint64_t token, enum viv_op op, struct viv_bytes record,
+                              enum viv_client_watch kind, struct viv_bytes path);
+/* The watch is not told again. False: there was none. */
+bool viv_client_forget_watch(struct viv_client *client, enum viv_client_watch kind, struct viv_bytes path);
+
+/* Adds an identity to the connection and to each later one of this client, also of a later session. In any state; an
+ * identity that is told before the first connection is not answered, nor is one with token 0; one that is refused is
+ * not told again. */
+void viv_client_add_auth(struct viv_client *client, uint64_t token, struct viv_bytes scheme, struct viv_bytes data);
+
 #endif /* VIV_CLIENT_CLIENT_H */

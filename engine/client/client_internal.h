@@ -20,11 +20,42 @@ struct pending_ring {
     size_t count;
 };
 
+/* Watches the server must know of: in each list the paths, sorted, each once. */
+struct watch_list {
+    struct viv_bytes *paths; /* owned */
+    size_t count;
+    size_t capacity;
+};
+
+/* A request that sets a watch when it is answered well. */
+struct watch_wish {
+    int32_t xid;
+    enum viv_client_watch kind;
+    struct viv_bytes path; /* owned */
+};
+
+struct watches {
+    struct watch_list lists[VIV_CLIENT_WATCH_KINDS];
+    struct watch_wish *wishes; /* in the order of their requests */
+    size_t wish_count;
+    size_t wish_capacity;
+};
+
+/* Identities to tell to every connection: the records as they travel. */
+struct auths {
+    struct viv_bytes *records; /* owned */
+    size_t count;
+    size_t told; /* on this connection; the others follow */
+    size_t answered;
+    uint64_t *tokens; /* of each, 0 once it was answered */
+};
+
 struct viv_client {
     struct viv_client_loop *loop;
     struct viv_client_options options;
     viv_client_reply_fn *on_reply;
     viv_client_state_fn *on_state;
+    viv_client_event_fn *on_event;
     void *ctx;
 
     enum viv_client_state state;
@@ -33,6 +64,7 @@ struct viv_client {
     bool closing;    /* closeSession was sent */
     bool dirty;      /* in the loop's list of clients with something to send */
     bool want_write; /* the socket was full: EPOLLOUT is asked for */
+    bool read_only;  /* what the server said of itself */
     bool pinging;    /* a ping is unanswered; it stands outside the order of the requests */
     size_t server;   /* current or last */
 
@@ -50,6 +82,8 @@ struct viv_client {
     struct viv_buffer in;  /* the front of a frame not yet whole */
     struct viv_buffer out; /* not yet sent */
     struct pending_ring pending;
+    struct watches watches;
+    struct auths auths;
 };
 
 struct viv_client_loop {
@@ -84,5 +118,29 @@ bool loop_watch(struct viv_client *client, bool add, bool write);
 void pending_push(struct pending_ring *ring, const struct pending *item);
 struct pending pending_pop(struct pending_ring *ring);
 void request_ping(struct viv_client *client, uint64_t now_ns);
+/* A request of the library's own, with an xid outside the count; its answer is told to nobody. */
+void request_own(struct viv_client *client, enum viv_op op, int32_t xid, struct viv_bytes record);
+/* The same without a place in the order of replies. */
+void request_unordered(struct viv_client *client, enum viv_op op, int32_t xid, struct viv_bytes record);
+
+/* ---- watches.c ---- */
+void watches_fini(struct watches *watches);
+void watches_wish(struct watches *watches, int32_t xid, enum viv_client_watch kind, struct viv_bytes path);
+/* The request with this xid was answered, or lost. */
+void watches_answered(struct watches *watches, int32_t xid, enum viv_op op, int32_t err);
+void watches_fired(struct watches *watches, const struct viv_watcher_event *event);
+/* Tells all to a server the session has just moved to. */
+void watches_tell(struct viv_client *client);
+/* The session is gone, and its watches with it. */
+void watches_forget_all(struct watches *watches);
+
+/* ---- auths.c ---- */
+void auths_fini(struct auths *auths);
+/* On a fresh connection: all of them. */
+void auths_tell(struct viv_client *client);
+/* Replies come in the order the identities were told. */
+void auths_answered(struct viv_client *client, int32_t err, uint64_t now_ns);
+/* The connection went: what was not answered never will be. */
+void auths_lost(struct viv_client *client, uint64_t now_ns);
 
 #endif /* VIV_CLIENT_CLIENT_INTERNAL_H */

@@ -69,6 +69,16 @@ struct viv_client *viv_client_new(struct viv_client_loop *loop, const struct viv
     return client;
 }
 
+int viv_client_loop_fd(const struct viv_client_loop *loop)
+{
+    return loop->epoll_fd;
+}
+
+uint64_t viv_client_loop_wake_ns(const struct viv_client_loop *loop)
+{
+    return loop->dirty_count > 0 ? 0 : loop->next_timer_ns;
+}
+
 void loop_mark_dirty(struct viv_client *client)
 {
     if (!client->dirty) {

@@ -45,17 +45,50 @@ static void end(struct viv_client *client, size_t start)
     loop_mark_dirty(client);
 }
 
-static size_t begin(struct viv_client *client, uint64_t token, enum viv_op op)
+static size_t begin_ordered(struct viv_client *client, uint64_t token, enum viv_op op, int32_t xid)
 {
     uint64_t now_ns = viv_client_now_ns();
-    /* Positive and increasing: it wraps before it could reach a special xid. */
-    client->next_xid = client->next_xid == INT32_MAX ? 1 : client->next_xid + 1;
-    struct pending item = {.token = token, .sent_ns = now_ns, .xid = client->next_xid, .op = op};
+    struct pending item = {.token = token, .sent_ns = now_ns, .xid = xid, .op = op};
     pending_push(&client->pending, &item);
     if (client->waiting_ns == 0) {
         client->waiting_ns = now_ns;
     }
-    return begin_frame(client, op, client->next_xid);
+    return begin_frame(client, op, xid);
+}
+
+static size_t begin(struct viv_client *client, uint64_t token, enum viv_op op)
+{
+    /* Positive and increasing: it wraps before it could reach a special xid. */
+    client->next_xid = client->next_xid == INT32_MAX ? 1 : client->next_xid + 1;
+    return begin_ordered(client, token, op, client->next_xid);
+}
+
+void request_own(struct viv_client *client, enum viv_op op, int32_t xid, struct viv_bytes record)
+{
+    size_t start = begin_ordered(client, 0, op, xid);
+    viv_buffer_append_bytes(&client->out, record);
+    end(client, start);
+}
+
+void request_unordered(struct viv_client *client, enum viv_op op, int32_t xid, struct viv_bytes record)
+{
+    size_t start = begin_frame(client, op, xid);
+    viv_buffer_append_bytes(&client->out, record);
+    end(client, start);
+}
+
+void viv_client_request(struct viv_client *client, uint64_t token, enum viv_op op, struct viv_bytes record)
+{
+    size_t start = begin(client, token, op);
+    viv_buffer_append_bytes(&client->out, record);
+    end(client, start);
+}
+
+void viv_client_request_watch(struct viv_client *client, uint64_t token, enum viv_op op, struct viv_bytes record,
+                              enum viv_client_watch kind, struct viv_bytes path)
+{
+    viv_client_request(client, token, op, record);
+    watches_wish(&client->watches, client->next_xid, kind, path);
 }
 
 void request_ping(struct viv_client *client, uint64_t now_ns)
@@ -138,6 +171,21 @@ void viv_client_get_children_page(struct viv_client *client, uint64_t token, str
     size_t start = begin(client, token, VIV_OP_GET_CHILDREN_PAGE);
     viv_children_page_request_encode(&client->out, &request);
     end(client, start);
+}
+
+uint32_t viv_client_granted_ms(const struct viv_client *client)
+{
+    return client->granted_ms;
+}
+
+bool viv_client_is_read_only(const struct viv_client *client)
+{
+    return client->read_only;
+}
+
+void viv_client_on_event(struct viv_client *client, viv_client_event_fn *on_event)
+{
+    client->on_event = on_event;
 }
 
 enum viv_client_state viv_client_state(const struct viv_client *client)

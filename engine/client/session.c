@@ -66,6 +66,7 @@ static void append_handshake(struct viv_client *client)
         .session_id = client->session_id,
         .password = {.bytes = viv_bytes_of(client->password, sizeof client->password)},
         .has_read_only = true,
+        .read_only = client->options.read_only,
     };
     size_t start = client->out.size;
     viv_buffer_extend(&client->out, LENGTH_BYTES);
@@ -115,17 +116,25 @@ void session_start(struct viv_client *client, uint64_t now_ns)
     loop_mark_dirty(client);
 }
 
+/* Requests of the library's own are answered to nobody. */
+static bool is_own(const struct pending *item)
+{
+    return item->op == VIV_OP_CLOSE_SESSION || item->xid < 0;
+}
+
 static void answer_lost(struct viv_client *client, uint64_t now_ns)
 {
+    auths_lost(client, now_ns);
     while (client->pending.count > 0) {
         struct pending item = pending_pop(&client->pending);
+        watches_answered(&client->watches, item.xid, item.op, VIV_CLIENT_LOST);
         struct viv_client_reply reply = {.token = item.token,
                                          .op = item.op,
                                          .err = VIV_CLIENT_LOST,
                                          .zxid = -1,
                                          .sent_ns = item.sent_ns,
                                          .now_ns = now_ns};
-        if (client->on_reply != NULL && item.op != VIV_OP_CLOSE_SESSION) {
+        if (client->on_reply != NULL && !is_own(&item)) {
             client->on_reply(client->ctx, client, &reply);
         }
     }
@@ -167,6 +176,7 @@ static bool serve_handshake(struct viv_client *client, struct viv_bytes frame, u
         client->session_id = 0;
         client->last_zxid = 0;
         memset(client->password, 0, sizeof client->password);
+        watches_forget_all(&client->watches);
         session_drop(client, now_ns);
         tell_state(client, VIV_CLIENT_EXPIRED);
         client->state = VIV_CLIENT_DISCONNECTED;
@@ -175,8 +185,13 @@ static bool serve_handshake(struct viv_client *client, struct viv_bytes frame, u
     client->session_id = response.session_id;
     client->granted_ms = (uint32_t)response.timeout_ms;
     client->failures = 0;
+    client->read_only = response.read_only;
     memcpy(client->password, response.password, sizeof client->password);
     loop_hurry(client->loop, now_ns + ms(client->granted_ms) / 3);
+    client->state = VIV_CLIENT_READY;
+    /* Who we are comes first: what is asked next may need it. */
+    auths_tell(client);
+    watches_tell(client);
     tell_state(client, VIV_CLIENT_READY);
     return client->fd >= 0;
 }
@@ -187,14 +202,32 @@ static void note_oldest_unanswered(struct viv_client *client)
     client->waiting_ns = ring->count > 0 ? ring->items[ring->head].sent_ns : 0;
 }
 
-/* Notifications and ping replies stand outside the order of the requests. */
-static bool serve_special(struct viv_client *client, const struct viv_reply_header *header)
+/* Notifications and the replies to pings and identities stand outside the order of the requests. */
+static bool serve_special(struct viv_client *client, struct viv_jute_reader *reader,
+                          const struct viv_reply_header *header, uint64_t now_ns)
 {
-    if (header->xid == VIV_XID_PING) {
+    switch (header->xid) {
+    case VIV_XID_PING:
         client->pinging = false;
         note_oldest_unanswered(client);
+        return true;
+    case VIV_XID_AUTH:
+        auths_answered(client, header->err, now_ns);
+        return true;
+    case VIV_XID_NOTIFICATION: {
+        struct viv_watcher_event event;
+        viv_watcher_event_decode(reader, &event);
+        if (!reader->bad) {
+            watches_fired(&client->watches, &event);
+            if (client->on_event != NULL) {
+                client->on_event(client->ctx, client, &event);
+            }
+        }
+        return true;
     }
-    return header->xid == VIV_XID_PING || header->xid == VIV_XID_NOTIFICATION;
+    default:
+        return false;
+    }
 }
 
 static bool serve_reply(struct viv_client *client, struct viv_bytes frame, uint64_t now_ns)
@@ -202,8 +235,8 @@ static bool serve_reply(struct viv_client *client, struct viv_bytes frame, uint6
     struct viv_jute_reader reader = viv_jute_reader_of(frame);
     struct viv_reply_header header;
     viv_reply_header_decode(&reader, &header);
-    if (!reader.bad && serve_special(client, &header)) {
-        return true;
+    if (!reader.bad && serve_special(client, &reader, &header, now_ns)) {
+        return client->fd >= 0;
     }
     struct pending_ring *ring = &client->pending;
     if (reader.bad || ring->count == 0 || ring->items[ring->head].xid != header.xid) {
@@ -218,6 +251,10 @@ static bool serve_reply(struct viv_client *client, struct viv_bytes frame, uint6
     if (item.op == VIV_OP_CLOSE_SESSION) {
         session_drop(client, now_ns);
         return false;
+    }
+    watches_answered(&client->watches, item.xid, item.op, header.err);
+    if (is_own(&item)) {
+        return true;
     }
     struct viv_client_reply reply = {.token = item.token,
                                      .op = item.op,
@@ -363,4 +400,6 @@ void session_fini(struct viv_client *client)
     viv_buffer_fini(&client->in);
     viv_buffer_fini(&client->out);
     free(client->pending.items);
+    watches_fini(&client->watches);
+    auths_fini(&client->auths);
 }
