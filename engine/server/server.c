@@ -9,6 +9,8 @@
 #include "server/server_internal.h"
 
 enum { TICK_MS_MAX = 20, TICKS_PER_TICK = 10, DISK_RETRY_MS = 500, DISK_RETRY_MS_MAX = 8000, INLINE_TURNS_MAX = 4 };
+/* What a stopping server still answers must not delay the election of its successor. */
+enum { DRAIN_MS = 10 };
 
 uint64_t viv_server_now_ms(const struct viv_server *server)
 {
@@ -31,6 +33,55 @@ void viv_server_step(struct viv_server *server, struct viv_event *event)
     event->wall_ms = wall_ms();
     server->is_turn_open = true;
     viv_node_step(server->node, event, &server->actions);
+}
+
+/* ---- stop ---- */
+
+static void stop(struct viv_server *server)
+{
+    if (server->is_stopping) {
+        return;
+    }
+    server->is_stopping = true;
+    viv_client_port_stop(server->clients);
+    if (server->election != NULL) {
+        viv_election_port_stop(server->election);
+        viv_quorum_port_stop(server->quorum);
+    }
+    uv_close((uv_handle_t *)&server->on_term, NULL);
+    uv_close((uv_handle_t *)&server->on_int, NULL);
+    uv_close((uv_handle_t *)&server->tick, NULL);
+    uv_close((uv_handle_t *)&server->before_poll, NULL);
+    uv_close((uv_handle_t *)&server->after_poll, NULL);
+    uv_close((uv_handle_t *)&server->more, NULL);
+    uv_unref((uv_handle_t *)&server->completed); /* the threads signal it until they have ended */
+}
+
+/* A server that is told to stop takes nothing more, but answers what it has taken: a write whose fate its client never
+ * learns is the dearer end. Then its connections close, and the others choose a leader without waiting for a time. */
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct viv_server *server = handle->data;
+    if (server->drain_until_ms != 0) {
+        return;
+    }
+    viv_log(VIV_LOG_INFO, "server", "stopping", "signal=%d", number);
+    server->drain_until_ms = viv_server_now_ms(server) + DRAIN_MS;
+    viv_client_port_pause(server->clients, 0, true);
+    uv_timer_set_repeat(&server->tick, 1);
+    uv_timer_again(&server->tick);
+}
+
+static void stop_when_drained(struct viv_server *server)
+{
+    struct viv_node_stats stats;
+    if (server->drain_until_ms == 0 || server->is_stopping) {
+        return;
+    }
+    viv_node_stats(server->node, &stats);
+    if (stats.outstanding == 0 || viv_server_now_ms(server) >= server->drain_until_ms) {
+        stop(server);
+    }
 }
 
 /* ---- turns ---- */
@@ -63,6 +114,7 @@ static void on_before_poll(uv_prepare_t *handle)
     struct viv_server *server = handle->data;
     end_turn(server);
     server->turn++;
+    stop_when_drained(server);
 }
 
 /* After the sockets were read: the turn proper. */
@@ -175,34 +227,7 @@ static void want_room(void *ctx)
     viv_background_prepare(server->background);
 }
 
-/* ---- start and stop ---- */
-
-static void stop(struct viv_server *server)
-{
-    if (server->is_stopping) {
-        return;
-    }
-    server->is_stopping = true;
-    viv_client_port_stop(server->clients);
-    if (server->election != NULL) {
-        viv_election_port_stop(server->election);
-        viv_quorum_port_stop(server->quorum);
-    }
-    uv_close((uv_handle_t *)&server->on_term, NULL);
-    uv_close((uv_handle_t *)&server->on_int, NULL);
-    uv_close((uv_handle_t *)&server->tick, NULL);
-    uv_close((uv_handle_t *)&server->before_poll, NULL);
-    uv_close((uv_handle_t *)&server->after_poll, NULL);
-    uv_close((uv_handle_t *)&server->more, NULL);
-    uv_close((uv_handle_t *)&server->completed, NULL);
-}
-
-static void on_signal(uv_signal_t *handle, int number)
-{
-    struct viv_server *server = handle->data;
-    viv_log(VIV_LOG_INFO, "server", "stopping", "signal=%d", number);
-    stop(server);
-}
+/* ---- start ---- */
 
 static void init_handles(struct viv_server *server)
 {
@@ -302,8 +327,9 @@ static enum viv_exit serve(struct viv_server *server)
     } else {
         exit_code = VIV_EXIT_CONFIG;
         stop(server);
-        uv_run(&server->loop, UV_RUN_DEFAULT);
     }
+    uv_close((uv_handle_t *)&server->completed, NULL);
+    uv_run(&server->loop, UV_RUN_DEFAULT);
     free_ports(server);
     VIV_ASSERT(uv_loop_close(&server->loop) == 0);
     return exit_code;

@@ -27,6 +27,7 @@ struct viv_server {
     struct viv_actions actions;
     uint64_t turn;     /* counts the rounds of the loop */
     bool is_turn_open; /* the node was stepped since the last turn ended */
+    uint64_t drain_until_ms; /* 0: not told to stop */
     bool is_stopping;
     unsigned disk_full; /* of enum viv_disk_full */
     uint64_t start_ms, disk_asked_ms, disk_retry_ms;

@@ -132,6 +132,7 @@ def recovery(run, folder):
     """Three recoveries: left all systems on one scale, right the parts of those that tell them."""
     titles = {"kill": "leader killed, ms to the first acknowledged write",
               "stop": "leader hangs (SIGSTOP), ms to the first acknowledged write",
+              "term": "leader told to stop (SIGTERM), ms to the first acknowledged write",
               "cold-start": "all servers started cold, ms to the first read"}
     wanted = [step for step in run.steps if step["do"] == "cold-start" or step.get("target") == "leader"]
     count = max(1, len(wanted))

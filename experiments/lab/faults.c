@@ -79,17 +79,42 @@ static void tell(struct fault *fault, uint64_t at_ns, const char *code, const ch
                            (int)fault->target + 1));
 }
 
+static bool has_ended(void *ctx)
+{
+    struct fault *fault = ctx;
+    return viv_fleet_has_ended(&fault->trial->fleet, fault->target);
+}
+
+/* A server that is told to stop may serve for a while yet: what counts is the longest time without an acknowledgement,
+ * and the ensemble has recovered when it acknowledges without that server. */
+static viv_status await_end(struct fault *fault)
+{
+    bool reached;
+    struct viv_trial *trial = fault->trial;
+    VIV_TRY(trial_watch(trial, fault->fault_ns + fault->step->limit_ns, &fault->samples, has_ended, fault, &reached));
+    if (!reached) {
+        return trial_fail(trial, VIV_ERR_BUSY, "step %s: the server did not stop within %.0f s of SIGTERM",
+                          fault->step->name, (double)fault->step->limit_ns / 1e9);
+    }
+    viv_load_mark(fault->load, viv_client_now_ns());
+    return VIV_OK;
+}
+
 static void strike(struct fault *fault)
 {
     struct viv_fleet *fleet = &fault->trial->fleet;
     fault->fault_ns = viv_client_now_ns();
     if (fault->step->kind == VIV_STEP_STOP) {
         viv_fleet_stop(fleet, fault->target);
+    } else if (fault->step->kind == VIV_STEP_TERM) {
+        viv_load_watch_silence(fault->load, fault->fault_ns);
+        viv_fleet_term(fleet, fault->target);
     } else {
         viv_fleet_kill(fleet, fault->target);
     }
     viv_load_mark(fault->load, viv_client_now_ns());
-    tell(fault, fault->fault_ns, "FAULT", fault->step->kind == VIV_STEP_STOP ? "stop" : "kill");
+    bool is_killed = fault->step->kind == VIV_STEP_KILL || fault->step->kind == VIV_STEP_RESTART;
+    tell(fault, fault->fault_ns, "FAULT", is_killed ? "kill" : viv_step_kind_name(fault->step->kind));
 }
 
 static bool acked(void *ctx)
@@ -159,6 +184,9 @@ static viv_status under_load(struct fault *fault)
     if (fault->step->kind == VIV_STEP_RESTART) {
         VIV_TRY(start_again(fault));
     }
+    if (fault->step->kind == VIV_STEP_TERM) {
+        VIV_TRY(await_end(fault));
+    }
     VIV_TRY(await_recovery(fault));
     uint64_t from_ns = fault->read_ns > fault->ack_ns ? fault->read_ns : fault->ack_ns;
     VIV_TRY(trial_watch(trial, from_ns + fault->step->after_ns, &fault->samples, NULL, NULL, &reached));
@@ -186,7 +214,9 @@ static void analyse(struct fault *fault, const struct viv_load_result *result, d
     read_traces(trial, &trace);
     record_trace(trial, fault->step, &trace, fault->fault_ns);
     double ramp_ms = viv_recovery_ramp_ms(result, fault->fault_ns, fault->ack_ns, fault->step->steady_ns);
-    if (fault->step->target == VIV_PLACE_LEADER) {
+    if (fault->step->kind == VIV_STEP_TERM) {
+        viv_recovery_hand_over(result, &recovery);
+    } else if (fault->step->target == VIV_PLACE_LEADER) {
         bool cut = viv_recovery_failover(&trace, fault->fault_ns, fault->ack_ns, (viv_sid)fault->target + 1,
                                          trial->cell->servers, &recovery);
         /* A leader that is back before the others have agreed, or that is alone, leaves no failover to be cut. */

@@ -14,7 +14,7 @@
 #include "experiments/lab/files.h"
 #include "experiments/lab/probe.h"
 
-enum { WORD_LIMIT_MS = 500, LOG_TAIL_BYTES = 4096, PORT_MIN = 10240 };
+enum { WORD_LIMIT_MS = 500, END_LIMIT_MS = 10000, LOG_TAIL_BYTES = 4096, PORT_MIN = 10240 };
 #define TURN_NS UINT64_C(1000000)
 
 /* Below the range the kernel takes the ports of outgoing connections from: a client that tries a dead server again and
@@ -119,6 +119,7 @@ void viv_fleet_close(struct viv_fleet *fleet)
 {
     for (uint32_t i = 0; i < fleet->cell->servers; i++) {
         viv_process_kill(&fleet->servers[i].process);
+        viv_process_kill(&fleet->servers[i].ending);
         free(fleet->servers[i].home);
     }
     viv_dir_remove(fleet->home);
@@ -133,6 +134,7 @@ viv_status viv_fleet_start(struct viv_fleet *fleet, uint32_t index)
     char *config = viv_text("%s/zoo.cfg", server->home);
     char *log = viv_text("%s/server.log", server->home);
     char **argv = viv_system_argv(fleet->cell, fleet->places, config);
+    viv_process_end(&server->ending, END_LIMIT_MS);
     server->started_ns = viv_client_now_ns();
     viv_status status = viv_process_start(&server->process, argv, server->home, log);
     if (status != VIV_OK) {
@@ -153,12 +155,32 @@ viv_status viv_fleet_start_all(struct viv_fleet *fleet)
 }
 
 /* The CPU time of a process is gone with it: it is taken over just before. */
-void viv_fleet_kill(struct viv_fleet *fleet, uint32_t index)
+static void keep_usage(struct viv_fleet_server *server)
 {
     struct viv_process_usage usage;
-    viv_process_usage(&fleet->servers[index].process, &usage);
-    fleet->servers[index].cpu_before_ns += usage.cpu_ns;
+    viv_process_usage(&server->process, &usage);
+    server->cpu_before_ns += usage.cpu_ns;
+}
+
+void viv_fleet_kill(struct viv_fleet *fleet, uint32_t index)
+{
+    keep_usage(&fleet->servers[index]);
     viv_process_kill(&fleet->servers[index].process);
+}
+
+void viv_fleet_term(struct viv_fleet *fleet, uint32_t index)
+{
+    struct viv_fleet_server *server = &fleet->servers[index];
+    VIV_ASSERT(server->ending.pid == 0);
+    keep_usage(server);
+    viv_process_term(&server->process);
+    server->ending = server->process;
+    server->process = (struct viv_process){0};
+}
+
+bool viv_fleet_has_ended(struct viv_fleet *fleet, uint32_t index)
+{
+    return !viv_process_is_running(&fleet->servers[index].ending, NULL, 0);
 }
 
 void viv_fleet_stop(struct viv_fleet *fleet, uint32_t index)
@@ -175,6 +197,7 @@ void viv_fleet_end_all(struct viv_fleet *fleet, uint32_t limit_ms)
 {
     for (uint32_t i = 0; i < fleet->cell->servers; i++) {
         viv_process_end(&fleet->servers[i].process, limit_ms);
+        viv_process_end(&fleet->servers[i].ending, limit_ms);
     }
 }
 

@@ -12,7 +12,8 @@ enum { VIV_FLEET_SERVERS_MAX = 13 };
 
 struct viv_fleet_server {
     struct viv_process process;
-    char *home; /* config file, data/, trace.jsonl, server.log */
+    struct viv_process ending; /* the one before it, told to stop */
+    char *home;                /* config file, data/, trace.jsonl, server.log */
     uint64_t started_ns;
     uint64_t cpu_before_ns; /* of the processes this server was before */
 };
@@ -44,6 +45,9 @@ void viv_fleet_close(struct viv_fleet *fleet);
 viv_status viv_fleet_start(struct viv_fleet *fleet, uint32_t index) VIV_MUST_USE;
 viv_status viv_fleet_start_all(struct viv_fleet *fleet) VIV_MUST_USE;
 void viv_fleet_kill(struct viv_fleet *fleet, uint32_t index);
+/* SIGTERM; a later start waits until it is gone. */
+void viv_fleet_term(struct viv_fleet *fleet, uint32_t index);
+bool viv_fleet_has_ended(struct viv_fleet *fleet, uint32_t index);
 void viv_fleet_stop(struct viv_fleet *fleet, uint32_t index);
 void viv_fleet_cont(struct viv_fleet *fleet, uint32_t index);
 /* SIGTERM to all, at most limit_ms. */

@@ -66,6 +66,18 @@ static void look_for_mark(struct viv_load *load, const struct viv_client_reply *
     }
 }
 
+static void measure_silence(struct viv_load *load, uint64_t now_ns)
+{
+    uint64_t from_ns = atomic_load_explicit(&load->silence_from_ns, memory_order_acquire);
+    if (from_ns == 0 || now_ns < from_ns) {
+        return;
+    }
+    uint64_t since_ns = load->last_ack_ns != 0 ? load->last_ack_ns : from_ns;
+    uint64_t silence_ns = now_ns - since_ns;
+    load->result.silence_ns = silence_ns > load->result.silence_ns ? silence_ns : load->result.silence_ns;
+    load->last_ack_ns = now_ns;
+}
+
 /* Which moment puts a request into a second of the measurement: open loops go by the due time, because what was due
  * in a stall belongs to the stall. */
 void load_count(struct viv_load *load, const struct load_request *request, const struct viv_client_reply *reply)
@@ -75,6 +87,7 @@ void load_count(struct viv_load *load, const struct load_request *request, const
     bool open = load->spec.rate_per_s > 0;
     if (ok && request->number > 0) {
         look_for_mark(load, reply);
+        measure_silence(load, reply->now_ns);
     }
     if (load->phase < LOAD_MEASURE) {
         return;
@@ -312,6 +325,11 @@ void viv_load_mark(struct viv_load *load, uint64_t at_ns)
 uint64_t viv_load_first_ack_ns(const struct viv_load *load)
 {
     return atomic_load(&load->first_ack_ns);
+}
+
+void viv_load_watch_silence(struct viv_load *load, uint64_t at_ns)
+{
+    atomic_store_explicit(&load->silence_from_ns, at_ns, memory_order_release);
 }
 
 void viv_load_stop(struct viv_load *load)

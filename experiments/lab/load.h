@@ -57,6 +57,7 @@ struct viv_load_result {
     uint64_t reconnects;    /* times a session came back */
     uint64_t expired;       /* sessions that were told they had expired */
     uint64_t client_cpu_ns; /* of the generator's thread, within the measurement */
+    uint64_t silence_ns;    /* longest time between two acknowledged writes since viv_load_watch_silence */
     bool all_connected;     /* false: some session never came up and nothing was measured */
 };
 
@@ -76,6 +77,8 @@ bool viv_load_is_done(const struct viv_load *load);
 void viv_load_mark(struct viv_load *load, uint64_t at_ns);
 /* When the acknowledgement of that write came; 0: not yet. */
 uint64_t viv_load_first_ack_ns(const struct viv_load *load);
+/* From at_ns on the longest time without an acknowledged write is looked for. Once a load. */
+void viv_load_watch_silence(struct viv_load *load, uint64_t at_ns);
 /* Ends the measurement soon; what is in flight is still waited for, within limits. */
 void viv_load_stop(struct viv_load *load);
 /* Waits for the thread, hands the result over (owned by the caller) and frees the load. */

@@ -52,6 +52,8 @@ struct viv_load {
     _Atomic uint64_t started_ns, ended_ns;
     _Atomic uint64_t mark_ns;
     _Atomic uint64_t first_ack_ns;
+    _Atomic uint64_t silence_from_ns; /* 0: nobody asked */
+    uint64_t last_ack_ns;             /* of a write, since then; 0: none yet */
     _Atomic bool stop;
     _Atomic bool done;
 };

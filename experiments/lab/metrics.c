@@ -27,10 +27,15 @@ static const struct definition definitions[] = {
     {VIV_METRIC_LATENCY_P50, " load ", "latency, median", "us", false, {"step", "p50_us"}},
     {VIV_METRIC_LATENCY_P99, " load ", "latency, 99th percentile", "us", false, {"step", "p99_us"}},
     {VIV_METRIC_SERVER_CPU, " load ", "CPU of all servers per op", "us", false, {"step", "cpu_srv_us_per_op"}},
-    {VIV_METRIC_RECOVERY_WHOLE, " kill stop ", "no write acknowledged for", "ms", false, {"failover", "whole_ms"}},
-    {VIV_METRIC_RECOVERY_FULL, " kill stop ", "full throughput after", "ms", false, {"failover", "full_ms"}},
+    {VIV_METRIC_RECOVERY_WHOLE, " kill stop term ", "no write acknowledged for", "ms", false, {"failover", "whole_ms"}},
+    {VIV_METRIC_RECOVERY_FULL, " kill stop term ", "full throughput after", "ms", false, {"failover", "full_ms"}},
     {VIV_METRIC_RECOVERY_WHOLE, " restart ", "no write acknowledged for", "ms", false, {"follower-loss", "whole_ms"}},
-    {VIV_METRIC_RESTARTED, " kill restart ", "the killed server answers after", "ms", false, {"restart", "whole_ms"}},
+    {VIV_METRIC_RESTARTED,
+     " kill restart term ",
+     "the killed server answers after",
+     "ms",
+     false,
+     {"restart", "whole_ms"}},
     {VIV_METRIC_WARM, " restart ", "the killed server is warm after", "ms", false, {"restart", "full_ms"}},
     {VIV_METRIC_RECOVERY_WHOLE, " cold-start ", "first answer after", "ms", false, {"cold", "whole_ms"}},
     {VIV_METRIC_MEMORY, " cold-start ", "resident memory per server", "MB", false, {"step", "rss_mb"}},
@@ -232,6 +237,7 @@ void viv_metrics_describe(const json_t *step, char *text, size_t size)
     } else if (target[0] != '\0') {
         const char *what = strcmp(kind, "stop") == 0      ? "hangs (SIGSTOP)"
                            : strcmp(kind, "restart") == 0 ? "is killed and started again at once"
+                           : strcmp(kind, "term") == 0    ? "is told to stop (SIGTERM)"
                                                           : "is killed (SIGKILL)";
         snprintf(text, size, "the %s %s under %.0f writes a second", target, what, rate);
     } else {

@@ -133,6 +133,12 @@ void viv_process_cont(struct viv_process *process)
     process->stopped = false;
 }
 
+void viv_process_term(const struct viv_process *process)
+{
+    VIV_ASSERT(process->pid != 0);
+    kill(-process->pid, SIGTERM);
+}
+
 bool viv_process_end(struct viv_process *process, uint32_t limit_ms)
 {
     if (process->pid == 0) {
@@ -141,7 +147,7 @@ bool viv_process_end(struct viv_process *process, uint32_t limit_ms)
     if (process->stopped) {
         viv_process_cont(process);
     }
-    kill(-process->pid, SIGTERM);
+    viv_process_term(process);
     uint64_t limit_ns = viv_client_now_ns() + (uint64_t)limit_ms * 1000000;
     while (viv_process_is_running(process, NULL, 0)) {
         if (viv_client_now_ns() >= limit_ns) {

@@ -31,6 +31,8 @@ bool viv_process_is_running(struct viv_process *process, char *how, size_t how_s
 void viv_process_kill(struct viv_process *process);
 void viv_process_stop(struct viv_process *process);
 void viv_process_cont(struct viv_process *process);
+/* SIGTERM; does not wait. */
+void viv_process_term(const struct viv_process *process);
 /* SIGTERM, then up to limit_ms for a clean end, then SIGKILL. True when it ended by itself. */
 bool viv_process_end(struct viv_process *process, uint32_t limit_ms);
 /* Zeros when it is not running. */

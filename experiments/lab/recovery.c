@@ -135,6 +135,13 @@ void viv_recovery_follower_loss(uint64_t fault_ns, uint64_t ack_ns, struct viv_r
     snprintf(recovery->why, sizeof recovery->why, "the leader stayed");
 }
 
+void viv_recovery_hand_over(const struct viv_load_result *result, struct viv_recovery *recovery)
+{
+    *recovery =
+        (struct viv_recovery){.kind = "failover", .whole_ms = (double)result->silence_ns / 1e6, .whole_only = true};
+    snprintf(recovery->why, sizeof recovery->why, "the longest time without an acknowledged write");
+}
+
 bool viv_recovery_restart(const struct viv_trace *trace, uint64_t start_ns, uint64_t read_ns, viv_sid sid,
                           struct viv_recovery *recovery)
 {

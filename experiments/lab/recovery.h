@@ -34,6 +34,8 @@ bool viv_recovery_failover(const struct viv_trace *trace, uint64_t fault_ns, uin
                            uint32_t server_count, struct viv_recovery *recovery);
 /* The loss of a follower, which the others need not recover from: the whole only. */
 void viv_recovery_follower_loss(uint64_t fault_ns, uint64_t ack_ns, struct viv_recovery *recovery);
+/* The end of a server that was told to stop: the longest time without an acknowledged write, which has no parts. */
+void viv_recovery_hand_over(const struct viv_load_result *result, struct viv_recovery *recovery);
 /* The start at start_ns of server `sid`, which answered its first read at read_ns. */
 bool viv_recovery_restart(const struct viv_trace *trace, uint64_t start_ns, uint64_t read_ns, viv_sid sid,
                           struct viv_recovery *recovery);

@@ -229,7 +229,7 @@ void viv_charts_timeline(const struct viv_metric_table *table, struct viv_buffer
     json_t *step;
     json_array_foreach(plan_steps(table), index, step)
     {
-        if (!does(step, " kill stop restart ")) {
+        if (!does(step, " kill stop restart term ")) {
             continue;
         }
         double span_s = span_of(table, step, kind_of(step));
@@ -366,7 +366,7 @@ void viv_charts_recovery(const struct viv_metric_table *table, struct viv_buffer
     char title[160];
     json_array_foreach(plan_steps(table), index, step)
     {
-        if (does(step, " kill stop ")) {
+        if (does(step, " kill stop term ")) {
             snprintf(title, sizeof title, "%s: from the fault to the first write", viv_result_text(step, "name"));
             recovery_bars(table, step, kind_of(step), title, out);
         }

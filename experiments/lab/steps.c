@@ -179,6 +179,7 @@ viv_status trial_step(struct viv_trial *trial, const struct viv_step *step)
     case VIV_STEP_KILL:
     case VIV_STEP_STOP:
     case VIV_STEP_RESTART:
+    case VIV_STEP_TERM:
         return trial_fault(trial, step);
     case VIV_STEP_COLD_START:
         return trial_cold_start(trial, step);

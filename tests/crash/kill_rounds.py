@@ -2,9 +2,10 @@
 
     kill_rounds.py [--rounds N] [--backend NAME] [--servers N] [--seed N]
 
-A round kills the leader, a follower, or all servers, starts them again and waits until all serve. Meanwhile workers
-write counters and unique nodes and read back. Checked: no acknowledged write is lost, no session ever reads an older
-value than it has seen, and at the end the trees of all servers have equal digests. TAP on standard output; the seed is
+A round kills the leader, a follower, or all servers, or tells the leader to stop (SIGTERM), starts them again and
+waits until all serve. Meanwhile workers write counters and unique nodes and read back. Checked: no acknowledged write
+is lost, no session ever reads an older value than it has seen, a server told to stop exits cleanly, and at the end the
+trees of all servers have equal digests. TAP on standard output; the seed is
 printed. Negative control: with --backend memory a kill of all servers must be reported as lost writes.
 """
 
@@ -145,12 +146,15 @@ def one_round(ensemble, rng, kind):
     leader = ensemble.leader()
     if kind == "all":
         victims = list(range(ensemble.servers))
-    elif kind == "leader" or ensemble.servers == 1:
+    elif kind in ("leader", "stop") or ensemble.servers == 1:
         victims = [leader if leader is not None else 0]
     else:
         victims = [rng.choice([i for i in range(ensemble.servers) if i != leader])]
     for index in victims:
-        ensemble.kill(index)
+        if kind != "stop":
+            ensemble.kill(index)
+        elif ensemble.terminate(index) != 0:
+            raise RuntimeError("server %d did not stop cleanly on SIGTERM\n%s" % (index + 1, ensemble.logs(20)))
     time.sleep(rng.choice((0, 0.05, 0.3)))
     rng.shuffle(victims)
     for index in victims:
@@ -159,7 +163,7 @@ def one_round(ensemble, rng, kind):
     time.sleep(rng.uniform(0.05, 0.4))
 
 
-def run(backend, servers, rounds, seed, kinds=("leader", "follower", "all"), join_seconds=30):
+def run(backend, servers, rounds, seed, kinds=("leader", "stop", "follower", "all"), join_seconds=30):
     """Plays the rounds; returns (violations, lost writes, digests, operations, log tails)."""
     rng = random.Random(seed)
     settings = {"snapCount": 2000, "tickTime": 1000}
