@@ -4,6 +4,7 @@ include engine/wire/local.mk
 include engine/tree/local.mk
 include engine/zab/local.mk
 include engine/partition/local.mk
+include engine/metrics/local.mk
 include engine/node/local.mk
 include engine/store/local.mk
 include engine/zkdata/local.mk

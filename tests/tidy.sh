@@ -37,7 +37,7 @@ done)"
 ok "no leftovers" "$(sources | xargs grep -nE '\b(TODO|FIXME|XXX|HACK)\b' | cut -c1-100)"
 ok "no typedef of structs, no NDEBUG" "$(sources | xargs grep -nE '^typedef struct|NDEBUG' | cut -c1-100)"
 
-pure='engine/base engine/wire engine/tree engine/zab engine/partition engine/node'
+pure='engine/base engine/wire engine/tree engine/zab engine/partition engine/metrics engine/node'
 ok "the centre includes no header of the operating system" "$(find $pure -name '*.[ch]' | xargs grep -nE \
     '#include <(time|sys/[a-z]+|unistd|pthread|errno|uv|fcntl|signal|dirent|netinet/.*|arpa/.*|setjmp|threads)\.h>')"
 
@@ -48,11 +48,12 @@ store:
 zab:wire
 partition:wire
 tree:wire
-node:tree zab partition wire store
+metrics:
+node:tree zab partition metrics wire store
 zkdata:tree wire
 client:wire
 security:wire
-server:node tree zab store wire client partition zkdata security
+server:node tree zab store wire client partition metrics zkdata security
 cli:client zkdata wire tree store'
 ok "rooms include only what the house allows" "$(printf '%s\n' "$rooms" | while IFS=: read -r room allowed; do
     pattern=$(printf '%s|' base "$room" $allowed | sed 's/|$//')

@@ -1,0 +1,83 @@
+#include "metrics/tally.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+unsigned viv_tally_bucket(uint64_t value)
+{
+    if (value >> VIV_TALLY_SUB_BITS == 0) {
+        return (unsigned)value;
+    }
+    if (value >> VIV_TALLY_VALUE_BITS != 0) {
+        return VIV_TALLY_BUCKET_COUNT - 1;
+    }
+    unsigned shift = 63U - (unsigned)__builtin_clzll(value) - VIV_TALLY_SUB_BITS;
+    return (shift << VIV_TALLY_SUB_BITS) + (unsigned)(value >> shift);
+}
+
+static uint64_t bucket_middle(unsigned bucket)
+{
+    if (bucket >> VIV_TALLY_SUB_BITS <= 1) {
+        return bucket;
+    }
+    unsigned shift = (bucket >> VIV_TALLY_SUB_BITS) - 1;
+    uint64_t low = (uint64_t)(bucket - (shift << VIV_TALLY_SUB_BITS)) << shift;
+    return low + (UINT64_C(1) << shift) / 2;
+}
+
+void viv_tally_add_many(struct viv_tally *tally, uint64_t value, uint64_t count)
+{
+    if (count == 0) {
+        return;
+    }
+    if (tally->count == 0 || value < tally->min) {
+        tally->min = value;
+    }
+    if (value > tally->max) {
+        tally->max = value;
+    }
+    tally->count += count;
+    tally->sum += value * count;
+    tally->buckets[viv_tally_bucket(value)] += (uint32_t)count;
+}
+
+void viv_tally_add(struct viv_tally *tally, uint64_t value)
+{
+    viv_tally_add_many(tally, value, 1);
+}
+
+void viv_tally_merge(struct viv_tally *into, const struct viv_tally *from)
+{
+    if (from->count == 0) {
+        return;
+    }
+    into->min = into->count == 0 || from->min < into->min ? from->min : into->min;
+    into->max = from->max > into->max ? from->max : into->max;
+    into->count += from->count;
+    into->sum += from->sum;
+    for (unsigned i = 0; i < VIV_TALLY_BUCKET_COUNT; i++) {
+        into->buckets[i] += from->buckets[i];
+    }
+}
+
+void viv_tally_clear(struct viv_tally *tally)
+{
+    if (tally->count > 0) {
+        memset(tally, 0, sizeof *tally);
+    }
+}
+
+uint64_t viv_tally_quantile(const struct viv_tally *tally, unsigned per_mille)
+{
+    VIV_ASSERT(per_mille > 0 && per_mille <= 1000);
+    uint64_t wanted = (tally->count * per_mille + 999) / 1000, seen = 0;
+    for (unsigned i = 0; i < VIV_TALLY_BUCKET_COUNT && tally->count > 0; i++) {
+        seen += tally->buckets[i];
+        if (seen >= wanted) {
+            uint64_t value = i == VIV_TALLY_BUCKET_COUNT - 1 ? tally->max : bucket_middle(i);
+            return value < tally->min ? tally->min : value > tally->max ? tally->max : value;
+        }
+    }
+    return tally->max;
+}
