@@ -29,19 +29,12 @@ static const struct viv_config_key keys[] = {
 #undef VIV_CONFIG_REFUSED
 };
 
-enum { KEY_COUNT = sizeof keys / sizeof keys[0], KEY_BYTES_MAX = 128, LINE_BYTES_MAX = 4096, MYID_BYTES_MAX = 64 };
+enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
+_Static_assert((size_t)KEY_COUNT <= VIV_CONFIG_KEYS_MAX, "line_of_key has a place for every key");
 
-struct parse {
-    struct viv_config *config;
-    const struct viv_config_backends *backends;
-    struct viv_config_report *report;
-    const char *file;
-    unsigned line;
-    unsigned line_of_key[KEY_COUNT]; /* where each key was given last; 0 = not given */
-};
+enum { KEY_BYTES_MAX = 128, LINE_BYTES_MAX = 4096, MYID_BYTES_MAX = 64 };
 
-__attribute__((format(printf, 4, 5))) static void complain(struct parse *parse, unsigned line, bool is_error,
-                                                           const char *format, ...)
+void viv_config_complain(struct viv_config_parse *parse, unsigned line, bool is_error, const char *format, ...)
 {
     char text[LINE_BYTES_MAX];
     va_list args;
@@ -116,7 +109,7 @@ static const char *suggest_key(const char *name)
     return nearest;
 }
 
-static void legal_values(const struct parse *parse, const struct viv_config_key *key, struct viv_buffer *out)
+static void legal_values(const struct viv_config_parse *parse, const struct viv_config_key *key, struct viv_buffer *out)
 {
     if (key->kind == VIV_CONFIG_KIND_INT) {
         viv_buffer_printf(out, "%lld to %lld (%s)", (long long)key->least, (long long)key->greatest, key->legal);
@@ -129,37 +122,39 @@ static void legal_values(const struct parse *parse, const struct viv_config_key 
     }
 }
 
-static void refuse_value(struct parse *parse, const struct viv_config_value *value, const char *why)
+static void refuse_value(struct viv_config_parse *parse, const struct viv_config_value *value, const char *why)
 {
     struct viv_buffer legal = {0};
     legal_values(parse, value->key, &legal);
-    complain(parse, parse->line, true, "%s=%s: %s; legal: %.*s", value->key_text, value->text, why, (int)legal.size,
-             (const char *)legal.data);
+    viv_config_complain(parse, parse->line, true, "%s=%s: %s; legal: %.*s", value->key_text, value->text, why,
+                        (int)legal.size, (const char *)legal.data);
     viv_buffer_fini(&legal);
 }
 
 /* ---- lines ---- */
 
-static void parse_pair(struct parse *parse, const char *name, const char *text)
+static void parse_pair(struct viv_config_parse *parse, const char *name, const char *text)
 {
     const struct viv_config_key *key = find_key(name);
     if (key == NULL) {
         const char *nearest = suggest_key(name);
-        complain(parse, parse->line, false, "unknown key %s is skipped%s%s%s", name,
-                 nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
+        viv_config_complain(parse, parse->line, false, "unknown key %s is skipped%s%s%s", name,
+                            nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "",
+                            nearest != NULL ? "?" : "");
         return;
     }
     unsigned *given = &parse->line_of_key[key - keys];
     if (*given != 0 && !is_prefix_key(key)) {
-        complain(parse, parse->line, false, "%s was given in line %u already; this line wins", name, *given);
+        viv_config_complain(parse, parse->line, false, "%s was given in line %u already; this line wins", name, *given);
     }
     *given = parse->line;
     if (key->kind == VIV_CONFIG_KIND_IGNORED) {
-        complain(parse, parse->line, false, "%s has no effect: %s", name, key->legal);
+        viv_config_complain(parse, parse->line, false, "%s has no effect: %s", name, key->legal);
         return;
     }
     if (key->kind == VIV_CONFIG_KIND_REFUSED) {
-        complain(parse, parse->line, true, "%s=%s: not supported; write instead: %s", name, text, key->legal);
+        viv_config_complain(parse, parse->line, true, "%s=%s: not supported; write instead: %s", name, text,
+                            key->legal);
         return;
     }
     struct viv_config_value value = {key, name, text, parse->backends};
@@ -172,7 +167,7 @@ static void parse_pair(struct parse *parse, const char *name, const char *text)
 
 /* One line without its end, NUL-terminated: a comment, nothing, or a key and a value set apart by '=', ':' or blanks.
  */
-static void parse_line(struct parse *parse, char *line)
+static void parse_line(struct viv_config_parse *parse, char *line)
 {
     char *name = line + strspn(line, " \t\r\f");
     size_t size = strlen(name);
@@ -183,12 +178,13 @@ static void parse_line(struct parse *parse, char *line)
         return;
     }
     if (name[size - 1] == '\\') {
-        complain(parse, parse->line, true, "a line that goes on in the next one (\\ at its end) is not supported");
+        viv_config_complain(parse, parse->line, true,
+                            "a line that goes on in the next one (\\ at its end) is not supported");
         return;
     }
     size_t name_bytes = strcspn(name, "=: \t");
     if (name_bytes == 0 || name_bytes >= KEY_BYTES_MAX || name[name_bytes] == '\0') {
-        complain(parse, parse->line, true, "'%s' is not key=value", name);
+        viv_config_complain(parse, parse->line, true, "'%s' is not key=value", name);
         return;
     }
     char *value = name + name_bytes;
@@ -201,7 +197,7 @@ static void parse_line(struct parse *parse, char *line)
     parse_pair(parse, name, value);
 }
 
-static void parse_lines(struct parse *parse, struct viv_bytes text)
+static void parse_lines(struct viv_config_parse *parse, struct viv_bytes text)
 {
     while (text.size > 0) {
         const uint8_t *end = memchr(text.data, '\n', text.size);
@@ -209,7 +205,7 @@ static void parse_lines(struct parse *parse, struct viv_bytes text)
         parse->line++;
         char line[LINE_BYTES_MAX];
         if (size >= sizeof line || memchr(text.data, '\0', size) != NULL) {
-            complain(parse, parse->line, true, "the line is longer than 4095 bytes or holds a zero byte");
+            viv_config_complain(parse, parse->line, true, "the line is longer than 4095 bytes or holds a zero byte");
         } else {
             memcpy(line, text.data, size);
             line[size] = '\0';
@@ -222,7 +218,7 @@ static void parse_lines(struct parse *parse, struct viv_bytes text)
 
 /* ---- what the keys mean together ---- */
 
-static unsigned line_of(const struct parse *parse, const char *name)
+unsigned viv_config_line_of(const struct viv_config_parse *parse, const char *name)
 {
     const struct viv_config_key *key = find_key(name);
     VIV_ASSERT(key != NULL);
@@ -245,141 +241,15 @@ static void set_defaults(struct viv_config *config, const struct viv_config_back
     snprintf(config->backend, sizeof config->backend, "%s", backends->default_name);
 }
 
-static void check_storage(struct parse *parse)
-{
-    struct viv_config *config = parse->config;
-    if (config->data_dir[0] == '\0') {
-        complain(parse, 0, true, "dataDir is missing; legal: a directory");
-    }
-    if (config->data_log_dir[0] == '\0') {
-        memcpy(config->data_log_dir, config->data_dir, sizeof config->data_dir);
-    }
-    for (size_t i = 0; i < parse->backends->count; i++) {
-        const struct viv_config_backend *backend = &parse->backends->items[i];
-        if (strcmp(backend->name, config->backend) == 0 && backend->is_volatile && config->durable) {
-            complain(parse, line_of(parse, "backend"), true,
-                     "backend=%s forgets everything when the process ends; it needs durability=none to say so",
-                     config->backend);
-        }
-    }
-}
-
-static void check_sessions(struct parse *parse)
-{
-    struct viv_config *config = parse->config;
-    if (config->session_timeout_min_ms < 0) {
-        config->session_timeout_min_ms = 2 * config->tick_ms;
-    }
-    if (config->session_timeout_max_ms < 0) {
-        config->session_timeout_max_ms = 20 * config->tick_ms;
-    }
-    if (config->session_timeout_min_ms > config->session_timeout_max_ms) {
-        unsigned line = line_of(parse, "minSessionTimeout");
-        complain(parse, line > 0 ? line : line_of(parse, "maxSessionTimeout"), true,
-                 "minSessionTimeout=%lld: above maxSessionTimeout; legal: up to %lld (milliseconds)",
-                 (long long)config->session_timeout_min_ms, (long long)config->session_timeout_max_ms);
-    }
-}
-
-static void check_members(struct parse *parse)
-{
-    struct viv_config *config = parse->config;
-    config->standalone = config->member_count < 2;
-    size_t voters = 0;
-    for (size_t i = 0; i < config->member_count; i++) {
-        voters += config->members[i].voter;
-    }
-    if (config->member_count > 0 && voters == 0) {
-        complain(parse, line_of(parse, "server."), true, "every server is an observer; at least one must vote");
-    }
-    if (!config->standalone && config->init_limit_ticks < 0) {
-        complain(parse, 0, true, "initLimit is missing; an ensemble needs it; legal: 1 to 100000 (ticks)");
-    }
-    if (!config->standalone && config->sync_limit_ticks < 0) {
-        complain(parse, 0, true, "syncLimit is missing; an ensemble needs it; legal: 1 to 100000 (ticks)");
-    }
-    config->init_limit_ticks = config->init_limit_ticks < 0 ? 10 : config->init_limit_ticks;
-    config->sync_limit_ticks = config->sync_limit_ticks < 0 ? 5 : config->sync_limit_ticks;
-}
-
-static void check_myid(struct parse *parse, const char *myid)
-{
-    struct viv_config *config = parse->config;
-    if (myid == NULL) {
-        config->sid = config->member_count == 1 ? config->members[0].sid : 1;
-        if (!config->standalone && config->data_dir[0] != '\0') {
-            complain(parse, 0, true, "%s/myid is missing; an ensemble needs it; legal: the number of this server",
-                     config->data_dir);
-        }
-        return;
-    }
-    if (!viv_config_number(myid, &config->sid) || config->sid < 1 || config->sid > VIV_SID_MAX) {
-        complain(parse, 0, true, "%s/myid holds '%s'; legal: a number from 1 to 254", config->data_dir, myid);
-    } else if (config->member_count > 0 && viv_config_self(config) == NULL) {
-        complain(parse, line_of(parse, "server."), true, "there is no server.%lld line, but %s/myid says %lld",
-                 (long long)config->sid, config->data_dir, (long long)config->sid);
-    }
-}
-
-/* The client port of the own server line counts as clientPort, as in ZooKeeper. */
-static void check_client_port(struct parse *parse)
-{
-    struct viv_config *config = parse->config;
-    const struct viv_config_member *self = viv_config_self(config);
-    if (self != NULL && self->client_port >= 0) {
-        if (config->client_port >= 0 && config->client_port != self->client_port) {
-            complain(parse, line_of(parse, "clientPort"), true, "clientPort=%lld: server.%lld says %d; legal: the same",
-                     (long long)config->client_port, (long long)self->sid, self->client_port);
-        }
-        config->client_port = self->client_port;
-        if (self->client_host[0] != '\0') {
-            memcpy(config->client_address, self->client_host, sizeof config->client_address);
-        }
-    }
-    if (config->client_port < 0) {
-        complain(parse, 0, true, "clientPort is missing; legal: 0 to 65535 (0 takes a free one)");
-    }
-}
-
-/* Loopback only, unless somebody decided otherwise. */
-static void check_admin(struct parse *parse)
-{
-    struct viv_config *config = parse->config;
-    if (config->admin.address[0] == '\0') {
-        memcpy(config->admin.address, "127.0.0.1", sizeof "127.0.0.1");
-    }
-    if (config->admin.command_url[0] == '\0') {
-        memcpy(config->admin.command_url, "/commands", sizeof "/commands");
-    }
-    size_t size = strlen(config->admin.command_url);
-    if (config->admin.command_url[0] != '/' || size < 2 || config->admin.command_url[size - 1] == '/') {
-        complain(
-            parse, line_of(parse, "admin.commandURL"), true,
-            "admin.commandURL=%s: not usable; legal: a path that begins with / and goes on, without a / at its end",
-            config->admin.command_url);
-    }
-    if (config->audit_file[0] == '\0') {
-        int needed = snprintf(config->audit_file, sizeof config->audit_file, "%s/audit.log", config->data_dir);
-        if (needed < 0 || (size_t)needed >= sizeof config->audit_file) {
-            complain(parse, line_of(parse, "dataDir"), true, "dataDir is too long for the audit log; set audit.file");
-        }
-    }
-}
-
 void viv_config_parse(struct viv_config *config, const char *file, struct viv_bytes text,
                       const struct viv_config_backends *backends, viv_config_myid_fn *myid, void *ctx,
                       struct viv_config_report *report)
 {
     VIV_ASSERT(backends->count > 0);
-    struct parse parse = {.config = config, .backends = backends, .report = report, .file = file};
+    struct viv_config_parse parse = {.config = config, .backends = backends, .report = report, .file = file};
     set_defaults(config, backends);
     parse_lines(&parse, text);
-    check_storage(&parse);
-    check_sessions(&parse);
-    check_members(&parse);
-    check_myid(&parse, config->data_dir[0] != '\0' ? myid(ctx, config->data_dir) : NULL);
-    check_client_port(&parse);
-    check_admin(&parse);
+    viv_config_check(&parse, config->data_dir[0] != '\0' ? myid(ctx, config->data_dir) : NULL);
 }
 
 /* ---- files ---- */
@@ -429,8 +299,8 @@ void viv_config_load(struct viv_config *config, const char *path, const struct v
 {
     struct viv_buffer text = {0}, myid = {0};
     if (!read_file(path, VIV_CONFIG_FILE_BYTES_MAX, &text)) {
-        struct parse parse = {.config = config, .report = report, .file = path};
-        complain(&parse, 0, true, "cannot be read: %s", strerror(errno));
+        struct viv_config_parse parse = {.config = config, .report = report, .file = path};
+        viv_config_complain(&parse, 0, true, "cannot be read: %s", strerror(errno));
     } else {
         viv_config_parse(config, path, viv_buffer_bytes(&text), backends, read_myid, &myid, report);
         snprintf(config->file, sizeof config->file, "%s", path);

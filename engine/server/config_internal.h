@@ -3,7 +3,19 @@
 
 #include "server/config.h"
 
-/* Shared by config.c (lines, keys, checks between keys) and config_values.c (one value at a time). */
+/* Shared by config.c (lines and keys), config_values.c (one value at a time) and config_check.c (all together). */
+
+enum { VIV_CONFIG_KEYS_MAX = 256 };
+
+/* One reading of a file. */
+struct viv_config_parse {
+    struct viv_config *config;
+    const struct viv_config_backends *backends;
+    struct viv_config_report *report;
+    const char *file;
+    unsigned line;
+    unsigned line_of_key[VIV_CONFIG_KEYS_MAX]; /* where each key was given last; 0 = not given */
+};
 
 enum viv_config_kind {
     VIV_CONFIG_KIND_INT,
@@ -41,5 +53,13 @@ struct viv_config_value {
 bool viv_config_value_parse(struct viv_config *config, const struct viv_config_value *value, const char **why);
 /* Whole text as a decimal number. */
 bool viv_config_number(const char *text, int64_t *number);
+
+/* One message of the report. line 0: about the file as a whole. */
+void viv_config_complain(struct viv_config_parse *parse, unsigned line, bool is_error, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Where the key was given last; 0: it was not. */
+unsigned viv_config_line_of(const struct viv_config_parse *parse, const char *name);
+/* After all lines were read. `myid`: content of dataDir's myid file, NULL when there is none. */
+void viv_config_check(struct viv_config_parse *parse, const char *myid);
 
 #endif /* VIV_SERVER_CONFIG_INTERNAL_H */

@@ -5,7 +5,7 @@ libskin_a_SOURCES += \
 	%reldir%/caller.c %reldir%/caller.h \
 	%reldir%/client_port.c %reldir%/client_port.h \
 	%reldir%/completion.c %reldir%/completion.h \
-	%reldir%/config.c %reldir%/config.h %reldir%/config_internal.h %reldir%/config_keys.def \
+	%reldir%/config.c %reldir%/config_check.c %reldir%/config.h %reldir%/config_internal.h %reldir%/config_keys.def \
 	%reldir%/config_values.c \
 	%reldir%/data_dir.c %reldir%/data_dir.h \
 	%reldir%/election_port.c %reldir%/election_port.h \

@@ -1,0 +1,144 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "server/config_internal.h"
+
+/* What the keys mean together: defaults that follow from others, and combinations that make no sense. */
+
+static void check_storage(struct viv_config_parse *parse)
+{
+    struct viv_config *config = parse->config;
+    if (config->data_dir[0] == '\0') {
+        viv_config_complain(parse, 0, true, "dataDir is missing; legal: a directory");
+    }
+    if (config->data_log_dir[0] == '\0') {
+        memcpy(config->data_log_dir, config->data_dir, sizeof config->data_dir);
+    }
+    for (size_t i = 0; i < parse->backends->count; i++) {
+        const struct viv_config_backend *backend = &parse->backends->items[i];
+        if (strcmp(backend->name, config->backend) == 0 && backend->is_volatile && config->durable) {
+            viv_config_complain(
+                parse, viv_config_line_of(parse, "backend"), true,
+                "backend=%s forgets everything when the process ends; it needs durability=none to say so",
+                config->backend);
+        }
+    }
+}
+
+static void check_sessions(struct viv_config_parse *parse)
+{
+    struct viv_config *config = parse->config;
+    if (config->session_timeout_min_ms < 0) {
+        config->session_timeout_min_ms = 2 * config->tick_ms;
+    }
+    if (config->session_timeout_max_ms < 0) {
+        config->session_timeout_max_ms = 20 * config->tick_ms;
+    }
+    if (config->session_timeout_min_ms > config->session_timeout_max_ms) {
+        unsigned line = viv_config_line_of(parse, "minSessionTimeout");
+        viv_config_complain(parse, line > 0 ? line : viv_config_line_of(parse, "maxSessionTimeout"), true,
+                            "minSessionTimeout=%lld: above maxSessionTimeout; legal: up to %lld (milliseconds)",
+                            (long long)config->session_timeout_min_ms, (long long)config->session_timeout_max_ms);
+    }
+}
+
+static void check_members(struct viv_config_parse *parse)
+{
+    struct viv_config *config = parse->config;
+    config->standalone = config->member_count < 2;
+    size_t voters = 0;
+    for (size_t i = 0; i < config->member_count; i++) {
+        voters += config->members[i].voter;
+    }
+    if (config->member_count > 0 && voters == 0) {
+        viv_config_complain(parse, viv_config_line_of(parse, "server."), true,
+                            "every server is an observer; at least one must vote");
+    }
+    if (!config->standalone && config->init_limit_ticks < 0) {
+        viv_config_complain(parse, 0, true, "initLimit is missing; an ensemble needs it; legal: 1 to 100000 (ticks)");
+    }
+    if (!config->standalone && config->sync_limit_ticks < 0) {
+        viv_config_complain(parse, 0, true, "syncLimit is missing; an ensemble needs it; legal: 1 to 100000 (ticks)");
+    }
+    config->init_limit_ticks = config->init_limit_ticks < 0 ? 10 : config->init_limit_ticks;
+    config->sync_limit_ticks = config->sync_limit_ticks < 0 ? 5 : config->sync_limit_ticks;
+}
+
+static void check_myid(struct viv_config_parse *parse, const char *myid)
+{
+    struct viv_config *config = parse->config;
+    if (myid == NULL) {
+        config->sid = config->member_count == 1 ? config->members[0].sid : 1;
+        if (!config->standalone && config->data_dir[0] != '\0') {
+            viv_config_complain(parse, 0, true,
+                                "%s/myid is missing; an ensemble needs it; legal: the number of this server",
+                                config->data_dir);
+        }
+        return;
+    }
+    if (!viv_config_number(myid, &config->sid) || config->sid < 1 || config->sid > VIV_SID_MAX) {
+        viv_config_complain(parse, 0, true, "%s/myid holds '%s'; legal: a number from 1 to 254", config->data_dir,
+                            myid);
+    } else if (config->member_count > 0 && viv_config_self(config) == NULL) {
+        viv_config_complain(parse, viv_config_line_of(parse, "server."), true,
+                            "there is no server.%lld line, but %s/myid says %lld", (long long)config->sid,
+                            config->data_dir, (long long)config->sid);
+    }
+}
+
+/* The client port of the own server line counts as clientPort, as in ZooKeeper. */
+static void check_client_port(struct viv_config_parse *parse)
+{
+    struct viv_config *config = parse->config;
+    const struct viv_config_member *self = viv_config_self(config);
+    if (self != NULL && self->client_port >= 0) {
+        if (config->client_port >= 0 && config->client_port != self->client_port) {
+            viv_config_complain(parse, viv_config_line_of(parse, "clientPort"), true,
+                                "clientPort=%lld: server.%lld says %d; legal: the same", (long long)config->client_port,
+                                (long long)self->sid, self->client_port);
+        }
+        config->client_port = self->client_port;
+        if (self->client_host[0] != '\0') {
+            memcpy(config->client_address, self->client_host, sizeof config->client_address);
+        }
+    }
+    if (config->client_port < 0) {
+        viv_config_complain(parse, 0, true, "clientPort is missing; legal: 0 to 65535 (0 takes a free one)");
+    }
+}
+
+/* Loopback only, unless somebody decided otherwise. */
+static void check_admin(struct viv_config_parse *parse)
+{
+    struct viv_config *config = parse->config;
+    if (config->admin.address[0] == '\0') {
+        memcpy(config->admin.address, "127.0.0.1", sizeof "127.0.0.1");
+    }
+    if (config->admin.command_url[0] == '\0') {
+        memcpy(config->admin.command_url, "/commands", sizeof "/commands");
+    }
+    size_t size = strlen(config->admin.command_url);
+    if (config->admin.command_url[0] != '/' || size < 2 || config->admin.command_url[size - 1] == '/') {
+        viv_config_complain(
+            parse, viv_config_line_of(parse, "admin.commandURL"), true,
+            "admin.commandURL=%s: not usable; legal: a path that begins with / and goes on, without a / at its end",
+            config->admin.command_url);
+    }
+    if (config->audit_file[0] == '\0') {
+        int needed = snprintf(config->audit_file, sizeof config->audit_file, "%s/audit.log", config->data_dir);
+        if (needed < 0 || (size_t)needed >= sizeof config->audit_file) {
+            viv_config_complain(parse, viv_config_line_of(parse, "dataDir"), true,
+                                "dataDir is too long for the audit log; set audit.file");
+        }
+    }
+}
+
+void viv_config_check(struct viv_config_parse *parse, const char *myid)
+{
+    check_storage(parse);
+    check_sessions(parse);
+    check_members(parse);
+    check_myid(parse, myid);
+    check_client_port(parse);
+    check_admin(parse);
+}
