@@ -1,216 +1,229 @@
 #include "zkdata/snapshot.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
 #include "base/assert.h"
+#include "base/endian.h"
 #include "base/log.h"
+#include "tree/image.h"
+#include "zkdata/source.h"
+#include "zkdata/zkdata_internal.h"
 
-enum { SNAPSHOT_VERSION = 2, SESSION_BYTES = 12, ACL_ROW_BYTES_MIN = 12, READ_BYTES = 1 << 20 };
-
-#define SNAPSHOT_MAGIC     0x5a4b534e
-#define UNPACKED_BYTES_MAX (UINT64_C(8) << 30)
-#define OPEN_UNSAFE_KEY    (-1)
-
-struct acl_row {
-    int64_t key;
-    struct viv_bytes list;
-};
-
-struct snapshot {
+/* A cursor over the source's windows that sums what passes. */
+struct reader {
     const char *file;
-    struct viv_buffer bytes;
-    struct viv_jute_reader reader;
-    struct acl_row *acls; /* ascending keys */
-    size_t acl_count;
-    uint32_t adler; /* of the bytes before `sealed` */
-    size_t sealed;
+    struct viv_zk_source *source;
+    struct viv_bytes window; /* not taken yet */
+    uint32_t adler;          /* of everything taken */
 };
 
-static viv_status damaged(const struct snapshot *snapshot, const char *what)
+static viv_status damaged(const struct reader *reader, const char *what)
 {
-    viv_log(VIV_LOG_ERROR, "zkdata", what, "file=%s offset=%zu", snapshot->file,
-            snapshot->bytes.size - snapshot->reader.rest.size);
+    viv_log(VIV_LOG_ERROR, "zkdata", what, "file=%s offset=%llu", reader->file,
+            (unsigned long long)(viv_zk_source_offset(reader->source) - reader->window.size));
     return VIV_ERR_CORRUPT;
 }
 
-/* gzread passes plain files through unchanged, so both forms are read by the same loop. */
-static viv_status read_file(struct snapshot *snapshot)
+/* The window holds something afterwards, or the file has ended. */
+static viv_status fill(struct reader *reader)
 {
-    gzFile file = gzopen(snapshot->file, "rb");
-    if (file == NULL) {
-        viv_log(VIV_LOG_ERROR, "zkdata", "cannot open the snapshot", "file=%s errno=\"%s\"", snapshot->file,
-                strerror(errno));
-        return errno == ENOENT ? VIV_ERR_NOT_FOUND : VIV_ERR_SYSTEM;
-    }
-    viv_status status = VIV_OK;
-    for (;;) {
-        int got = gzread(file, viv_buffer_reserve(&snapshot->bytes, READ_BYTES), READ_BYTES);
-        if (got < 0) {
-            status = damaged(snapshot, "the compressed snapshot cannot be unpacked");
-        }
-        if (got <= 0) {
-            break;
-        }
-        snapshot->bytes.size += (size_t)got;
-        if (snapshot->bytes.size > UNPACKED_BYTES_MAX) {
-            viv_log(VIV_LOG_ERROR, "zkdata", "the snapshot is larger than 8 GiB unpacked", "file=%s", snapshot->file);
-            status = VIV_ERR_LIMIT;
-            break;
-        }
-    }
-    gzclose(file);
-    return status;
+    return reader->window.size > 0 ? VIV_OK : viv_zk_source_next(reader->source, &reader->window);
 }
 
-static viv_status read_header(struct snapshot *snapshot, struct viv_zk_snapshot_info *info)
+static void pass(struct reader *reader, size_t size)
 {
-    struct viv_jute_reader *reader = &snapshot->reader;
-    int32_t magic = viv_jute_read_int(reader);
-    int32_t version = viv_jute_read_int(reader);
-    viv_jute_read_long(reader);
-    if (reader->bad || magic != SNAPSHOT_MAGIC || version != SNAPSHOT_VERSION) {
-        return damaged(snapshot, "this is not a ZooKeeper snapshot");
+    VIV_ASSERT(size <= reader->window.size);
+    reader->adler = (uint32_t)adler32_z(reader->adler, reader->window.data, size);
+    reader->window.data += size;
+    reader->window.size -= size;
+}
+
+static viv_status take(struct reader *reader, void *to, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        VIV_TRY(fill(reader));
+        if (reader->window.size == 0) {
+            return damaged(reader, "the snapshot is cut off");
+        }
+        size_t piece = reader->window.size < size - done ? reader->window.size : size - done;
+        memcpy((uint8_t *)to + done, reader->window.data, piece);
+        pass(reader, piece);
+        done += piece;
     }
-    int32_t sessions = viv_jute_read_count(reader, SESSION_BYTES);
-    if (sessions < 0 || reader->bad) {
-        return damaged(snapshot, "the session table is damaged");
-    }
-    viv_jute_read_raw(reader, (size_t)sessions * SESSION_BYTES);
-    info->sessions = (uint64_t)sessions;
     return VIV_OK;
 }
 
-static int compare_acl_rows(const void *a, const void *b)
+static viv_status take_header(struct reader *reader)
 {
-    int64_t left = ((const struct acl_row *)a)->key;
-    int64_t right = ((const struct acl_row *)b)->key;
-    return left < right ? -1 : left > right;
-}
-
-static viv_status read_acls(struct snapshot *snapshot, struct viv_zk_snapshot_info *info)
-{
-    struct viv_jute_reader *reader = &snapshot->reader;
-    int32_t count = viv_jute_read_count(reader, ACL_ROW_BYTES_MIN);
-    if (count < 0 || reader->bad) {
-        return damaged(snapshot, "the ACL table is damaged");
+    uint8_t header[VIV_ZK_FILE_HEADER_BYTES];
+    VIV_TRY(take(reader, header, sizeof header));
+    if (viv_load_be32(header) != VIV_ZK_SNAPSHOT_MAGIC || viv_load_be32(header + 4) != VIV_ZK_FILE_VERSION) {
+        return damaged(reader, "this is not a ZooKeeper snapshot");
     }
-    snapshot->acls = viv_alloc_zeroed((size_t)count, sizeof *snapshot->acls);
-    for (int32_t i = 0; i < count; i++) {
-        snapshot->acls[i].key = viv_jute_read_long(reader);
-        snapshot->acls[i].list = viv_acl_list_read(reader);
-    }
-    snapshot->acl_count = (size_t)count;
-    qsort(snapshot->acls, snapshot->acl_count, sizeof *snapshot->acls, compare_acl_rows);
-    info->acls = snapshot->acl_count;
-    return reader->bad ? damaged(snapshot, "the ACL table is damaged") : VIV_OK;
+    return VIV_OK;
 }
 
-static struct viv_bytes find_acl(const struct snapshot *snapshot, int64_t key)
+/* The tables and nodes are, byte for byte, what a leader streams to a learner. */
+static viv_status take_body(struct reader *reader, struct viv_tree_loader *loader)
 {
-    if (key == OPEN_UNSAFE_KEY) {
-        return viv_acl_open_unsafe();
-    }
-    struct acl_row wanted = {.key = key};
-    const struct acl_row *row = bsearch(&wanted, snapshot->acls, snapshot->acl_count, sizeof wanted, compare_acl_rows);
-    return row == NULL ? (struct viv_bytes){0} : row->list;
-}
-
-static void read_node(struct snapshot *snapshot, struct viv_zk_node *node)
-{
-    struct viv_jute_reader *reader = &snapshot->reader;
-    node->data = viv_jute_read_buffer(reader);
-    node->acl = find_acl(snapshot, viv_jute_read_long(reader));
-    node->czxid = (uint64_t)viv_jute_read_long(reader);
-    node->mzxid = (uint64_t)viv_jute_read_long(reader);
-    node->ctime_ms = viv_jute_read_long(reader);
-    node->mtime_ms = viv_jute_read_long(reader);
-    node->version = viv_jute_read_int(reader);
-    node->child_counter = viv_jute_read_int(reader);
-    node->aversion = viv_jute_read_int(reader);
-    node->owner = viv_jute_read_long(reader);
-    node->pzxid = (uint64_t)viv_jute_read_long(reader);
-}
-
-static viv_status read_nodes(struct snapshot *snapshot, viv_zk_node_fn *visit, struct viv_zk_snapshot_info *info,
-                             void *ctx)
-{
-    for (;;) {
-        struct viv_jute_slice path = viv_jute_read_buffer(&snapshot->reader);
-        if (!snapshot->reader.bad && viv_bytes_equal(path.bytes, VIV_BYTES_LITERAL("/"))) {
-            return VIV_OK;
+    for (bool done = false; !done;) {
+        VIV_TRY(fill(reader));
+        if (reader->window.size == 0) {
+            return damaged(reader, "the snapshot is cut off");
         }
-        struct viv_zk_node node = {.path = path.bytes.size == 0 ? VIV_BYTES_LITERAL("/") : path.bytes};
-        read_node(snapshot, &node);
-        if (snapshot->reader.bad || path.null) {
-            return damaged(snapshot, "a znode of the snapshot is damaged");
+        size_t used = 0;
+        viv_status status = viv_tree_loader_feed(loader, reader->window, &used, &done);
+        if (status != VIV_OK) {
+            (void)!damaged(reader, "a table or a znode of the snapshot is damaged, near here");
+            return status == VIV_ERR_MALFORMED ? VIV_ERR_CORRUPT : status;
         }
-        info->nodes++;
-        VIV_TRY(visit(ctx, &node));
+        pass(reader, used);
     }
+    return VIV_OK;
 }
 
 /* A seal is the running Adler-32 of everything before it, and the string "/". */
-static viv_status check_seal(struct snapshot *snapshot)
+static viv_status take_seal(struct reader *reader)
 {
-    size_t offset = snapshot->bytes.size - snapshot->reader.rest.size;
-    VIV_ASSERT(offset >= snapshot->sealed);
-    snapshot->adler =
-        (uint32_t)adler32_z(snapshot->adler, snapshot->bytes.data + snapshot->sealed, offset - snapshot->sealed);
-    snapshot->sealed = offset;
-    int64_t stored = viv_jute_read_long(&snapshot->reader);
-    struct viv_jute_slice end = viv_jute_read_buffer(&snapshot->reader);
-    if (snapshot->reader.bad || stored != (int64_t)snapshot->adler ||
-        !viv_bytes_equal(end.bytes, VIV_BYTES_LITERAL("/"))) {
-        return damaged(snapshot, "the checksum of the snapshot is wrong");
+    uint8_t seal[VIV_ZK_SEAL_BYTES];
+    uint32_t adler = reader->adler;
+    VIV_TRY(take(reader, seal, sizeof seal));
+    if (viv_load_be64(seal) != adler || memcmp(seal + 8, VIV_ZK_END_OF_PART, VIV_ZK_END_OF_PART_BYTES) != 0) {
+        return damaged(reader, "the checksum of the snapshot is wrong");
     }
     return VIV_OK;
 }
 
-static viv_status read_trailer(struct snapshot *snapshot, struct viv_zk_snapshot_info *info)
+/* Below version 2 the value is hexadecimal text. */
+static viv_status take_digest(struct reader *reader, struct viv_zk_snapshot_info *info)
 {
-    VIV_TRY(check_seal(snapshot));
-    if (snapshot->reader.rest.size == 0) {
+    enum { TEXT_BYTES_MAX = 64 };
+    uint8_t bytes[TEXT_BYTES_MAX];
+    VIV_TRY(take(reader, bytes, 12));
+    info->digest_zxid = viv_load_be64(bytes);
+    info->has_digest = viv_load_be32(bytes + 8) == VIV_ZK_DIGEST_VERSION;
+    if (info->has_digest) {
+        VIV_TRY(take(reader, bytes, 8));
+        info->digest = viv_load_be64(bytes);
         return VIV_OK;
     }
-    info->digest_zxid = (uint64_t)viv_jute_read_long(&snapshot->reader);
-    viv_jute_read_int(&snapshot->reader);
-    info->digest = (uint64_t)viv_jute_read_long(&snapshot->reader);
-    VIV_TRY(check_seal(snapshot));
-    info->has_digest = true;
-    if (snapshot->reader.rest.size == 0) {
+    VIV_TRY(take(reader, bytes, 4));
+    uint32_t size = viv_load_be32(bytes);
+    return size <= TEXT_BYTES_MAX ? take(reader, bytes, size)
+                                  : damaged(reader, "the digest of the snapshot is of an unknown kind");
+}
+
+static viv_status take_trailer(struct reader *reader, struct viv_zk_snapshot_info *info)
+{
+    VIV_TRY(take_seal(reader));
+    VIV_TRY(fill(reader));
+    if (reader->window.size == 0) {
         return VIV_OK;
     }
-    viv_jute_read_long(&snapshot->reader); /* 3.9: the last zxid, known from the file's name */
-    return check_seal(snapshot);
+    VIV_TRY(take_digest(reader, info));
+    VIV_TRY(take_seal(reader));
+    VIV_TRY(fill(reader));
+    if (reader->window.size == 0) {
+        return VIV_OK;
+    }
+    uint8_t bytes[8];
+    VIV_TRY(take(reader, bytes, sizeof bytes));
+    info->last_zxid = viv_load_be64(bytes);
+    info->has_last_zxid = true;
+    VIV_TRY(take_seal(reader));
+    VIV_TRY(fill(reader));
+    return reader->window.size == 0 ? VIV_OK : damaged(reader, "there is something behind the end of the snapshot");
+}
+
+static viv_status load(struct reader *reader, struct viv_tree *tree, uint64_t zxid, struct viv_zk_snapshot_info *info)
+{
+    VIV_TRY(take_header(reader));
+    struct viv_tree_loader *loader = viv_tree_loader_begin(tree);
+    viv_tree_loader_expect_no_signature(loader);
+    viv_status status = take_body(reader, loader);
+    viv_tree_loader_end(loader, zxid);
+    return status == VIV_OK ? take_trailer(reader, info) : status;
+}
+
+viv_status viv_zk_snapshot_load(const char *file, uint64_t zxid, struct viv_tree **tree,
+                                struct viv_zk_snapshot_info *info)
+{
+    struct reader reader = {.file = file, .adler = 1};
+    VIV_TRY(viv_zk_source_open(file, &reader.source));
+    struct viv_zk_snapshot_info got = {0};
+    struct viv_tree *loaded = viv_tree_new_empty();
+    viv_status status = load(&reader, loaded, zxid, &got);
+    got.raw_bytes = viv_zk_source_offset(reader.source);
+    viv_zk_source_close(reader.source);
+    if (status != VIV_OK) {
+        viv_tree_free(loaded);
+        return status;
+    }
+    struct viv_tree_counts counts;
+    viv_tree_counts(loaded, &counts);
+    got.nodes = counts.nodes;
+    got.sessions = counts.sessions;
+    got.acls = counts.acls;
+    *info = got;
+    *tree = loaded;
+    return VIV_OK;
+}
+
+/* ---- znodes one by one ---- */
+
+static viv_status visit_one(const struct viv_tree *tree, viv_node_id id, struct viv_buffer *path, viv_zk_node_fn *visit,
+                            void *ctx)
+{
+    struct viv_zk_node node = {.path = path->size == 0 ? VIV_BYTES_LITERAL("/") : viv_buffer_bytes(path)};
+    bool is_there = viv_tree_get(tree, id, &node.znode);
+    VIV_ASSERT(is_there);
+    node.acl = viv_tree_acl(tree, node.znode.acl_id);
+    return visit(ctx, &node);
+}
+
+/* The node after `id` in preorder that is below `top`, or VIV_NODE_NONE; keeps `path` in step. */
+static viv_node_id step(const struct viv_tree *tree, viv_node_id top, viv_node_id id, struct viv_buffer *path)
+{
+    viv_node_id next = viv_tree_next_child(tree, id, VIV_NODE_NONE);
+    while (next == VIV_NODE_NONE && id != top) {
+        struct viv_znode node;
+        bool is_there = viv_tree_get(tree, id, &node);
+        VIV_ASSERT(is_there && path->size > node.name.size);
+        path->size -= node.name.size + 1;
+        next = viv_tree_next_child(tree, node.parent, id);
+        id = node.parent;
+    }
+    if (next != VIV_NODE_NONE) {
+        viv_buffer_append(path, "/", 1);
+        viv_buffer_append_bytes(path, viv_tree_name(tree, next));
+    }
+    return next;
+}
+
+viv_status viv_zk_visit(const struct viv_tree *tree, struct viv_bytes path, viv_zk_node_fn *visit, void *ctx)
+{
+    struct viv_znode top;
+    if (!viv_tree_find(tree, path, &top)) {
+        return VIV_ERR_NOT_FOUND;
+    }
+    struct viv_buffer text = {0};
+    if (top.id != VIV_NODE_ROOT) {
+        viv_buffer_append_bytes(&text, path);
+    }
+    viv_status status = VIV_OK;
+    for (viv_node_id id = top.id; id != VIV_NODE_NONE && status == VIV_OK; id = step(tree, top.id, id, &text)) {
+        status = visit_one(tree, id, &text, visit, ctx);
+    }
+    viv_buffer_fini(&text);
+    return status;
 }
 
 viv_status viv_zk_snapshot_read(const char *file, viv_zk_node_fn *visit, struct viv_zk_snapshot_info *info, void *ctx)
 {
-    struct snapshot snapshot = {.file = file, .adler = 1};
-    struct viv_zk_snapshot_info got = {0};
-    viv_status status = read_file(&snapshot);
-    if (status == VIV_OK) {
-        snapshot.reader = viv_jute_reader_of(viv_buffer_bytes(&snapshot.bytes));
-        got.raw_bytes = snapshot.bytes.size;
-        status = read_header(&snapshot, &got);
-    }
-    if (status == VIV_OK) {
-        status = read_acls(&snapshot, &got);
-    }
-    if (status == VIV_OK) {
-        status = read_nodes(&snapshot, visit, &got, ctx);
-    }
-    if (status == VIV_OK) {
-        status = read_trailer(&snapshot, &got);
-    }
-    if (status == VIV_OK) {
-        *info = got;
-    }
-    free(snapshot.acls);
-    viv_buffer_fini(&snapshot.bytes);
+    struct viv_tree *tree;
+    VIV_TRY(viv_zk_snapshot_load(file, 0, &tree, info));
+    viv_status status = viv_zk_visit(tree, VIV_BYTES_LITERAL("/"), visit, ctx);
+    viv_tree_free(tree);
     return status;
 }

@@ -26,7 +26,7 @@ static bool is_builtin(struct viv_bytes path)
 static viv_status visit(void *ctx, const struct viv_zk_node *node)
 {
     struct walk *walk = ctx;
-    return is_builtin(node->path) ? VIV_OK : walk->sink(walk->ctx, node->path, node->data.bytes);
+    return is_builtin(node->path) ? VIV_OK : walk->sink(walk->ctx, node->path, node->znode.data.bytes);
 }
 
 static viv_status walk_shape(const struct viv_cell *cell, uint64_t seed, struct walk *walk)
