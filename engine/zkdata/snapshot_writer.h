@@ -4,9 +4,9 @@
 #include "base/bytes.h"
 #include "tree/tree.h"
 
-/* Makes the bytes of a snapshot file that Apache ZooKeeper 3.5 to 3.9 loads, slice by slice, while transactions may go on
- * being applied between the slices (a fuzzy snapshot, on-disk-format.md §5). Pure: no file, no socket; what is ready is
- * appended to the caller's buffer, so that it can go into either. Cannot fail.
+/* Makes the bytes of a snapshot file that Apache ZooKeeper 3.5 to 3.9 loads, slice by slice, while transactions may go
+ * on being applied between the slices (a fuzzy snapshot, on-disk-format.md §5). Pure: no file, no socket; what is
+ * ready is appended to the caller's buffer, so that it can go into either. Cannot fail.
  *
  * A file of it takes the name `snapshot.<zxid in hex>` with viv_zk_snapshot_writer_zxid, and the ending of its packing.
  * A fuzzy one needs the log from there on up to the zxid of its digest section. */

@@ -42,8 +42,8 @@ static const struct dataset datasets[] = {
     {"synthetic-3.9-layout", "synthetic-3.9-layout/expected.json", 0, 0, 0},
     {"snap-and-log", "snap-and-log/expected.json.gz", 140, 0, 0},
     {"fuzzy-snapshot", "fuzzy-snapshot/expected.json.gz", 280, 0, 0},
-    {"fuzzy-long", "fuzzy-long/expected.json.gz", 2500, 0, 0},
-    {"bulk-20k", "bulk-20k/expected.json.gz", 50, 0, 0},
+    {"fuzzy-long", "fuzzy-long/expected.json.gz", 2000, 0, 0},
+    {"bulk-20k", "bulk-20k/expected.json.gz", 30, 0, 0},
     {"quorum-member", "quorum-member/expected.json", 3, 0, 0},
 };
 
