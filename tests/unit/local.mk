@@ -5,6 +5,7 @@ include tests/unit/fuzz/local.mk
 include tests/unit/lab/local.mk
 include tests/unit/node/local.mk
 include tests/unit/prepare/local.mk
+include tests/unit/security/local.mk
 include tests/unit/server/local.mk
 include tests/unit/tree/local.mk
 include tests/unit/wire/local.mk
