@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -14,17 +15,19 @@
 
 static const struct viv_config_key keys[] = {
 #define VIV_CONFIG_INT(key, member, least, greatest, fallback, unit)                                                   \
-    {key, VIV_CONFIG_KIND_INT, offsetof(struct viv_config, member), least, greatest, fallback, unit},
+    {key, VIV_CONFIG_KIND_INT, offsetof(struct viv_config, member), least, greatest, fallback, unit, NULL},
 #define VIV_CONFIG_BOOL(key, member, fallback)                                                                         \
-    {key, VIV_CONFIG_KIND_BOOL, offsetof(struct viv_config, member), 0, 1, fallback, "true or false"},
+    {key, VIV_CONFIG_KIND_BOOL, offsetof(struct viv_config, member), 0, 1, fallback, "true or false", NULL},
 #define VIV_CONFIG_TEXT(key, member, kind, legal)                                                                      \
-    {key, VIV_CONFIG_KIND_##kind, offsetof(struct viv_config, member), 0, 0, 0, legal},
-#define VIV_CONFIG_IGNORED(key, reason)  {key, VIV_CONFIG_KIND_IGNORED, 0, 0, 0, 0, reason},
-#define VIV_CONFIG_REFUSED(key, instead) {key, VIV_CONFIG_KIND_REFUSED, 0, 0, 0, 0, instead},
+    {key, VIV_CONFIG_KIND_##kind, offsetof(struct viv_config, member), 0, 0, 0, legal, NULL},
+#define VIV_CONFIG_ONLY(key, value, instead) {key, VIV_CONFIG_KIND_ONLY, 0, 0, 0, 0, instead, value},
+#define VIV_CONFIG_IGNORED(key, reason)      {key, VIV_CONFIG_KIND_IGNORED, 0, 0, 0, 0, reason, NULL},
+#define VIV_CONFIG_REFUSED(key, instead)     {key, VIV_CONFIG_KIND_REFUSED, 0, 0, 0, 0, instead, NULL},
 #include "server/config_keys.def"
 #undef VIV_CONFIG_INT
 #undef VIV_CONFIG_BOOL
 #undef VIV_CONFIG_TEXT
+#undef VIV_CONFIG_ONLY
 #undef VIV_CONFIG_IGNORED
 #undef VIV_CONFIG_REFUSED
 };
@@ -42,9 +45,10 @@ void viv_config_complain(struct viv_config_parse *parse, unsigned line, bool is_
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     struct viv_buffer *out = &parse->report->text;
-    viv_buffer_printf(out, "%s:", parse->file);
-    if (line > 0) {
-        viv_buffer_printf(out, "%u:", line);
+    bool is_dynamic = (line & VIV_CONFIG_LINE_DYNAMIC) != 0;
+    viv_buffer_printf(out, "%s:", is_dynamic ? parse->config->dynamic_file : parse->file);
+    if ((line & ~VIV_CONFIG_LINE_DYNAMIC) > 0) {
+        viv_buffer_printf(out, "%u:", line & ~VIV_CONFIG_LINE_DYNAMIC);
     }
     viv_buffer_printf(out, " %s: %s\n", is_error ? "error" : "warning", text);
     if (is_error) {
@@ -143,6 +147,18 @@ static void parse_pair(struct viv_config_parse *parse, const char *name, const c
                             nearest != NULL ? "?" : "");
         return;
     }
+    bool is_of_members = key->kind == VIV_CONFIG_KIND_VERSION || is_prefix_key(key);
+    if (key->kind == VIV_CONFIG_KIND_VERSION && !parse->is_dynamic) {
+        viv_config_complain(parse, parse->line, true, "version does not belong here; legal: %s", key->legal);
+        return;
+    }
+    if (parse->is_dynamic && !is_of_members) {
+        viv_config_complain(parse, parse->line, true,
+                            "%s does not belong here; legal: server.N lines and version; the "
+                            "rest is in the file that names this one",
+                            name);
+        return;
+    }
     unsigned *given = &parse->line_of_key[key - keys];
     if (*given != 0 && !is_prefix_key(key)) {
         viv_config_complain(parse, parse->line, false, "%s was given in line %u already; this line wins", name, *given);
@@ -150,6 +166,13 @@ static void parse_pair(struct viv_config_parse *parse, const char *name, const c
     *given = parse->line;
     if (key->kind == VIV_CONFIG_KIND_IGNORED) {
         viv_config_complain(parse, parse->line, false, "%s has no effect: %s", name, key->legal);
+        return;
+    }
+    if (key->kind == VIV_CONFIG_KIND_ONLY) {
+        if (strcasecmp(text, key->only) != 0) {
+            viv_config_complain(parse, parse->line, true, "%s=%s: not supported; legal: %s; %s", name, text, key->only,
+                                key->legal);
+        }
         return;
     }
     if (key->kind == VIV_CONFIG_KIND_REFUSED) {
@@ -241,20 +264,45 @@ static void set_defaults(struct viv_config *config, const struct viv_config_back
     snprintf(config->backend, sizeof config->backend, "%s", backends->default_name);
 }
 
+/* The members and their version in a file of their own, which ZooKeeper rewrites when it is reconfigured. */
+static void parse_dynamic(struct viv_config_parse *parse, const struct viv_config_sources *sources)
+{
+    struct viv_buffer text = {0};
+    const char *path = parse->config->dynamic_file;
+    unsigned line = viv_config_line_of(parse, "server.");
+    if (line > 0) {
+        viv_config_complain(parse, line, true,
+                            "server lines stand here and dynamicConfigFile=%s is given; legal: one of "
+                            "the two",
+                            path);
+    } else if (!sources->read(sources->ctx, path, &text)) {
+        viv_config_complain(parse, viv_config_line_of(parse, "dynamicConfigFile"), true,
+                            "dynamicConfigFile=%s cannot be read: %s", path, strerror(errno));
+    } else {
+        parse->is_dynamic = true;
+        parse->line = VIV_CONFIG_LINE_DYNAMIC;
+        parse_lines(parse, viv_buffer_bytes(&text));
+    }
+    viv_buffer_fini(&text);
+}
+
 void viv_config_parse(struct viv_config *config, const char *file, struct viv_bytes text,
-                      const struct viv_config_backends *backends, viv_config_myid_fn *myid, void *ctx,
+                      const struct viv_config_backends *backends, const struct viv_config_sources *sources,
                       struct viv_config_report *report)
 {
     VIV_ASSERT(backends->count > 0);
     struct viv_config_parse parse = {.config = config, .backends = backends, .report = report, .file = file};
     set_defaults(config, backends);
     parse_lines(&parse, text);
-    viv_config_check(&parse, config->data_dir[0] != '\0' ? myid(ctx, config->data_dir) : NULL);
+    if (config->dynamic_file[0] != '\0') {
+        parse_dynamic(&parse, sources);
+    }
+    viv_config_check(&parse, config->data_dir[0] != '\0' ? sources->myid(sources->ctx, config->data_dir) : NULL);
 }
 
 /* ---- files ---- */
 
-static bool read_file(const char *path, size_t bytes_max, struct viv_buffer *text)
+static bool read_some(const char *path, size_t bytes_max, struct viv_buffer *text)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
@@ -275,13 +323,19 @@ static bool read_file(const char *path, size_t bytes_max, struct viv_buffer *tex
     return got == 0;
 }
 
+static bool read_file(void *ctx, const char *path, struct viv_buffer *text)
+{
+    (void)ctx;
+    return read_some(path, VIV_CONFIG_FILE_BYTES_MAX, text);
+}
+
 /* An unreadable myid reads as an empty one, which is refused by name. */
 static const char *read_myid(void *ctx, const char *data_dir)
 {
     struct viv_buffer *text = ctx;
     char path[VIV_CONFIG_PATH_BYTES + 8];
     snprintf(path, sizeof path, "%s/myid", data_dir);
-    if (!read_file(path, MYID_BYTES_MAX, text)) {
+    if (!read_some(path, MYID_BYTES_MAX, text)) {
         if (errno == ENOENT || errno == ENOTDIR) {
             return NULL;
         }
@@ -298,11 +352,12 @@ void viv_config_load(struct viv_config *config, const char *path, const struct v
                      struct viv_config_report *report)
 {
     struct viv_buffer text = {0}, myid = {0};
-    if (!read_file(path, VIV_CONFIG_FILE_BYTES_MAX, &text)) {
+    if (!read_file(NULL, path, &text)) {
         struct viv_config_parse parse = {.config = config, .report = report, .file = path};
         viv_config_complain(&parse, 0, true, "cannot be read: %s", strerror(errno));
     } else {
-        viv_config_parse(config, path, viv_buffer_bytes(&text), backends, read_myid, &myid, report);
+        struct viv_config_sources sources = {read_myid, read_file, &myid};
+        viv_config_parse(config, path, viv_buffer_bytes(&text), backends, &sources, report);
         snprintf(config->file, sizeof config->file, "%s", path);
     }
     viv_buffer_fini(&text);
@@ -347,14 +402,14 @@ void viv_config_members_text(const struct viv_config *config, struct viv_buffer 
         }
         viv_buffer_printf(out, "\n");
     }
-    viv_buffer_printf(out, "version=0");
+    viv_buffer_printf(out, "version=%llx", (unsigned long long)config->version);
 }
 
 void viv_config_describe_keys(struct viv_buffer *out)
 {
     for (size_t i = 0; i < KEY_COUNT; i++) {
         const struct viv_config_key *key = &keys[i];
-        if (key->kind == VIV_CONFIG_KIND_IGNORED || key->kind == VIV_CONFIG_KIND_REFUSED) {
+        if (key->kind >= VIV_CONFIG_KIND_ONLY) {
             continue;
         }
         viv_buffer_printf(out, "  %-24s ", key->name);

@@ -58,6 +58,8 @@ struct viv_config {
     int64_t snapshot_entries, snapshot_kib;
     int64_t frame_bytes_max;
     uint32_t four_letter_words;                        /* bits by enum viv_four_letter */
+    char dynamic_file[VIV_CONFIG_PATH_BYTES];          /* where the members were read; "" = the file itself */
+    uint64_t version;                                  /* of the members, ZooKeeper's config version */
     struct viv_config_member members[VIV_MEMBERS_MAX]; /* by ascending sid */
     size_t member_count;
     char backend[VIV_CONFIG_HOST_BYTES];
@@ -92,12 +94,19 @@ struct viv_config_report {
     unsigned error_count, warning_count;
 };
 
-/* `myid_text` is the content of dataDir's myid file, NULL when there is none. `file` only names the source. */
-typedef const char *viv_config_myid_fn(void *ctx, const char *data_dir);
+/* What a configuration file leads to. */
+struct viv_config_sources {
+    /* The content of dataDir's myid file, NULL when there is none; borrowed until the next call. */
+    const char *(*myid)(void *ctx, const char *data_dir);
+    /* Appends the file; false with errno when it cannot be read or is larger than VIV_CONFIG_FILE_BYTES_MAX. */
+    bool (*read)(void *ctx, const char *path, struct viv_buffer *text);
+    void *ctx;
+};
 
-/* Reads the text into *config, which is complete only when report->error_count stayed 0. */
+/* Reads the text into *config, which is complete only when report->error_count stayed 0. `file` only names the source.
+ */
 void viv_config_parse(struct viv_config *config, const char *file, struct viv_bytes text,
-                      const struct viv_config_backends *backends, viv_config_myid_fn *myid, void *ctx,
+                      const struct viv_config_backends *backends, const struct viv_config_sources *sources,
                       struct viv_config_report *report);
 
 /* The same from a file, with the real myid. A file that cannot be read is an error in the report. */

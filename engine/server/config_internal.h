@@ -6,6 +6,7 @@
 /* Shared by config.c (lines and keys), config_values.c (one value at a time) and config_check.c (all together). */
 
 enum { VIV_CONFIG_KEYS_MAX = 256 };
+#define VIV_CONFIG_LINE_DYNAMIC 0x80000000U
 
 /* One reading of a file. */
 struct viv_config_parse {
@@ -13,7 +14,8 @@ struct viv_config_parse {
     const struct viv_config_backends *backends;
     struct viv_config_report *report;
     const char *file;
-    unsigned line;
+    bool is_dynamic;                           /* the lines are those of the file that dynamicConfigFile names */
+    unsigned line;                             /* with VIV_CONFIG_LINE_DYNAMIC when they are */
     unsigned line_of_key[VIV_CONFIG_KEYS_MAX]; /* where each key was given last; 0 = not given */
 };
 
@@ -29,6 +31,8 @@ enum viv_config_kind {
     VIV_CONFIG_KIND_DURABILITY,
     VIV_CONFIG_KIND_SNAPSHOT,
     VIV_CONFIG_KIND_CLUSTER,
+    VIV_CONFIG_KIND_VERSION,
+    VIV_CONFIG_KIND_ONLY, /* from here on nothing is stored */
     VIV_CONFIG_KIND_IGNORED,
     VIV_CONFIG_KIND_REFUSED,
 };
@@ -39,6 +43,7 @@ struct viv_config_key {
     size_t offset; /* of the member in struct viv_config */
     int64_t least, greatest, fallback;
     const char *legal;
+    const char *only; /* of VIV_CONFIG_KIND_ONLY: the value that is served */
 };
 
 /* One value, with everything its parser may need. */

@@ -130,6 +130,16 @@ static bool parse_durability(struct viv_config *config, const struct viv_config_
     return strcmp(value->text, "none") == 0 || strcmp(value->text, "sync") == 0;
 }
 
+static bool parse_version(struct viv_config *config, const struct viv_config_value *value, void *member,
+                          const char **why)
+{
+    (void)config;
+    *why = "not a hexadecimal number of up to 16 digits";
+    size_t digits = strspn(value->text, "0123456789abcdefABCDEF");
+    *(uint64_t *)member = strtoull(value->text, NULL, 16);
+    return digits > 0 && digits <= 16 && value->text[digits] == '\0';
+}
+
 static bool parse_snapshot(struct viv_config *config, const struct viv_config_value *value, void *member,
                            const char **why)
 {
@@ -286,6 +296,7 @@ bool viv_config_value_parse(struct viv_config *config, const struct viv_config_v
         [VIV_CONFIG_KIND_BACKEND] = parse_backend,
         [VIV_CONFIG_KIND_DURABILITY] = parse_durability,
         [VIV_CONFIG_KIND_SNAPSHOT] = parse_snapshot,
+        [VIV_CONFIG_KIND_VERSION] = parse_version,
         [VIV_CONFIG_KIND_CLUSTER] = parse_cluster,
     };
     VIV_ASSERT(value->key->kind < sizeof parsers / sizeof parsers[0]);

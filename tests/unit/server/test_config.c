@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +19,27 @@ static const char *give_myid(void *ctx, const char *data_dir)
     return ctx;
 }
 
+#define DYNAMIC BASE "initLimit=10\nsyncLimit=5\ndynamicConfigFile=/members\n"
+
+/* The file that DYNAMIC names, as the test wants it; NULL: there is none. */
+static const char *members_text;
+
+static bool give_file(void *ctx, const char *path, struct viv_buffer *text)
+{
+    (void)ctx;
+    if (strcmp(path, "/members") != 0 || members_text == NULL) {
+        errno = ENOENT;
+        return false;
+    }
+    viv_buffer_append_bytes(text, viv_bytes_text(members_text));
+    return true;
+}
+
 static void parse(struct viv_config *config, struct viv_config_report *report, const char *text, const char *myid)
 {
     *report = (struct viv_config_report){0};
-    viv_config_parse(config, "f", viv_bytes_text(text), &backends, give_myid, (void *)myid, report);
+    struct viv_config_sources sources = {give_myid, give_file, (void *)myid};
+    viv_config_parse(config, "f", viv_bytes_text(text), &backends, &sources, report);
     viv_buffer_append(&report->text, "", 1);
 }
 
@@ -164,9 +182,6 @@ VIV_TEST(server_config, keys_without_effect_say_so_and_keys_given_twice_too)
 
 VIV_TEST(server_config, keys_that_would_change_a_promise_are_refused)
 {
-    expect_message(BASE "forceSync=no\n", NULL,
-                   "f:3: error: forceSync=no: not supported; write instead: durability=sync (the default) or "
-                   "durability=none\n");
     expect_message(BASE "secureClientPort=1\n", NULL,
                    "f:3: error: secureClientPort=1: not supported; write instead: clientPort; TLS is not served\n");
 }
@@ -311,4 +326,56 @@ VIV_TEST(server_config, help_lists_every_key_that_can_be_set)
     cr_assert_not_null(strstr((const char *)text.data, "  backend "));
     cr_assert_null(strstr((const char *)text.data, "autopurge"));
     viv_buffer_fini(&text);
+}
+
+VIV_TEST(server_config, the_members_may_stand_in_a_file_of_their_own)
+{
+    struct viv_config config;
+    members_text = "server.1=a:1:2\n# one more\nserver.2=b:1:2:observer;2181\nversion=10000000a\n";
+    expect_clean(&config, DYNAMIC, "1");
+    cr_assert_eq(config.member_count, 2);
+    cr_assert_eq(config.version, 0x10000000a);
+    struct viv_buffer text = {0};
+    viv_config_members_text(&config, &text);
+    cr_assert(viv_bytes_equal(viv_buffer_bytes(&text),
+                              VIV_BYTES_LITERAL("server.1=a:1:2:participant\n"
+                                                "server.2=b:1:2:observer;0.0.0.0:2181\nversion=10000000a")));
+    viv_buffer_fini(&text);
+}
+
+VIV_TEST(server_config, what_is_wrong_with_the_members_file_names_its_line)
+{
+    members_text = "server.1=a:1:2\nserver.2=b\n";
+    struct viv_config config;
+    struct viv_config_report report;
+    parse(&config, &report, DYNAMIC, "1");
+    cr_assert(strstr((const char *)report.text.data, "/members:2: error: server.2=b: ") != NULL, "%s",
+              (const char *)report.text.data);
+    viv_config_report_fini(&report);
+    members_text = "server.1=a:1:2\nserver.2=b:1:2\ntickTime=7\n";
+    expect_message(
+        DYNAMIC, "1",
+        "/members:3: error: tickTime does not belong here; legal: server.N lines and version; the rest is in "
+        "the file that names this one\n");
+    members_text = NULL;
+    expect_message(DYNAMIC, NULL, "f:5: error: dynamicConfigFile=/members cannot be read: No such file or directory\n");
+    expect_message(
+        ENSEMBLE "dynamicConfigFile=/members\n", "1",
+        "f:6: error: server lines stand here and dynamicConfigFile=/members is given; legal: one of the two\n");
+    expect_message(BASE "version=1\n", NULL,
+                   "f:3: error: version does not belong here; legal: a hexadecimal number, in the file that "
+                   "dynamicConfigFile names\n");
+}
+
+VIV_TEST(server_config, what_would_change_a_promise_is_refused_and_its_default_is_not)
+{
+    struct viv_config config;
+    expect_clean(&config, BASE "forceSync=yes\nquorum.auth.enableSasl=false\nobserverMasterPort=0\n", NULL);
+    expect_message(
+        BASE "forceSync=no\n", NULL,
+        "f:3: error: forceSync=no: not supported; legal: yes; durability=none says that nothing needs to last\n");
+    expect_message(
+        BASE "group.1=1:2:3\n", NULL,
+        "f:3: error: group.1=1:2:3: not supported; write instead: no group line; a majority of the servers is "
+        "a quorum\n");
 }
