@@ -282,6 +282,9 @@ static void parse_dynamic(struct viv_config_parse *parse, const struct viv_confi
         parse->is_dynamic = true;
         parse->line = VIV_CONFIG_LINE_DYNAMIC;
         parse_lines(parse, viv_buffer_bytes(&text));
+        if (parse->config->member_count == 0) {
+            viv_config_complain(parse, VIV_CONFIG_LINE_DYNAMIC, true, "there is no server line; legal: server.N lines");
+        }
     }
     viv_buffer_fini(&text);
 }

@@ -357,6 +357,8 @@ VIV_TEST(server_config, what_is_wrong_with_the_members_file_names_its_line)
         DYNAMIC, "1",
         "/members:3: error: tickTime does not belong here; legal: server.N lines and version; the rest is in "
         "the file that names this one\n");
+    members_text = "# nobody\n";
+    expect_message(DYNAMIC, NULL, "/members: error: there is no server line; legal: server.N lines\n");
     members_text = NULL;
     expect_message(DYNAMIC, NULL, "f:5: error: dynamicConfigFile=/members cannot be read: No such file or directory\n");
     expect_message(
