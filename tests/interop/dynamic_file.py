@@ -24,7 +24,8 @@ class WithDynamicFile(Ensemble):
         with open(dynamic, "w") as f:
             f.write("\n".join(members + ["version=" + VERSION]) + "\n")
         with open(path, "w") as f:
-            f.write("\n".join([line for line in lines if line not in members] + ["dynamicConfigFile=" + dynamic]) + "\n")
+            rest = [line for line in lines if line not in members]
+            f.write("\n".join(rest + ["dynamicConfigFile=" + dynamic]) + "\n")
         self.members = members
         return path
 

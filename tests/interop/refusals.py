@@ -41,7 +41,7 @@ BAD_VALUES = (
     ("server.1=127.0.0.1:0:70000", "two ports", "legal: server.N="),
     ("server.1=127.0.0.1:2888:3888:king", "role", "legal: server.N="),
     ("server.1=[::1:2888:3888", "host", "legal: server.N="),
-    ("forceSync=no", "forceSync", "durability=sync"),
+    ("forceSync=no", "forceSync", "durability=none"),
     ("secureClientPort=2281", "secureClientPort", "clientPort"),
 )
 
