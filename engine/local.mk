@@ -10,5 +10,6 @@ include engine/store/local.mk
 include engine/zkdata/local.mk
 include engine/client/local.mk
 include engine/security/local.mk
+include engine/admin/local.mk
 include engine/server/local.mk
 include engine/cli/local.mk

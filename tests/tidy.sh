@@ -53,7 +53,8 @@ node:tree zab partition metrics wire store
 zkdata:tree wire
 client:wire
 security:wire
-server:node tree zab store wire client partition metrics zkdata security
+admin:server node tree zab store wire client partition metrics zkdata security
+server:admin node tree zab store wire client partition metrics zkdata security
 cli:client zkdata wire tree store'
 ok "rooms include only what the house allows" "$(printf '%s\n' "$rooms" | while IFS=: read -r room allowed; do
     pattern=$(printf '%s|' base "$room" $allowed | sed 's/|$//')

@@ -15,13 +15,14 @@ enum { CHILD_TABLE = VIV_WATCH_CHILD | VIV_WATCH_PERSISTENT };
 
 struct watched_path {
     uint32_t oldest, newest; /* its watches */
-    uint32_t recursive_count;
+    uint32_t recursive_count, data_count;
     uint32_t hash;
     struct viv_bytes text; /* owned */
 };
 
 struct watcher {
     uint32_t newest; /* its watches */
+    uint32_t data_count;
     viv_conn conn;
     uint64_t told; /* the last trigger that it was told of */
 };
@@ -38,6 +39,7 @@ struct viv_watches {
     struct viv_lookup by_text, by_conn, by_pair;
     uint64_t mode_counts[MODE_COUNT];
     uint64_t table_count; /* what operators call the number of watches */
+    uint64_t data_count, data_paths, data_watchers;
     uint64_t trigger;
     bool is_firing;
     struct viv_buffer frame;
@@ -205,6 +207,24 @@ static unsigned tables_of(int modes)
     return ((modes & DATA_TABLE) != 0) + ((modes & CHILD_TABLE) != 0);
 }
 
+/* `count` of something changes by `delta`; *holders is how many have one at all. */
+static void count_held(uint32_t *count, uint32_t delta, uint64_t *holders)
+{
+    *holders -= *count > 0;
+    *count += delta;
+    *holders += *count > 0;
+}
+
+static void count_data_table(struct viv_watches *watches, const struct watch *watch, int modes)
+{
+    uint32_t delta = (uint32_t)((modes & DATA_TABLE) != 0) - (uint32_t)((watch->modes & DATA_TABLE) != 0);
+    if (delta != 0) {
+        watches->data_count += (uint64_t)(int64_t)(int32_t)delta;
+        count_held(&path_at(watches, watch->path)->data_count, delta, &watches->data_paths);
+        count_held(&watcher_at(watches, watch->watcher)->data_count, delta, &watches->data_watchers);
+    }
+}
+
 /* Every change of a watch's modes goes through here: the counts follow. */
 static void set_modes(struct viv_watches *watches, struct watch *watch, int modes)
 {
@@ -216,6 +236,7 @@ static void set_modes(struct viv_watches *watches, struct watch *watch, int mode
     path->recursive_count +=
         (uint32_t)((modes & VIV_WATCH_RECURSIVE) != 0) - (uint32_t)((watch->modes & VIV_WATCH_RECURSIVE) != 0);
     watches->table_count += (uint64_t)tables_of(modes) - tables_of(watch->modes);
+    count_data_table(watches, watch, modes);
     watch->modes = modes;
 }
 
@@ -502,6 +523,9 @@ void viv_watches_counts(const struct viv_watches *watches, struct viv_watch_coun
         .watches = watches->table_count,
         .paths = watches->paths.live,
         .connections = watches->watchers.live,
+        .data_watches = watches->data_count,
+        .data_paths = watches->data_paths,
+        .data_connections = watches->data_watchers,
     };
     VIV_ASSERT(counts->watches >= watches->watches.live);
 }

@@ -74,6 +74,7 @@ bool viv_watches_next(const struct viv_watches *watches, enum viv_watch_order or
 struct viv_watch_counts {
     uint64_t watches; /* (path, connection, table) triples, as ZooKeeper's total_watches and watch_count count them */
     uint64_t paths, connections;
+    uint64_t data_watches, data_paths, data_connections; /* of the data table only, as `wchs` counts them */
 };
 void viv_watches_counts(const struct viv_watches *watches, struct viv_watch_counts *counts);
 

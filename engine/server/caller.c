@@ -26,6 +26,14 @@ void viv_caller_begin_ending(struct viv_caller *caller)
     }
 }
 
+static void want_more_of_answer(struct viv_caller *caller)
+{
+    if (caller->report != NULL && viv_outbox_unsent_bytes(&caller->outbox) < VIV_OUTPUT_PAUSE_BYTES) {
+        viv_buffer_append(&caller->port->to_resume, &caller->id, sizeof caller->id);
+        viv_server_want_turn(caller->port->server);
+    }
+}
+
 void viv_caller_written(void *ctx, int status)
 {
     struct viv_caller *caller = ctx;
@@ -33,12 +41,13 @@ void viv_caller_written(void *ctx, int status)
         return;
     }
     size_t unsent = viv_outbox_unsent_bytes(&caller->outbox);
-    if (status != 0 || (caller->is_ending && unsent == 0)) {
+    if (status != 0 || (caller->is_ending && unsent == 0 && caller->report == NULL)) {
         viv_caller_close(caller);
         return;
     }
     caller->is_output_full = unsent >= VIV_OUTPUT_PAUSE_BYTES;
     viv_caller_update_reading(caller);
+    want_more_of_answer(caller);
 }
 
 void viv_caller_flush(struct viv_caller *caller)
@@ -53,25 +62,38 @@ void viv_caller_flush(struct viv_caller *caller)
                 caller->address.text, caller->address.port, unsent);
         status = UV_ENOBUFS;
     }
-    if (status != 0 || (caller->is_ending && unsent == 0)) {
+    if (status != 0 || (caller->is_ending && unsent == 0 && caller->report == NULL)) {
         viv_caller_close(caller);
         return;
     }
     caller->is_output_full = unsent >= VIV_OUTPUT_PAUSE_BYTES;
     viv_caller_update_reading(caller);
+    want_more_of_answer(caller);
 }
 
 /* ---- frames ---- */
 
-static void answer_word(struct viv_caller *caller, enum viv_four_letter word)
+/* One piece a turn, and only while its taker keeps up. Time to accept it is given for each. */
+void viv_caller_go_on(struct viv_caller *caller)
 {
     struct viv_buffer text = {0};
-    caller->received++;
-    viv_four_letter_answer(caller->port->server, word, caller->id, &text);
-    viv_caller_begin_ending(caller);
+    if (!viv_report_next(caller->report, &text)) {
+        viv_report_free(caller->report);
+        caller->report = NULL;
+    }
+    caller->ending_since_ms = viv_server_now_ms(caller->port->server);
     viv_outbox_add(&caller->outbox, viv_buffer_bytes(&text));
     viv_caller_flush(caller);
     viv_buffer_fini(&text);
+}
+
+static void answer_word(struct viv_caller *caller, enum viv_four_letter word, struct viv_bytes argument)
+{
+    caller->received++;
+    caller->port->words++;
+    viv_caller_begin_ending(caller);
+    caller->report = viv_four_letter_answer(caller->port->server, word, caller->id, argument);
+    viv_caller_go_on(caller);
 }
 
 /* A pause or a close counts at once, not only when the turn is performed: frames behind it must wait. */
@@ -113,8 +135,13 @@ static size_t take_frames(struct viv_caller *caller, struct viv_bytes in)
         if (!caller->is_greeted) {
             caller->is_greeted = true;
             enum viv_four_letter word = viv_four_letter_find(in.data);
+            size_t argument_bytes = viv_four_letter_argument_bytes(caller->port->server->config, word);
+            if (in.size - VIV_CALLER_HEAD_BYTES < argument_bytes) {
+                caller->is_greeted = false;
+                break;
+            }
             if (word != VIV_FOUR_LETTER_NONE) {
-                answer_word(caller, word);
+                answer_word(caller, word, viv_bytes_of(in.data + VIV_CALLER_HEAD_BYTES, argument_bytes));
                 return in.size;
             }
         }

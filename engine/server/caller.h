@@ -3,6 +3,7 @@
 
 #include <uv.h>
 
+#include "admin/report.h"
 #include "server/address.h"
 #include "server/address_counts.h"
 #include "server/client_port.h"
@@ -38,6 +39,7 @@ struct viv_caller {
     uint64_t ending_since_ms;
     bool is_closing;
     bool is_to_flush;
+    struct viv_report *report; /* the answer to a four-letter word that is still being made */
 };
 
 struct viv_client_port {
@@ -46,6 +48,7 @@ struct viv_client_port {
     bool is_listening;
     bool is_paused; /* all connections */
     uint64_t rejected, refusal_told_ms, looked_ms;
+    uint64_t words; /* four-letter words answered */
     struct viv_caller **slots;
     size_t slot_count;
     struct viv_buffer free_slots; /* of uint32_t */
@@ -68,6 +71,8 @@ void viv_caller_written(void *caller, int status);       /* a viv_outbox_written
 void viv_caller_flush(struct viv_caller *caller);
 /* Starts or stops reading, as the flags say now. */
 void viv_caller_update_reading(struct viv_caller *caller);
+/* The next piece of an answer to a four-letter word. */
+void viv_caller_go_on(struct viv_caller *caller);
 /* Gives the node what was held back by a pause. */
 void viv_caller_take_held(struct viv_caller *caller);
 

@@ -27,6 +27,7 @@ void viv_caller_closed(uv_handle_t *handle)
     viv_buffer_append(&port->free_slots, &slot, sizeof slot);
     port->client_count--;
     viv_address_counts_remove(&port->counts, caller->address.bytes);
+    viv_report_free(caller->report);
     viv_outbox_fini(&caller->outbox);
     viv_buffer_fini(&caller->input);
     struct viv_event event = {.kind = VIV_EVENT_CLIENT_CLOSED, .conn = caller->id};
@@ -259,7 +260,9 @@ void viv_client_port_resume(struct viv_client_port *port)
     const viv_conn *conns = (const viv_conn *)list.data;
     for (size_t i = 0; i < list.size / sizeof *conns; i++) {
         struct viv_caller *caller = find_client(port, conns[i]);
-        if (caller != NULL && caller->is_reading) {
+        if (caller != NULL && caller->report != NULL) {
+            viv_caller_go_on(caller);
+        } else if (caller != NULL && caller->is_reading) {
             viv_caller_take_held(caller);
         }
     }
@@ -284,15 +287,46 @@ void viv_client_port_tick(struct viv_client_port *port)
 
 /* ---- for operators ---- */
 
-void viv_client_port_visit(const struct viv_client_port *port, viv_client_info_fn *visit, void *ctx)
+static struct viv_client_info info_of(const struct viv_caller *caller)
 {
-    for (size_t slot = 0; slot < port->slot_count; slot++) {
+    return (struct viv_client_info){
+        .conn = caller->id,
+        .address = caller->address.text,
+        .port = caller->address.port,
+        .received = caller->received,
+        .sent = caller->sent,
+        .queued_bytes = viv_outbox_unsent_bytes(&caller->outbox),
+    };
+}
+
+bool viv_client_port_find(const struct viv_client_port *port, viv_conn conn, struct viv_client_info *info)
+{
+    const struct viv_caller *caller = find_client(port, conn);
+    if (caller != NULL) {
+        *info = info_of(caller);
+    }
+    return caller != NULL;
+}
+
+size_t viv_client_port_visit(const struct viv_client_port *port, size_t from, size_t count, viv_client_info_fn *visit,
+                             void *ctx)
+{
+    size_t slot = from;
+    for (; slot < port->slot_count && slot - from < count; slot++) {
         const struct viv_caller *caller = port->slots[slot];
         if (caller != NULL && !caller->is_closing) {
-            struct viv_client_info info = {caller->id,           caller->address.text,
-                                           caller->address.port, caller->received,
-                                           caller->sent,         viv_outbox_unsent_bytes(&caller->outbox)};
+            struct viv_client_info info = info_of(caller);
             visit(ctx, &info);
+        }
+    }
+    return slot < port->slot_count ? slot : 0;
+}
+
+void viv_client_port_reset_stats(struct viv_client_port *port)
+{
+    for (size_t slot = 0; slot < port->slot_count; slot++) {
+        if (port->slots[slot] != NULL) {
+            port->slots[slot]->received = port->slots[slot]->sent = 0;
         }
     }
 }
@@ -300,4 +334,14 @@ void viv_client_port_visit(const struct viv_client_port *port, viv_client_info_f
 uint64_t viv_client_port_rejected(const struct viv_client_port *port)
 {
     return port->rejected;
+}
+
+uint64_t viv_client_port_words(const struct viv_client_port *port)
+{
+    return port->words;
+}
+
+void viv_client_port_reset_words(struct viv_client_port *port)
+{
+    port->words = 0;
 }

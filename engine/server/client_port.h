@@ -31,7 +31,8 @@ void viv_client_port_resume(struct viv_client_port *port);
 /* Gives up connections whose last replies are not read. Called on every tick. */
 void viv_client_port_tick(struct viv_client_port *port);
 
-/* For `stat` and `cons`: one call a connection. */
+/* For `stat` and `cons`: one call a connection, for those in `count` places from `from` on. Returns where to go on, 0
+ * when there are no more. */
 struct viv_client_info {
     viv_conn conn;
     const char *address;
@@ -40,7 +41,15 @@ struct viv_client_info {
     size_t queued_bytes;
 };
 typedef void viv_client_info_fn(void *ctx, const struct viv_client_info *info);
-void viv_client_port_visit(const struct viv_client_port *port, viv_client_info_fn *visit, void *ctx);
+size_t viv_client_port_visit(const struct viv_client_port *port, size_t from, size_t count, viv_client_info_fn *visit,
+                             void *ctx);
+/* False when there is no such connection. */
+bool viv_client_port_find(const struct viv_client_port *port, viv_conn conn, struct viv_client_info *info);
+/* Counts of frames begin anew. */
+void viv_client_port_reset_stats(struct viv_client_port *port);
+/* Four-letter words answered: they count as packets that came and went. */
+uint64_t viv_client_port_words(const struct viv_client_port *port);
+void viv_client_port_reset_words(struct viv_client_port *port);
 uint64_t viv_client_port_rejected(const struct viv_client_port *port);
 
 #endif /* VIV_SERVER_CLIENT_PORT_H */

@@ -3,12 +3,15 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "server/config.h"
 
 static const struct {
     char name[5];
-    bool is_served, needs_serving, by_default;
+    size_t argument_bytes;
+    bool needs_serving, by_default;
 } words[VIV_FOUR_LETTER_NONE] = {
-#define VIV_FOUR_LETTER(word, served, needs_serving, by_default) {#word, served, needs_serving, by_default},
+#define VIV_FOUR_LETTER(word, argument_bytes, needs_serving, by_default)                                               \
+    {#word, argument_bytes, needs_serving, by_default},
 #include "server/four_letter.def"
 #undef VIV_FOUR_LETTER
 };
@@ -44,10 +47,16 @@ const char *viv_four_letter_name(enum viv_four_letter word)
     return words[word].name;
 }
 
-bool viv_four_letter_is_served(enum viv_four_letter word)
+/* srvr is always allowed, as in ZooKeeper: scripts that wait for a server use it. */
+bool viv_four_letter_is_allowed(const struct viv_config *config, enum viv_four_letter word)
 {
-    VIV_ASSERT(word < VIV_FOUR_LETTER_NONE);
-    return words[word].is_served;
+    return word == VIV_FOUR_LETTER_srvr || (config->four_letter_words & viv_four_letter_bit(word)) != 0;
+}
+
+size_t viv_four_letter_argument_bytes(const struct viv_config *config, enum viv_four_letter word)
+{
+    bool is_asked = word != VIV_FOUR_LETTER_NONE && viv_four_letter_is_allowed(config, word);
+    return is_asked ? words[word].argument_bytes : 0;
 }
 
 bool viv_four_letter_needs_serving(enum viv_four_letter word)

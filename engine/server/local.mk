@@ -9,9 +9,10 @@ libskin_a_SOURCES += \
 	%reldir%/config_values.c \
 	%reldir%/data_dir.c %reldir%/data_dir.h \
 	%reldir%/election_port.c %reldir%/election_port.h \
+	%reldir%/environment.c %reldir%/environment.h \
 	%reldir%/exit_code.h \
 	%reldir%/four_letter.c %reldir%/four_letter.def %reldir%/four_letter.h \
-	%reldir%/four_letter_answer.c %reldir%/mntr.def \
+	%reldir%/four_letter_answer.c %reldir%/four_letter_internal.h %reldir%/four_letter_list.c %reldir%/mntr.def \
 	%reldir%/log_sink.c %reldir%/log_sink.h \
 	%reldir%/log_thread.c %reldir%/log_thread.h \
 	%reldir%/mailbox.c %reldir%/mailbox.h \
@@ -20,7 +21,8 @@ libskin_a_SOURCES += \
 	%reldir%/quorum_port.c %reldir%/quorum_port.h \
 	%reldir%/recovery.c %reldir%/recovery.h \
 	%reldir%/server.c %reldir%/server.h %reldir%/server_internal.h \
-	%reldir%/trace.c %reldir%/trace.h
+	%reldir%/trace.c %reldir%/trace.h \
+	%reldir%/view.c %reldir%/view.h
 EXTRA_DIST += %reldir%/vivarium.cfg.example
 
 bin_PROGRAMS += vivarium

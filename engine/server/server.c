@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "server/server_internal.h"
 
+/* ZooKeeper's: requests, packets, sessions and warnings. */
+enum { TRACE_MASK_DEFAULT = 306 };
 enum { TICK_MS_MAX = 20, TICKS_PER_TICK = 10, DISK_RETRY_MS = 500, DISK_RETRY_MS_MAX = 8000, INLINE_TURNS_MAX = 4 };
 /* What a stopping server still answers must not delay the election of its successor. */
 enum { DRAIN_MS = 10 };
@@ -354,6 +356,7 @@ enum viv_exit viv_server_run(const struct viv_config *config, const struct viv_l
 {
     struct viv_server *server = viv_alloc_zeroed(1, sizeof *server);
     server->config = config;
+    server->trace_mask = TRACE_MASK_DEFAULT;
     enum viv_exit exit_code = VIV_EXIT_CONFIG;
     signal(SIGPIPE, SIG_IGN);
     if (viv_trace_open(&server->trace, config->trace_file, config->sid) == VIV_OK) {

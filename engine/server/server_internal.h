@@ -31,6 +31,7 @@ struct viv_server {
     bool is_stopping;
     unsigned disk_full; /* of enum viv_disk_full */
     uint64_t start_ms, disk_asked_ms, disk_retry_ms;
+    int64_t trace_mask; /* as operators set it */
 
     uv_signal_t on_term, on_int;
     uv_timer_t tick;

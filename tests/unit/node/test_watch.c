@@ -297,3 +297,68 @@ VIV_TEST(node_watch, a_long_random_life_agrees_with_a_naive_model)
     }
     viv_watches_free(watches);
 }
+
+/* "path:conn" for each item, with "*" where a path or connection begins. One look at a time. */
+static void expect_listing(const struct viv_watches *watches, enum viv_watch_order order, const char *expected)
+{
+    struct viv_buffer text = {0};
+    struct viv_watch_cursor cursor = {0};
+    struct viv_watch_item item;
+    for (unsigned looks_all = 0; looks_all < 100; looks_all++) {
+        size_t looks = 1;
+        if (viv_watches_next(watches, order, &cursor, &item, &looks)) {
+            viv_buffer_printf(&text, "%s%s%.*s:%d", text.size > 0 ? " " : "", item.is_first ? "*" : "",
+                              (int)item.path.size, (const char *)item.path.data, (int)item.conn);
+        } else if (looks > 0) {
+            break;
+        }
+    }
+    cr_assert(viv_bytes_equal(viv_buffer_bytes(&text), viv_bytes_text(expected)), "expected '%s', got '%.*s'", expected,
+              (int)text.size, (const char *)text.data);
+    viv_buffer_fini(&text);
+}
+
+VIV_TEST(node_watch, operators_are_told_of_the_data_table_by_path_or_by_connection_and_only_of_it)
+{
+    struct viv_watches *watches = viv_watches_new();
+    struct viv_watch_counts counts;
+    expect_listing(watches, VIV_WATCHES_BY_PATH, "");
+    add(watches, 1, "/a", VIV_WATCH_DATA);
+    add(watches, 1, "/c", VIV_WATCH_CHILD);
+    add(watches, 2, "/a", VIV_WATCH_PERSISTENT);
+    add(watches, 2, "/b", VIV_WATCH_RECURSIVE);
+    add(watches, 3, "/c", VIV_WATCH_CHILD);
+    expect_listing(watches, VIV_WATCHES_BY_PATH, "*/a:1 /a:2 */b:2");
+    expect_listing(watches, VIV_WATCHES_BY_CONNECTION, "*/a:1 */b:2 /a:2");
+    viv_watches_counts(watches, &counts);
+    cr_assert_eq(counts.data_watches, 3);
+    cr_assert_eq(counts.data_paths, 2);
+    cr_assert_eq(counts.data_connections, 2);
+    viv_watches_drop(watches, 2);
+    expect_listing(watches, VIV_WATCHES_BY_PATH, "*/a:1");
+    expect_listing(watches, VIV_WATCHES_BY_CONNECTION, "*/a:1");
+    viv_watches_counts(watches, &counts);
+    cr_assert_eq(counts.data_watches + counts.data_paths + counts.data_connections, 3);
+    viv_watches_free(watches);
+}
+
+VIV_TEST(node_watch, a_listing_goes_on_when_what_it_stood_on_is_gone)
+{
+    struct viv_watches *watches = viv_watches_new();
+    add(watches, 1, "/a", VIV_WATCH_DATA);
+    add(watches, 2, "/a", VIV_WATCH_DATA);
+    add(watches, 3, "/a", VIV_WATCH_DATA);
+    add(watches, 1, "/b", VIV_WATCH_DATA);
+    struct viv_watch_cursor cursor = {0};
+    struct viv_watch_item item;
+    size_t looks = 10;
+    cr_assert(viv_watches_next(watches, VIV_WATCHES_BY_PATH, &cursor, &item, &looks) && item.conn == 1);
+    viv_watches_drop(watches, 2); /* the cursor's next */
+    add(watches, 9, "/new", VIV_WATCH_DATA);
+    cr_assert(viv_watches_next(watches, VIV_WATCHES_BY_PATH, &cursor, &item, &looks));
+    cr_assert(viv_bytes_equal(item.path, VIV_BYTES_LITERAL("/b")) && item.is_first);
+    cr_assert(viv_watches_next(watches, VIV_WATCHES_BY_PATH, &cursor, &item, &looks) && item.conn == 9);
+    cr_assert_not(viv_watches_next(watches, VIV_WATCHES_BY_PATH, &cursor, &item, &looks));
+    cr_assert_gt(looks, 0);
+    viv_watches_free(watches);
+}
