@@ -24,6 +24,19 @@
 /* Bytes of the requests behind those two numbers: a few of the longest frames, and what the log takes in a breath. */
 #define VIV_OUTSTANDING_BYTES_PER_CONNECTION_MAX (4 << 20)
 #define VIV_OUTSTANDING_BYTES_MAX                (64 << 20)
+/* Watches of one connection, and of all of a server: about 200 bytes each with its path. */
+#define VIV_WATCHES_PER_CONNECTION_MAX 100000
+#define VIV_WATCHES_MAX                4000000
+/* A client that comes back sets all its watches anew; ZooKeeper's Java client in frames of 128 KiB, its C client in a
+ * single one, of whatever length. Room for the most that a connection may hold, with paths of 160 bytes. */
+#define VIV_SET_WATCHES_FRAME_BYTES_MAX (16 << 20)
+/* Sessions: a leader keeps a deadline for each, and every server a row. */
+#define VIV_SESSIONS_MAX 200000
+/* New sessions, each a transaction: a storm of them must leave room for the old sessions that come back with it. */
+#define VIV_NEW_SESSIONS_BURST_MAX      2000
+#define VIV_NEW_SESSIONS_PER_SECOND_MAX 1000
+/* One answer: a long list is made at one go, and stands in memory until its client has read it. */
+#define VIV_REPLY_BYTES_MAX (4 << 20)
 /* All identities of one connection: they travel with each of its writes. */
 #define VIV_IDENTITY_BYTES_MAX (64 << 10)
 /* Unsent reply bytes after which a connection is not read from any more. */

@@ -30,7 +30,8 @@ struct viv_attachment *viv_attachments_find(const struct viv_attachments *sessio
     return viv_table_get(&sessions->by_id, (uint64_t)session_id);
 }
 
-struct viv_connection *viv_attachments_take(struct viv_attachments *sessions, struct viv_connection *connection)
+struct viv_connection *viv_attachments_take(struct viv_attachments *sessions, struct viv_connection *connection,
+                                            bool is_local)
 {
     VIV_ASSERT(connection->session == NULL && connection->session_id != 0);
     struct viv_connection *previous = NULL;
@@ -46,7 +47,10 @@ struct viv_connection *viv_attachments_take(struct viv_attachments *sessions, st
     session->timeout_ms = connection->timeout_ms;
     session->connection = connection;
     connection->session = session;
-    viv_attachments_touch(sessions, session);
+    session->is_local = is_local;
+    if (!is_local) {
+        viv_attachments_touch(sessions, session);
+    }
     return previous;
 }
 

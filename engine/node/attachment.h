@@ -11,6 +11,7 @@ struct viv_attachment {
     int32_t timeout_ms;
     struct viv_connection *connection;
     uint64_t touched_round;
+    bool is_local; /* only this server knows the session (node/local_session.c): it is not reported as touched */
 };
 
 struct viv_attachments {
@@ -27,7 +28,8 @@ int64_t viv_attachments_make_id(struct viv_attachments *sessions);
 struct viv_attachment *viv_attachments_find(const struct viv_attachments *sessions, int64_t session_id);
 /* From now on the session is this connection's (connection->session_id, timeout_ms). Returns the connection that had
  * it before, detached now, or NULL. */
-struct viv_connection *viv_attachments_take(struct viv_attachments *sessions, struct viv_connection *connection);
+struct viv_connection *viv_attachments_take(struct viv_attachments *sessions, struct viv_connection *connection,
+                                            bool is_local);
 void viv_attachments_detach(struct viv_attachments *sessions, struct viv_connection *connection);
 void viv_attachments_touch(struct viv_attachments *sessions, struct viv_attachment *session);
 /* Appends the touched ones to `out` and begins anew. */

@@ -154,14 +154,15 @@ static bool is_over(bool is_paused, uint64_t waiting, uint64_t limit)
 }
 
 /* Nothing is read while a session is being made, but what had come already. */
-static bool wants_pause(const struct viv_connection *connection)
+static bool wants_pause(const struct viv_connections *connections, const struct viv_connection *connection)
 {
     return connection->early.count > 0 ||
-           is_over(connection->is_paused, connection->pending.count, VIV_OUTSTANDING_PER_CONNECTION_MAX) ||
+           is_over(connection->is_paused, connection->pending.count, connections->pending_per_connection_max) ||
            is_over(connection->is_paused, connection->pending_bytes, VIV_OUTSTANDING_BYTES_PER_CONNECTION_MAX);
 }
 
-static void flush_connection(struct viv_connection *connection, struct viv_actions *out)
+static void flush_connection(const struct viv_connections *connections, struct viv_connection *connection,
+                             struct viv_actions *out)
 {
     if (connection->outbox.size > 0) {
         struct viv_action *action = viv_actions_add(out, VIV_ACTION_CLIENT_SEND);
@@ -172,7 +173,7 @@ static void flush_connection(struct viv_connection *connection, struct viv_actio
         viv_actions_add(out, VIV_ACTION_CLIENT_CLOSE)->conn = connection->id;
         return;
     }
-    bool wanted = wants_pause(connection);
+    bool wanted = wants_pause(connections, connection);
     if (wanted != connection->is_paused) {
         connection->is_paused = wanted;
         pause(connection->id, wanted, out);
@@ -192,11 +193,11 @@ void viv_connections_flush(struct viv_connections *connections, struct viv_actio
     for (size_t i = 0; i < connections->dirty_count; i++) {
         struct viv_connection *connection = viv_connections_find(connections, connections->dirty[i]);
         if (connection != NULL) {
-            flush_connection(connection, out);
+            flush_connection(connections, connection, out);
         }
     }
-    bool wanted = is_over(connections->is_paused, connections->pending_count, VIV_OUTSTANDING_MAX) ||
-                  is_over(connections->is_paused, connections->pending_bytes, VIV_OUTSTANDING_BYTES_MAX);
+    bool wanted = is_over(connections->is_paused, connections->pending_count, connections->pending_count_max) ||
+                  is_over(connections->is_paused, connections->pending_bytes, connections->pending_bytes_max);
     if (wanted != connections->is_paused) {
         connections->is_paused = wanted;
         pause(0, wanted, out);

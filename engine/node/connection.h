@@ -17,11 +17,19 @@ enum viv_connection_state {
     VIV_CONNECTION_CLOSING, /* closed at the end of the turn; waits for CLIENT_CLOSED */
 };
 
+/* What a LIVE connection waits for before anything more of it is heard: it comes in the meantime as an early frame. */
+enum viv_connection_wait {
+    VIV_CONNECTION_WAITS_NOT,
+    VIV_CONNECTION_WAITS_SASL,    /* the outcome of its token */
+    VIV_CONNECTION_WAITS_UPGRADE, /* its local session becomes a global one */
+};
+
 enum viv_pending_kind {
     VIV_PENDING_READ,    /* ready as soon as it is the oldest */
     VIV_PENDING_REFUSED, /* the same; err is known */
     VIV_PENDING_WRITE,   /* waits for its transaction */
     VIV_PENDING_SYNC,    /* waits for the leader's word */
+    VIV_PENDING_END,     /* closeSession of a local session: ready as soon as it is the oldest */
 };
 
 /* A request whose reply is not said yet. */
@@ -43,7 +51,7 @@ struct viv_connection_stats {
     uint64_t latency_ms_last, latency_ms_min, latency_ms_max, latency_ms_sum, latency_count;
 };
 
-/* A frame that came before the session was there. */
+/* A frame that came before the session was there, or while the connection waits. */
 struct viv_early_frame {
     struct viv_buffer frame;
 };
@@ -53,6 +61,7 @@ struct viv_attachment;
 struct viv_connection {
     viv_conn id;
     enum viv_connection_state state;
+    enum viv_connection_wait waits_for;
     uint64_t opened_ms;
     uint64_t asked_ms; /* its ConnectRequest came */
     int64_t opened_wall_ms;
@@ -80,6 +89,7 @@ struct viv_connections {
     uint64_t pending_count, pending_bytes; /* over all connections */
     bool is_paused;
     uint64_t frames_sent;
+    uint64_t pending_count_max, pending_bytes_max, pending_per_connection_max; /* beyond them reading pauses */
 };
 
 void viv_connections_fini(struct viv_connections *connections);

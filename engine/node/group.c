@@ -32,6 +32,7 @@ void viv_group_init(struct viv_group *group, const struct viv_node_config *confi
     group->outputs.arena = &group->zab_arena;
     group->checkpoint.gid = group->gid;
     viv_expiry_init(&group->expiry, config->tick_ms);
+    viv_ration_init(&group->ration, &config->policy);
     viv_group_log_init(group);
     viv_fifo_init(&group->syncs, sizeof(struct viv_group_sync));
     viv_fifo_init(&group->learner_syncs, sizeof(struct viv_group_sync));
@@ -152,6 +153,7 @@ static void deliver(struct viv_group *group, const struct viv_zab_output *output
         return;
     }
     viv_preparer_applied(group->preparer, output->entry.zxid);
+    viv_ration_applied(&group->ration, output->entry.body.size);
     group->entries_since_image++;
     group->bytes_since_image += output->entry.body.size;
     viv_lead_applied(group, &applied);
@@ -177,6 +179,7 @@ static void set_serving(struct viv_group *group, bool serving)
     viv_fifo_clear(&group->learner_syncs);
     viv_preparer_reset(group->preparer, group->tree);
     viv_expiry_clear(&group->expiry);
+    viv_ration_reset(&group->ration);
     if (serving && viv_zab_is_broadcasting_leader(group->zab)) {
         viv_lead_begin(group);
     }
@@ -187,6 +190,8 @@ static void set_serving(struct viv_group *group, bool serving)
 static void change_role(struct viv_group *group, const struct viv_zab_output *output)
 {
     group->phase = output->phase;
+    struct viv_group_note note = {.kind = VIV_GROUP_LOOKING, .flag = output->phase == VIV_ZAB_ELECTION};
+    group->notify(group->notify_ctx, &note);
     set_serving(group, output->flag);
 }
 

@@ -7,6 +7,7 @@
 #include "node/fifo.h"
 #include "node/link.h"
 #include "node/node.h"
+#include "node/ration.h"
 #include "node/turn.h"
 #include "tree/apply.h"
 #include "tree/image.h"
@@ -20,6 +21,8 @@
  * other. Not known here: connections, watches, client frames. */
 
 enum viv_group_note_kind {
+    VIV_GROUP_LOOKING,     /* flag: there is no leader, and one is looked for; or one was found. Told before the tree
+                              changes under it */
     VIV_GROUP_SERVING,     /* flag: clients may be served, or not any more */
     VIV_GROUP_APPLIED,     /* applied: the tree shows it; nothing later is in the tree yet */
     VIV_GROUP_REFUSED,     /* session_id, cxid, err: the leader could not take this write; it will never be applied */
@@ -76,6 +79,7 @@ struct viv_group {
     struct viv_buffer scratch; /* the body or record being made */
     enum viv_zab_phase phase;
     bool serving, disk_full;
+    struct viv_ration ration;
 
     /* the log */
     struct viv_hard_state hard;

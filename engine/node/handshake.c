@@ -2,6 +2,7 @@
 #include "base/endian.h"
 #include "base/log.h"
 #include "node/node_internal.h"
+#include "wire/reply_code.h"
 #include "wire/session.h"
 
 /* ZooKeeper's own patience with connections that say nothing. */
@@ -9,7 +10,10 @@ enum { HANDSHAKE_MS_MAX = 10000 };
 
 static void respond(struct viv_node *node, struct viv_connection *connection, bool positive)
 {
-    struct viv_connect_response response = {.has_read_only = connection->has_read_only};
+    struct viv_connect_response response = {
+        .has_read_only = connection->has_read_only,
+        .read_only = node->is_read_only,
+    };
     if (positive) {
         response.timeout_ms = connection->timeout_ms;
         response.session_id = connection->session_id;
@@ -29,9 +33,12 @@ static void refuse(struct viv_node *node, struct viv_connection *connection)
     viv_request_close(node, connection);
 }
 
-static void attach(struct viv_node *node, struct viv_connection *connection)
+static void attach(struct viv_node *node, struct viv_connection *connection, bool is_local)
 {
-    struct viv_connection *previous = viv_attachments_take(&node->sessions, connection);
+    if (is_local) {
+        viv_local_track(node, connection);
+    }
+    struct viv_connection *previous = viv_attachments_take(&node->sessions, connection, is_local);
     if (previous != NULL) {
         viv_request_close(node, previous);
     }
@@ -47,13 +54,17 @@ static void go_live(struct viv_node *node, struct viv_connection *connection)
 
 /* ---- a new session ---- */
 
-static void create_session(struct viv_node *node, struct viv_connection *connection)
+static void make_id(struct viv_node *node, struct viv_connection *connection)
 {
     int32_t timeout_ms;
     do {
         connection->session_id = viv_attachments_make_id(&node->sessions);
-    } while (viv_tree_session(node->group.tree, connection->session_id, &timeout_ms));
-    attach(node, connection);
+    } while (viv_tree_session(node->group.tree, connection->session_id, &timeout_ms) ||
+             viv_local_knows(node, connection->session_id));
+}
+
+int32_t viv_handshake_propose(struct viv_node *node, const struct viv_connection *connection)
+{
     uint8_t record[4];
     viv_store_be32(record, (uint32_t)connection->timeout_ms);
     struct viv_request request = {
@@ -61,7 +72,22 @@ static void create_session(struct viv_node *node, struct viv_connection *connect
         .op = VIV_OP_CREATE_SESSION,
         .record = viv_bytes_of(record, sizeof record),
     };
-    if (viv_group_write(&node->group, &request) != 0) {
+    return viv_group_write(&node->group, &request);
+}
+
+static void create_session(struct viv_node *node, struct viv_connection *connection)
+{
+    bool is_local = node->policy.local_sessions || node->is_read_only;
+    if (is_local && node->local.by_id.count >= node->policy.sessions_count) {
+        viv_limit_hit(&node->limits, VIV_LIMIT_SESSIONS, connection->id, node->turn.now_ms);
+        viv_request_close(node, connection);
+        return;
+    }
+    make_id(node, connection);
+    attach(node, connection, is_local);
+    if (is_local) {
+        go_live(node, connection);
+    } else if (viv_handshake_propose(node, connection) != VIV_REPLY_OK) {
         viv_request_close(node, connection);
     }
 }
@@ -83,7 +109,7 @@ static void finish_attachment(struct viv_node *node, struct viv_connection *conn
         refuse(node, connection);
         return;
     }
-    attach(node, connection);
+    attach(node, connection, false);
     go_live(node, connection);
 }
 
@@ -94,6 +120,11 @@ static void find_session(struct viv_node *node, struct viv_connection *connectio
     viv_session_password(connection->session_id, expected);
     if (!viv_bytes_equal(password, viv_bytes_of(expected, sizeof expected))) {
         refuse(node, connection);
+        return;
+    }
+    if (viv_local_knows(node, connection->session_id)) {
+        attach(node, connection, true);
+        go_live(node, connection);
         return;
     }
     switch (viv_group_attach(&node->group, connection->session_id, connection->timeout_ms)) {
@@ -145,6 +176,40 @@ static int32_t clamp_timeout(const struct viv_node *node, int32_t wanted_ms)
     return wanted_ms;
 }
 
+/* Who is not served may find another server that does. */
+static bool is_served(const struct viv_node *node, const struct viv_connect_request *request)
+{
+    /* A client that has seen more than we have would see time go back. */
+    if (request->last_zxid_seen > (int64_t)viv_group_zxid(&node->group)) {
+        return false;
+    }
+    if (!node->is_read_only) {
+        return node->group.serving;
+    }
+    return request->has_read_only && request->read_only &&
+           (request->session_id == 0 || viv_local_knows(node, request->session_id));
+}
+
+/* Under too much load those come first who were here before. */
+static bool is_admitted(struct viv_node *node, const struct viv_connection *connection,
+                        const struct viv_connect_request *request)
+{
+    uint64_t now_ms = node->turn.now_ms;
+    if (request->session_id != 0) {
+        viv_admission_renewal(&node->admission, now_ms);
+        return true;
+    }
+    if (node->connections.is_paused) {
+        viv_limit_hit(&node->limits, VIV_LIMIT_OVERLOAD, connection->id, now_ms);
+        return false;
+    }
+    if (!viv_admission_new_session(&node->admission, now_ms)) {
+        viv_limit_hit(&node->limits, VIV_LIMIT_NEW_SESSIONS, connection->id, now_ms);
+        return false;
+    }
+    return true;
+}
+
 void viv_handshake_take(struct viv_node *node, struct viv_connection *connection, struct viv_bytes frame)
 {
     VIV_ASSERT(connection->state == VIV_CONNECTION_NEW);
@@ -157,8 +222,7 @@ void viv_handshake_take(struct viv_node *node, struct viv_connection *connection
         viv_request_close(node, connection);
         return;
     }
-    /* A client that has seen more than we have would see time go back: it must try another server. */
-    if (!node->group.serving || request.last_zxid_seen > (int64_t)viv_group_zxid(&node->group)) {
+    if (!is_served(node, &request) || !is_admitted(node, connection, &request)) {
         viv_request_close(node, connection);
         return;
     }

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "node/learn.h"
 #include "wire/reply_code.h"
 
 static void track(void *ctx, int64_t session_id, int32_t timeout_ms)
@@ -59,6 +60,10 @@ int32_t viv_lead_propose(struct viv_group *group, const struct viv_request *requ
     if (group->disk_full) {
         return VIV_REPLY_SYSTEM_ERROR;
     }
+    int32_t refusal = viv_ration_judge(&group->ration, group->tree, &group->expiry, request, group->turn->now_ms);
+    if (refusal != VIV_REPLY_OK) {
+        return refusal;
+    }
     uint64_t zxid = viv_zab_next_zxid(group->zab);
     viv_buffer_clear(&group->scratch);
     if (account(group, request, server)) {
@@ -66,6 +71,7 @@ int32_t viv_lead_propose(struct viv_group *group, const struct viv_request *requ
     } else {
         refuse(group, request, zxid, VIV_REPLY_SESSION_MOVED);
     }
+    viv_ration_proposed(&group->ration, group->scratch.size);
     struct viv_zab_input input = {.kind = VIV_ZAB_PROPOSE, .zxid = zxid, .data = viv_buffer_bytes(&group->scratch)};
     viv_group_input(group, &input);
     return VIV_REPLY_OK;
@@ -152,6 +158,22 @@ static void tell_refusal(struct viv_group *group, uint32_t link_id, const struct
     answer(group, link_id, VIV_PACKET_REQUEST, viv_buffer_bytes(&group->scratch));
 }
 
+/* A learner of ours says it; of ZooKeeper's it is assumed, as its own leader does, when the session is not known and
+ * was not made here. */
+static bool is_from_local_session(const struct viv_group *group, const struct viv_zab_output *output,
+                                  int64_t session_id)
+{
+    if (!group->ration.local_sessions) {
+        return false;
+    }
+    const struct viv_link *link = viv_links_find(group->links, output->link);
+    if (link != NULL && link->enveloped) {
+        return output->packet.zxid == VIV_LEARN_LOCAL_SESSION;
+    }
+    return viv_expiry_deadline_ms(&group->expiry, session_id) == 0 &&
+           (viv_sid)((uint64_t)session_id >> 56) != group->sid;
+}
+
 static void take_request(struct viv_group *group, const struct viv_zab_output *output)
 {
     struct viv_jute_reader reader = viv_jute_reader_of(output->packet.data);
@@ -163,6 +185,7 @@ static void take_request(struct viv_group *group, const struct viv_zab_output *o
     if (output->packet.has_authinfo) {
         request.authinfo = output->packet.authinfo;
     }
+    request.is_local = is_from_local_session(group, output, request.session_id);
     bool is_write = viv_prepare_is_write(request.op) || request.op == VIV_OP_CREATE_SESSION;
     if (reader.bad || (!is_write && request.op != VIV_OP_SYNC)) {
         viv_log(VIV_LOG_WARN, "node", "a learner forwarded what is no write", "gid=%u sid=%lld op=%d", group->gid,

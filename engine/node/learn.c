@@ -17,7 +17,7 @@ void viv_learn_forward(struct viv_group *group, const struct viv_request *reques
     viv_buffer_append_bytes(&group->scratch, request->record);
     struct viv_packet packet = {
         .type = VIV_PACKET_REQUEST,
-        .zxid = UINT64_MAX,
+        .zxid = request->is_local ? VIV_LEARN_LOCAL_SESSION : UINT64_MAX,
         .has_data = true,
         .data = viv_buffer_bytes(&group->scratch),
         .has_authinfo = request->authinfo.size > 0,

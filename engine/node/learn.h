@@ -5,6 +5,10 @@
 
 /* What a learner asks of its leader for its clients, and what comes back (zab-interop.md §4.5-§4.7). */
 
+/* The zxid of a REQUEST packet says nothing between ZooKeeper's servers; between ours this one says that the session is
+ * known to the learner only. */
+#define VIV_LEARN_LOCAL_SESSION UINT64_C(0)
+
 void viv_learn_forward(struct viv_group *group, const struct viv_request *request);
 void viv_learn_revalidate(struct viv_group *group, int64_t session_id, int32_t timeout_ms);
 /* ZAB output PASSED: from the leader. */

@@ -1,5 +1,11 @@
 EXTRA_DIST += %reldir%/README.md
 libcore_a_SOURCES += \
+	%reldir%/admission.c %reldir%/admission.h \
+	%reldir%/limit.c %reldir%/limit.h \
+	%reldir%/local_session.c \
+	%reldir%/policy.c %reldir%/policy.h \
+	%reldir%/ration.c %reldir%/ration.h \
+	%reldir%/read_only.c \
 	%reldir%/action.c %reldir%/action.h \
 	%reldir%/checkpoint.c %reldir%/checkpoint.h \
 	%reldir%/connection.c %reldir%/connection.h \

@@ -10,6 +10,9 @@
 #include "node/node_internal.h"
 #include "node/stream.h"
 
+/* What a reply holds beside the data of a node. */
+enum { REPLY_BESIDE_DATA_BYTES_MAX = 4096 };
+
 /* ---- notes from the group side ---- */
 
 static void serve_or_close(struct viv_node *node, bool serving)
@@ -18,16 +21,16 @@ static void serve_or_close(struct viv_node *node, bool serving)
     if (serving) {
         return;
     }
-    for (struct viv_connection *connection = node->connections.first; connection != NULL;
-         connection = connection->next) {
-        viv_request_close(node, connection);
-    }
+    viv_request_close_all(node);
 }
 
 static void take_note(void *ctx, const struct viv_group_note *note)
 {
     struct viv_node *node = ctx;
     switch (note->kind) {
+    case VIV_GROUP_LOOKING:
+        viv_read_only_looking(node, note->flag);
+        break;
     case VIV_GROUP_SERVING:
         serve_or_close(node, note->flag);
         break;
@@ -51,18 +54,40 @@ static void take_note(void *ctx, const struct viv_group_note *note)
 
 /* ---- life ---- */
 
+static void take_policy(struct viv_node *node, const struct viv_node_config *config)
+{
+    struct viv_node_policy *policy = &node->policy;
+    *policy = config->policy;
+    viv_node_policy_complete(policy);
+    viv_node_policy_keep_texts(policy, &node->policy_texts);
+    policy->local_sessions = policy->local_sessions && !config->zab.standalone;
+    policy->read_only_mode = policy->read_only_mode && !config->zab.standalone;
+    node->reply_bytes_max = policy->reply_bytes > config->frame_bytes_max + REPLY_BESIDE_DATA_BYTES_MAX
+                                ? policy->reply_bytes
+                                : config->frame_bytes_max + REPLY_BESIDE_DATA_BYTES_MAX;
+    node->connections.pending_count_max = policy->outstanding_count;
+    node->connections.pending_bytes_max = policy->outstanding_bytes;
+    node->connections.pending_per_connection_max = policy->outstanding_per_connection_count;
+    viv_admission_init(&node->admission, policy->new_sessions_burst_count, policy->new_sessions_per_second);
+    viv_expiry_init(&node->local, config->tick_ms);
+}
+
 struct viv_node *viv_node_new(const struct viv_node_config *config)
 {
     VIV_ASSERT(config->tick_ms > 0 && config->session_timeout_min_ms <= config->session_timeout_max_ms);
     struct viv_node *node = viv_alloc_zeroed(1, sizeof *node);
     node->session_timeout_min_ms = config->session_timeout_min_ms;
     node->session_timeout_max_ms = config->session_timeout_max_ms;
+    node->tick_ms = config->tick_ms;
+    take_policy(node, config);
     node->watches = viv_watches_new();
     viv_attachments_init(&node->sessions, config->zab.sid, config->start_wall_ms);
     viv_fifo_init(&node->handshaking, sizeof(viv_conn));
     viv_fifo_init(&node->revalidating, sizeof(viv_conn));
     viv_buffer_append_bytes(&node->config_text, config->config_text);
-    viv_group_init(&node->group, config, &node->links, &node->turn, take_note, node);
+    struct viv_node_config group_config = *config;
+    group_config.policy = node->policy;
+    viv_group_init(&node->group, &group_config, &node->links, &node->turn, take_note, node);
     return node;
 }
 
@@ -74,6 +99,8 @@ void viv_node_free(struct viv_node *node)
     serve_or_close(node, false);
     viv_connections_fini(&node->connections);
     viv_attachments_fini(&node->sessions);
+    viv_expiry_fini(&node->local);
+    viv_buffer_fini(&node->policy_texts);
     viv_watches_free(node->watches);
     viv_listings_fini(&node->listings);
     viv_group_fini(&node->group);
@@ -119,6 +146,7 @@ viv_status viv_node_recover_end(struct viv_node *node, const struct viv_log_boun
 static void on_start(struct viv_node *node, const struct viv_event *event)
 {
     (void)event;
+    viv_read_only_looking(node, !node->group.standalone);
     viv_group_start(&node->group);
 }
 
@@ -126,6 +154,8 @@ static void on_tick(struct viv_node *node, const struct viv_event *event)
 {
     (void)event;
     viv_group_tick(&node->group);
+    viv_local_tick(node);
+    viv_read_only_tick(node);
     viv_handshake_tick(node);
 }
 
@@ -350,6 +380,10 @@ void viv_node_stats(const struct viv_node *node, struct viv_node_stats *stats)
         .latency_ms_max = node->latency_ms_max,
         .latency_ms_sum = node->latency_ms_sum,
         .latency_count = node->latency_count,
+        .sessions_local = node->local.by_id.count,
+        .tree_used_bytes = viv_tree_used_bytes(node->group.tree),
+        .tree_used_bytes_max = node->policy.tree_bytes,
+        .read_only = node->is_read_only,
         .serving = node->group.serving,
         .disk_full = node->group.disk_full,
     };

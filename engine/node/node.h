@@ -3,6 +3,7 @@
 
 #include "node/action.h"
 #include "node/event.h"
+#include "node/policy.h"
 #include "tree/tree.h"
 #include "zab/zab.h"
 
@@ -19,6 +20,7 @@ struct viv_node_config {
     uint32_t tick_ms;
     uint32_t session_timeout_min_ms, session_timeout_max_ms;
     size_t frame_bytes_max;
+    struct viv_node_policy policy;
     bool state_takes_deltas;      /* VIV_STORE_DELTAS of the state store */
     uint64_t snapshot_entries;    /* checkpoint after about this many entries (jittered by sid) */
     uint64_t snapshot_bytes;      /* or this many bytes of log */
@@ -57,7 +59,9 @@ struct viv_node_stats {
     uint64_t connections, sessions_attached, watches, watch_paths, watch_connections;
     uint64_t packets_received, packets_sent, requests, outstanding;
     uint64_t latency_ms_min, latency_ms_max, latency_ms_sum, latency_count;
+    uint64_t sessions_local, tree_used_bytes, tree_used_bytes_max /* 0: no limit */;
     bool serving, disk_full;
+    bool read_only; /* without a quorum: reads are served to those who ask for it */
 };
 void viv_node_stats(const struct viv_node *node, struct viv_node_stats *stats);
 const struct viv_tree *viv_node_tree(const struct viv_node *node);

@@ -1,8 +1,10 @@
 #ifndef VIV_NODE_NODE_INTERNAL_H
 #define VIV_NODE_NODE_INTERNAL_H
 
+#include "node/admission.h"
 #include "node/connection.h"
 #include "node/group.h"
+#include "node/limit.h"
 #include "node/listing.h"
 #include "node/node.h"
 #include "node/attachment.h"
@@ -25,7 +27,15 @@ struct viv_node {
     struct viv_fifo handshaking;      /* viv_conn: opened, in order; some have finished or gone */
     struct viv_fifo revalidating;     /* viv_conn: asked the leader, in order */
     struct viv_buffer config_text;    /* until recovery has used it */
-    uint32_t session_timeout_min_ms, session_timeout_max_ms;
+    uint32_t session_timeout_min_ms, session_timeout_max_ms, tick_ms;
+    struct viv_node_policy policy; /* its texts are in policy_texts */
+    struct viv_buffer policy_texts;
+    uint64_t reply_bytes_max;
+    struct viv_admission admission;
+    struct viv_limits limits;
+    struct viv_expiry local; /* sessions that only this server knows */
+    bool is_looking, is_read_only;
+    uint64_t looking_since_ms;
 
     /* for operators */
     uint64_t frames_received, requests;
@@ -38,6 +48,8 @@ struct viv_node {
 void viv_handshake_expect(struct viv_node *node, struct viv_connection *connection);
 /* A connection's first frame. */
 void viv_handshake_take(struct viv_node *node, struct viv_connection *connection, struct viv_bytes frame);
+/* Asks for the createSession of the connection's session. 0, or the code of a refusal. */
+int32_t viv_handshake_propose(struct viv_node *node, const struct viv_connection *connection);
 /* Its createSession is in the tree. */
 void viv_handshake_created(struct viv_node *node, struct viv_connection *connection);
 /* The leader's answer to the oldest question about this session. */
@@ -49,6 +61,8 @@ void viv_handshake_tick(struct viv_node *node);
 void viv_request_take(struct viv_node *node, struct viv_connection *connection, struct viv_bytes frame);
 /* The session is there: what came before it is served now. */
 void viv_request_take_early(struct viv_node *node, struct viv_connection *connection);
+/* The oldest of what came while the connection waited is refused. */
+void viv_request_refuse_early(struct viv_node *node, struct viv_connection *connection, int32_t err);
 /* Answers everything at the head of the order that waits for nothing. */
 void viv_request_advance(struct viv_node *node, struct viv_connection *connection);
 void viv_request_answer(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
@@ -59,6 +73,30 @@ void viv_request_synced(struct viv_node *node, viv_conn conn);
 void viv_request_refused(struct viv_node *node, int64_t session_id, int32_t cxid, int32_t err);
 /* Detached from session and watches at once; closed at the end of the turn, after what is said already. */
 void viv_request_close(struct viv_node *node, struct viv_connection *connection);
+
+void viv_request_close_all(struct viv_node *node);
+
+/* local_session.c */
+bool viv_local_knows(const struct viv_node *node, int64_t session_id);
+/* From now on, or again, with the connection's timeout. */
+void viv_local_track(struct viv_node *node, const struct viv_connection *connection);
+void viv_local_touch(struct viv_node *node, const struct viv_attachment *session);
+/* Ends the connection's session, and the connection. */
+void viv_local_end(struct viv_node *node, struct viv_connection *connection);
+void viv_local_tick(struct viv_node *node);
+/* True for a write that makes an ephemeral. */
+bool viv_local_needs_global(int32_t op, struct viv_bytes record);
+/* Makes the connection wait for its session to become a global one. 0, or the code of a refusal. */
+int32_t viv_local_upgrade(struct viv_node *node, struct viv_connection *connection);
+void viv_local_upgrade_refused(struct viv_node *node, struct viv_connection *connection, int32_t err);
+/* The createSession of a session that may be a local one is in the tree. */
+void viv_local_made_global(struct viv_node *node, int64_t session_id);
+
+/* read_only.c */
+void viv_read_only_tick(struct viv_node *node);
+void viv_read_only_looking(struct viv_node *node, bool is_looking);
+/* True for what is answered VIV_REPLY_NOT_READ_ONLY. */
+bool viv_read_only_refuses(int32_t op);
 
 /* write_path.c */
 /* A transaction is in the tree: watches fire, then whoever waits for it is answered. */

@@ -20,6 +20,14 @@ void viv_request_close(struct viv_node *node, struct viv_connection *connection)
     viv_connection_mark_dirty(&node->connections, connection);
 }
 
+void viv_request_close_all(struct viv_node *node)
+{
+    for (struct viv_connection *connection = node->connections.first; connection != NULL;
+         connection = connection->next) {
+        viv_request_close(node, connection);
+    }
+}
+
 static void count_for_connection(struct viv_node *node, struct viv_connection_stats *stats,
                                  const struct viv_pending *request, uint64_t latency_ms)
 {
@@ -103,6 +111,13 @@ static void serve_refusal(struct viv_node *node, struct viv_connection *connecti
     connection->stats.last_op = 0;
 }
 
+/* The end of a session that no transaction knows of. */
+static void serve_end(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *pending)
+{
+    viv_request_answer(node, connection, pending, VIV_REPLY_OK, (struct viv_bytes){0});
+    viv_local_end(node, connection);
+}
+
 /* What waited for one write or handshake is answered in one go: that has a limit, the one of the client port. */
 static bool has_too_much(struct viv_node *node, struct viv_connection *connection)
 {
@@ -122,6 +137,10 @@ void viv_request_advance(struct viv_node *node, struct viv_connection *connectio
         struct viv_pending *front = viv_fifo_front(&connection->pending);
         if (front == NULL || has_too_much(node, connection) || front->kind == VIV_PENDING_WRITE ||
             front->kind == VIV_PENDING_SYNC) {
+            return;
+        }
+        if (front->kind == VIV_PENDING_END) {
+            serve_end(node, connection, front);
             return;
         }
         if (front->kind == VIV_PENDING_READ) {
@@ -156,7 +175,24 @@ static struct viv_request request_of(const struct viv_connection *connection, co
         .op = pending->op,
         .record = record,
         .authinfo = viv_buffer_bytes(&connection->authinfo),
+        .is_local = connection->session->is_local,
     };
+}
+
+static void refuse_in_order(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
+                            int32_t err)
+{
+    struct viv_pending *pending = viv_connection_push(&node->connections, connection, request, 0);
+    pending->kind = VIV_PENDING_REFUSED;
+    pending->err = err;
+    viv_request_advance(node, connection);
+}
+
+static void take_end(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request)
+{
+    connection->state = VIV_CONNECTION_LEAVING;
+    viv_connection_push(&node->connections, connection, request, 0)->kind = VIV_PENDING_END;
+    viv_request_advance(node, connection);
 }
 
 static void take_write(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
@@ -217,7 +253,12 @@ void viv_request_refused(struct viv_node *node, int64_t session_id, int32_t cxid
         return;
     }
     struct viv_connection *connection = session->connection;
-    if (connection->state == VIV_CONNECTION_ATTACHING || connection->state == VIV_CONNECTION_LEAVING) {
+    if (connection->waits_for == VIV_CONNECTION_WAITS_UPGRADE && cxid == 0) {
+        viv_local_upgrade_refused(node, connection, err);
+        return;
+    }
+    if (connection->state == VIV_CONNECTION_ATTACHING ||
+        (connection->state == VIV_CONNECTION_LEAVING && !session->is_local)) {
         viv_request_close(node, connection); /* the session could not be made, or could not be ended */
         return;
     }
@@ -259,7 +300,35 @@ static void take_unknown(struct viv_node *node, struct viv_connection *connectio
     viv_request_close(node, connection);
 }
 
-static void serve(struct viv_node *node, struct viv_connection *connection, struct viv_bytes frame)
+/* A write of a session that only this server knows. False: the frame is to come again, when the session is global. */
+static bool take_local_write(struct viv_node *node, struct viv_connection *connection,
+                             const struct viv_pending *request, struct viv_bytes record)
+{
+    if (request->op == VIV_OP_CLOSE_SESSION) {
+        take_end(node, connection, request);
+    } else if (!viv_local_needs_global(request->op, record)) {
+        take_write(node, connection, request, record);
+    } else {
+        int32_t err = viv_local_upgrade(node, connection);
+        if (err == VIV_REPLY_OK) {
+            return false;
+        }
+        refuse_in_order(node, connection, request, err);
+    }
+    return true;
+}
+
+static void touch(struct viv_node *node, struct viv_attachment *session)
+{
+    if (session->is_local) {
+        viv_local_touch(node, session);
+    } else {
+        viv_attachments_touch(&node->sessions, session);
+    }
+}
+
+/* False: not now; the frame is to be kept. */
+static bool serve(struct viv_node *node, struct viv_connection *connection, struct viv_bytes frame)
 {
     struct viv_request_header header;
     struct viv_jute_reader reader = viv_jute_reader_of(frame);
@@ -268,23 +337,36 @@ static void serve(struct viv_node *node, struct viv_connection *connection, stru
         viv_log(VIV_LOG_INFO, "node", "a request without a header", "conn=%llu bytes=%zu",
                 (unsigned long long)connection->id, frame.size);
         viv_request_close(node, connection);
-        return;
+        return true;
     }
     node->requests++;
-    viv_attachments_touch(&node->sessions, connection->session);
+    touch(node, connection->session);
     struct viv_pending request = {.xid = header.xid, .op = header.type, .received_ms = node->turn.now_ms};
     if (header.type == VIV_OP_AUTH) {
         take_auth(node, connection, header.xid, reader.rest);
+    } else if (node->is_read_only && viv_read_only_refuses(header.type)) {
+        refuse_in_order(node, connection, &request, VIV_REPLY_NOT_READ_ONLY);
     } else if (header.type == VIV_OP_PING || header.type == VIV_OP_GET_CHILDREN_PAGE ||
                viv_read_is_served(header.type)) {
         take_read(node, connection, &request, reader.rest);
     } else if (header.type == VIV_OP_SYNC) {
         take_sync(node, connection, &request, reader.rest);
     } else if (viv_prepare_is_write(header.type)) {
+        if (connection->session->is_local) {
+            return take_local_write(node, connection, &request, reader.rest);
+        }
         take_write(node, connection, &request, reader.rest);
     } else {
         take_unknown(node, connection, header.xid, header.type);
     }
+    return true;
+}
+
+static void keep_early(struct viv_node *node, struct viv_connection *connection, struct viv_bytes frame)
+{
+    struct viv_early_frame *early = viv_fifo_push(&connection->early);
+    viv_buffer_append_bytes(&early->frame, frame);
+    viv_connection_mark_dirty(&node->connections, connection);
 }
 
 void viv_request_take(struct viv_node *node, struct viv_connection *connection, struct viv_bytes frame)
@@ -294,14 +376,13 @@ void viv_request_take(struct viv_node *node, struct viv_connection *connection, 
     case VIV_CONNECTION_NEW:
         viv_handshake_take(node, connection, frame);
         break;
-    case VIV_CONNECTION_ATTACHING: {
-        struct viv_early_frame *early = viv_fifo_push(&connection->early);
-        viv_buffer_append_bytes(&early->frame, frame);
-        viv_connection_mark_dirty(&node->connections, connection);
+    case VIV_CONNECTION_ATTACHING:
+        keep_early(node, connection, frame);
         break;
-    }
     case VIV_CONNECTION_LIVE:
-        serve(node, connection, frame);
+        if (connection->waits_for != VIV_CONNECTION_WAITS_NOT || !serve(node, connection, frame)) {
+            keep_early(node, connection, frame);
+        }
         viv_connection_hold(connection, node->turn.out);
         break;
     case VIV_CONNECTION_LEAVING:
@@ -312,10 +393,35 @@ void viv_request_take(struct viv_node *node, struct viv_connection *connection, 
 
 void viv_request_take_early(struct viv_node *node, struct viv_connection *connection)
 {
-    while (connection->early.count > 0 && connection->state == VIV_CONNECTION_LIVE && !has_too_much(node, connection)) {
-        struct viv_early_frame early = *(struct viv_early_frame *)viv_fifo_front(&connection->early);
-        viv_fifo_pop(&connection->early);
-        serve(node, connection, viv_buffer_bytes(&early.frame));
-        viv_buffer_fini(&early.frame);
+    while (connection->early.count > 0 && connection->state == VIV_CONNECTION_LIVE &&
+           connection->waits_for == VIV_CONNECTION_WAITS_NOT && !has_too_much(node, connection)) {
+        struct viv_early_frame *front = viv_fifo_front(&connection->early);
+        struct viv_buffer frame = front->frame;
+        front->frame = (struct viv_buffer){0}; /* a connection that closes forgets its frames */
+        if (!serve(node, connection, viv_buffer_bytes(&frame))) {
+            front = viv_fifo_front(&connection->early);
+            front->frame = frame;
+            return;
+        }
+        viv_buffer_fini(&frame);
+        if (connection->early.count > 0) {
+            viv_fifo_pop(&connection->early);
+        }
     }
+    if (connection->state != VIV_CONNECTION_CLOSING) {
+        viv_connection_mark_dirty(&node->connections, connection); /* it may be read from again */
+    }
+}
+
+void viv_request_refuse_early(struct viv_node *node, struct viv_connection *connection, int32_t err)
+{
+    struct viv_early_frame *front = viv_fifo_front(&connection->early);
+    struct viv_request_header header;
+    struct viv_jute_reader reader = viv_jute_reader_of(viv_buffer_bytes(&front->frame));
+    viv_request_header_decode(&reader, &header);
+    VIV_ASSERT(!reader.bad);
+    viv_buffer_fini(&front->frame);
+    viv_fifo_pop(&connection->early);
+    struct viv_pending request = {.xid = header.xid, .op = header.type, .received_ms = node->turn.now_ms};
+    refuse_in_order(node, connection, &request, err);
 }

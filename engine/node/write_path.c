@@ -115,6 +115,9 @@ static bool is_awaited(const struct viv_connection *connection, const struct viv
 
 static void tell_session(struct viv_node *node, const struct viv_applied *applied)
 {
+    if (applied->header.type == VIV_OP_CREATE_SESSION && node->local.by_id.count > 0) {
+        viv_local_made_global(node, applied->header.session_id);
+    }
     struct viv_attachment *session = viv_attachments_find(&node->sessions, applied->header.session_id);
     if (session == NULL) {
         return;

@@ -115,6 +115,7 @@ static void push_free(struct viv_blobs *blobs, uint32_t class, uint32_t ref)
 {
     memcpy(viv_blob_at(blobs, ref), &blobs->free_first[class], sizeof ref);
     blobs->free_first[class] = ref;
+    blobs->free_bytes += class_bytes(class);
 }
 
 static uint32_t pop_free(struct viv_blobs *blobs, uint32_t class)
@@ -122,6 +123,7 @@ static uint32_t pop_free(struct viv_blobs *blobs, uint32_t class)
     uint32_t ref = blobs->free_first[class];
     if (ref != 0) {
         memcpy(&blobs->free_first[class], viv_blob_at(blobs, ref), sizeof ref);
+        blobs->free_bytes -= class_bytes(class);
     }
     return ref;
 }

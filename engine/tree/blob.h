@@ -28,6 +28,7 @@ struct viv_blobs {
     uint32_t free_first[VIV_BLOB_CLASSES];
     struct viv_pool longs;
     uint64_t memory_bytes;
+    uint64_t free_bytes; /* of memory_bytes, waiting in the lists */
 };
 
 void viv_blobs_init(struct viv_blobs *blobs);

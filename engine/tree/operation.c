@@ -29,7 +29,8 @@ struct operation {
 
 static bool session_lives(const struct operation *operation)
 {
-    return viv_overlay_session_lives(&operation->preparer->overlay, operation->request->session_id);
+    return operation->request->is_local ||
+           viv_overlay_session_lives(&operation->preparer->overlay, operation->request->session_id);
 }
 
 static bool find(const struct operation *operation, struct viv_bytes path, struct viv_overlay_node *node)
@@ -101,12 +102,16 @@ static int32_t count_child(const struct operation *operation, struct viv_bytes p
     return counter;
 }
 
+static bool is_ephemeral(int32_t flags)
+{
+    return flags < FLAGS_CONTAINER && (flags & FLAG_EPHEMERAL) != 0;
+}
+
 static void accept_create(const struct operation *operation, const struct viv_create_request *request,
                           struct viv_bytes path, struct viv_bytes parent_path, struct viv_overlay_node *parent)
 {
     struct viv_bytes acl = viv_buffer_bytes(&operation->preparer->acl);
-    bool is_ephemeral = request->flags < FLAGS_CONTAINER && (request->flags & FLAG_EPHEMERAL) != 0;
-    int64_t owner = is_ephemeral ? operation->request->session_id : 0;
+    int64_t owner = is_ephemeral(request->flags) ? operation->request->session_id : 0;
     struct viv_overlay_node node = {
         .exists = true,
         .owner = operation->op == VIV_OP_CREATE_CONTAINER ? VIV_OWNER_CONTAINER : owner,
@@ -114,8 +119,11 @@ static void accept_create(const struct operation *operation, const struct viv_cr
 
     int32_t counter = count_child(operation, parent_path, parent);
     viv_overlay_put(&operation->preparer->overlay, path, operation->zxid, &node, &acl);
-    struct viv_create_txn txn = {
-        .path = path, .data = request->data, .acl = acl, .ephemeral = is_ephemeral, .parent_cversion = counter};
+    struct viv_create_txn txn = {.path = path,
+                                 .data = request->data,
+                                 .acl = acl,
+                                 .ephemeral = is_ephemeral(request->flags),
+                                 .parent_cversion = counter};
     viv_create_txn_encode(operation->record, &txn, (enum viv_op)operation->op);
 }
 
@@ -130,6 +138,7 @@ static int32_t prepare_create(const struct operation *operation)
     int32_t code = check_flags(operation->op, request.flags);
     REFUSE_UNLESS(code == VIV_REPLY_OK, code);
     REFUSE_UNLESS(session_lives(operation), VIV_REPLY_SESSION_EXPIRED);
+    REFUSE_UNLESS(!operation->request->is_local || !is_ephemeral(request.flags), VIV_REPLY_EPHEMERAL_ON_LOCAL_SESSION);
     REFUSE_UNLESS(viv_path_has_parent(path), VIV_REPLY_BAD_ARGUMENTS);
     code = fix_acl(operation, request.acl);
     REFUSE_UNLESS(code == VIV_REPLY_OK, code);

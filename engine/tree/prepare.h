@@ -16,6 +16,7 @@ struct viv_request {
     int32_t op;                /* enum viv_op, as the client sent it */
     struct viv_bytes record;   /* the request record after its header */
     struct viv_bytes authinfo; /* raw vector<Id>, count first; empty = none */
+    bool is_local;             /* of a session that only its server knows: it lives, and may own nothing */
 };
 
 /* Borrows the tree, which must outlive it. */

@@ -264,6 +264,21 @@ void viv_tree_counts(const struct viv_tree *tree, struct viv_tree_counts *counts
     };
 }
 
+static uint64_t unused_bytes(const struct viv_slab *slab)
+{
+    uint64_t there = (uint64_t)slab->chunk_count * VIV_SLAB_CHUNK_ELEMENTS;
+    return (there - slab->live_count) * slab->element_bytes;
+}
+
+uint64_t viv_tree_used_bytes(const struct viv_tree *tree)
+{
+    const struct viv_znodes *znodes = &tree->znodes;
+    struct viv_tree_counts counts;
+    viv_tree_counts(tree, &counts);
+    uint64_t unused = unused_bytes(&znodes->slots) + unused_bytes(&znodes->exts) + znodes->blobs.free_bytes;
+    return counts.memory_bytes > unused ? counts.memory_bytes - unused : 0; /* loading may have left gaps of chunks */
+}
+
 uint64_t viv_tree_zxid(const struct viv_tree *tree)
 {
     return tree->zxid;

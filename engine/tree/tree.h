@@ -79,6 +79,8 @@ struct viv_tree_counts {
     uint64_t memory_bytes; /* what the tree holds allocated */
 };
 void viv_tree_counts(const struct viv_tree *tree, struct viv_tree_counts *counts);
+/* Of memory_bytes, what nodes, lists and sessions take: without room that waits for new ones. */
+uint64_t viv_tree_used_bytes(const struct viv_tree *tree);
 uint64_t viv_tree_zxid(const struct viv_tree *tree);   /* last transaction applied */
 uint64_t viv_tree_digest(const struct viv_tree *tree); /* ZooKeeper's, version 2 (on-disk-format.md §6) */
 /* A second sum over ACL lists and sessions, which ZooKeeper's digest does not see. */

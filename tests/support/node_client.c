@@ -55,6 +55,7 @@ bool viv_node_client_open(struct viv_node_client *client, size_t server, int32_t
         .session_id = client->session_id,
         .password.bytes = viv_bytes_of(client->password, sizeof client->password),
         .has_read_only = true,
+        .read_only = client->may_be_read_only,
     };
     struct viv_buffer frame = {0};
     client->conn = viv_node_net_connect(client->net, server);
@@ -70,6 +71,7 @@ bool viv_node_client_open(struct viv_node_client *client, size_t server, int32_t
     viv_connect_response_decode(&reader, &response);
     cr_assert_not(reader.bad, "a malformed ConnectResponse");
     client->timeout_ms = response.timeout_ms;
+    client->is_read_only = response.read_only;
     if (response.timeout_ms == 0) {
         return false;
     }

@@ -12,8 +12,9 @@ struct viv_node_client {
     viv_conn conn;
     int64_t session_id;
     uint8_t password[16];
-    int32_t timeout_ms; /* as negotiated; 0: refused */
-    int32_t xid;        /* of the last request */
+    int32_t timeout_ms;                  /* as negotiated; 0: refused */
+    bool may_be_read_only, is_read_only; /* asked for; told by the last handshake */
+    int32_t xid;                         /* of the last request */
     int64_t last_zxid;
     struct viv_reply_header header; /* of the last reply */
     struct viv_buffer record;       /* of the last reply, after its header */

@@ -47,7 +47,7 @@ void viv_world_identify(struct viv_world *world, const char *scheme, const char 
 int32_t viv_world_prepare(struct viv_world *world, int32_t op)
 {
     struct viv_request request = {world->session_id, ++world->cxid, op, viv_buffer_bytes(&world->record),
-                                  viv_buffer_bytes(&world->authinfo)};
+                                  viv_buffer_bytes(&world->authinfo), false};
     cr_assert_lt(world->pending_count, VIV_WORLD_PENDING_MAX);
     struct viv_buffer *body = &world->bodies[world->pending_count++];
     viv_buffer_clear(body);

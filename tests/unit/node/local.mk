@@ -12,6 +12,7 @@ test_node_SOURCES = \
 	%reldir%/test_expiry.c \
 	%reldir%/test_link.c \
 	%reldir%/test_listing.c \
+	%reldir%/test_local_session.c \
 	%reldir%/test_recovery.c \
 	%reldir%/test_service.c \
 	%reldir%/test_table.c \

@@ -21,8 +21,12 @@ static void replay(size_t lag)
     while (viv_transcript_next(&transcript)) {
         cr_assert_lt(made, ALL);
         struct viv_txn_header header = viv_transcript_header(&transcript);
-        struct viv_request request = {header.session_id, header.cxid, transcript.op,
-                                      viv_buffer_bytes(&transcript.record), viv_buffer_bytes(&transcript.authinfo)};
+        struct viv_request request = {header.session_id,
+                                      header.cxid,
+                                      transcript.op,
+                                      viv_buffer_bytes(&transcript.record),
+                                      viv_buffer_bytes(&transcript.authinfo),
+                                      false};
         viv_prepare(preparer, &request, header.zxid, header.time_ms, &bodies[made]);
         cr_assert(viv_bytes_equal(viv_buffer_bytes(&bodies[made]), viv_buffer_bytes(&transcript.answer)),
                   "lag %zu, another transaction than ZooKeeper's of op %d: %#llx", lag, transcript.op,

@@ -1,0 +1,32 @@
+#include "node/limit.h"
+
+#include "base/log.h"
+
+enum { TOLD_AGAIN_MS = 10000 };
+
+static const struct {
+    const char *text, *key;
+} descriptions[] = {
+    [VIV_LIMIT_WATCHES_OF_CONNECTION] = {"refused: a connection holds as many watches as it may",
+                                         "limit.watchesPerConnection"},
+    [VIV_LIMIT_WATCHES] = {"refused: this server holds as many watches as it may", "limit.watches"},
+    [VIV_LIMIT_SESSIONS] = {"refused: there are as many sessions as there may be", "limit.sessions"},
+    [VIV_LIMIT_NEW_SESSIONS] = {"refused: new sessions come faster than they may", "connectionMaxTokens"},
+    [VIV_LIMIT_OVERLOAD] = {"refused: no new sessions while the outstanding requests are beyond their limit",
+                            "globalOutstandingLimit"},
+    [VIV_LIMIT_REPLY_BYTES] = {"refused: the answer would be longer than an answer may be; children can be read in "
+                               "pages",
+                               "limit.replyBytes"},
+    [VIV_LIMIT_TREE_BYTES] = {"refused: the tree takes as much memory as it may; delete nodes, or raise the limit",
+                              "limit.treeMiB"},
+};
+
+void viv_limit_hit(struct viv_limits *limits, enum viv_limit limit, uint64_t whose, uint64_t now_ms)
+{
+    limits->hits[limit]++;
+    if (limits->hits[limit] == 1 || now_ms - limits->told_ms[limit] >= TOLD_AGAIN_MS) {
+        limits->told_ms[limit] = now_ms;
+        viv_log(VIV_LOG_WARN, "node", descriptions[limit].text, "limit=%s who=0x%llx refused_so_far=%llu",
+                descriptions[limit].key, (unsigned long long)whose, (unsigned long long)limits->hits[limit]);
+    }
+}
