@@ -356,6 +356,21 @@ static viv_status flat_commit(struct viv_state *state, const struct viv_state_ma
     return VIV_OK;
 }
 
+static viv_status flat_thin(struct viv_state *state, uint64_t *log_needed_after)
+{
+    VIV_TRY(state->failed);
+    VIV_ASSERT(!state->writer.is_open);
+    viv_status status = prune(state, 1);
+    if (status == VIV_OK && state->has_damaged && state->image_count > 0) {
+        status = remove_damaged(state);
+    }
+    if (status != VIV_OK) {
+        return fail(state, status);
+    }
+    *log_needed_after = state->image_count > 0 ? state->images[0].header.zxid_start : 0;
+    return VIV_OK;
+}
+
 static void flat_measure(struct viv_state *state, struct viv_store_measure *measure)
 {
     *measure = state->measure;
@@ -375,5 +390,6 @@ const struct viv_state_ops viv_flat_state = {
     .write = flat_write,
     .commit = flat_commit,
     .abort = flat_abort,
+    .thin = flat_thin,
     .measure = flat_measure,
 };

@@ -90,6 +90,13 @@ static void memory_abort(struct viv_state *state)
     state->is_writing = false;
 }
 
+static viv_status memory_thin(struct viv_state *state, uint64_t *log_needed_after)
+{
+    VIV_ASSERT(!state->is_writing);
+    *log_needed_after = state->has_image ? state->mark.zxid_start : 0;
+    return VIV_OK;
+}
+
 static void memory_measure(struct viv_state *state, struct viv_store_measure *measure)
 {
     *measure = state->measure;
@@ -105,5 +112,6 @@ const struct viv_state_ops viv_memory_state = {
     .write = memory_write,
     .commit = memory_commit,
     .abort = memory_abort,
+    .thin = memory_thin,
     .measure = memory_measure,
 };

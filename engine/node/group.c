@@ -66,6 +66,9 @@ void viv_group_fatal(struct viv_group *group, const char *text)
     action->text = text;
 }
 
+/* On a disk that runs low an image follows so much log: it is what lets the log before it go. */
+enum { LOW_DISK_IMAGE_BYTES = 64 << 20 };
+
 static void trace(struct viv_group *group, int code, uint64_t a, uint64_t b)
 {
     struct viv_action *action = viv_actions_add(group->turn->out, VIV_ACTION_TRACE);
@@ -359,6 +362,24 @@ void viv_group_disk_full(struct viv_group *group, bool is_full)
     group->disk_full = is_full;
 }
 
+static void trim_log(struct viv_group *group, uint64_t needed_after)
+{
+    struct viv_action *action = viv_actions_add(group->turn->out, VIV_ACTION_LOG_TRIM);
+    action->gid = group->gid;
+    action->zxid = needed_after;
+}
+
+/* An image that is being written or installed says itself what the log needs, when it is done. */
+void viv_group_disk_low(struct viv_group *group, bool is_low, uint64_t needed_after)
+{
+    group->disk_low = is_low;
+    if (is_low && needed_after > group->trimmed_to && group->checkpoint.state == VIV_CHECKPOINT_IDLE &&
+        group->install.state == VIV_INSTALL_NONE) {
+        group->trimmed_to = needed_after;
+        trim_log(group, needed_after);
+    }
+}
+
 /* Changes are tracked from before the loading, so that the next delta knows of rows that loading drops. */
 struct viv_tree *viv_group_new_tree(const struct viv_group *group)
 {
@@ -382,7 +403,8 @@ void viv_group_replace_tree(struct viv_group *group, struct viv_tree *tree)
 
 static bool is_image_due(const struct viv_group *group)
 {
-    return (group->checkpoint_entries > 0 && group->entries_since_image >= group->checkpoint_entries) ||
+    return (group->disk_low && group->bytes_since_image >= LOW_DISK_IMAGE_BYTES) ||
+           (group->checkpoint_entries > 0 && group->entries_since_image >= group->checkpoint_entries) ||
            (group->checkpoint_bytes > 0 && group->bytes_since_image >= group->checkpoint_bytes);
 }
 
@@ -414,8 +436,6 @@ void viv_group_checkpoint_done(struct viv_group *group, const struct viv_event *
     if (kind == VIV_CHECKPOINT_INSTALL) {
         viv_install_written(group, event->status);
     } else if (event->status == VIV_OK) {
-        struct viv_action *action = viv_actions_add(group->turn->out, VIV_ACTION_LOG_TRIM);
-        action->gid = group->gid;
-        action->zxid = event->zxid;
+        trim_log(group, event->zxid);
     }
 }

@@ -78,7 +78,8 @@ struct viv_group {
     bool draining;
     struct viv_buffer scratch; /* the body or record being made */
     enum viv_zab_phase phase;
-    bool serving, disk_full;
+    bool serving, disk_full, disk_low;
+    uint64_t trimmed_to; /* because the disk runs low */
     struct viv_ration ration;
 
     /* the log */
@@ -142,6 +143,8 @@ void viv_group_start(struct viv_group *group);
 void viv_group_tick(struct viv_group *group);
 void viv_group_log_done(struct viv_group *group, uint64_t ticket);
 void viv_group_log_read(struct viv_group *group, const struct viv_event *event);
+/* Images are made more often, and the log is trimmed behind the newest one. */
+void viv_group_disk_low(struct viv_group *group, bool is_low, uint64_t needed_after);
 void viv_group_disk_full(struct viv_group *group, bool is_full);
 void viv_group_checkpoint_done(struct viv_group *group, const struct viv_event *event);
 /* End of a turn: what was gathered for the log; then images. */

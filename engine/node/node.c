@@ -298,6 +298,11 @@ static void on_disk_full(struct viv_node *node, const struct viv_event *event)
     viv_group_disk_full(&node->group, event->flag);
 }
 
+static void on_disk_low(struct viv_node *node, const struct viv_event *event)
+{
+    viv_group_disk_low(&node->group, event->flag, event->zxid);
+}
+
 typedef void event_fn(struct viv_node *node, const struct viv_event *event);
 static event_fn *const event_table[] = {
     [VIV_EVENT_START] = on_start,
@@ -314,6 +319,7 @@ static event_fn *const event_table[] = {
     [VIV_EVENT_LOG_READ] = on_log_read,
     [VIV_EVENT_CHECKPOINT_ROOM] = on_checkpoint_room,
     [VIV_EVENT_CHECKPOINT_DONE] = on_checkpoint_done,
+    [VIV_EVENT_DISK_LOW] = on_disk_low,
     [VIV_EVENT_DISK_FULL] = on_disk_full,
 };
 

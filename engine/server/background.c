@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -11,8 +12,9 @@
 #include "store/state_store.h"
 
 enum { CHUNK_ENTRIES_MAX = 4096, CHUNK_BYTES_MAX = 1 << 20, CHUNKS_UNREAD_MAX = 4 };
+#define RESERVE_BYTES_MAX (UINT64_C(1) << 30)
 
-enum task_kind { TASK_BEGIN, TASK_ROWS, TASK_COMMIT, TASK_ABORT, TASK_READ, TASK_PREPARE };
+enum task_kind { TASK_BEGIN, TASK_ROWS, TASK_COMMIT, TASK_ABORT, TASK_READ, TASK_PREPARE, TASK_WATCH_DISK };
 
 struct task {
     enum task_kind kind;
@@ -38,6 +40,7 @@ struct viv_background {
     bool in_checkpoint;
     uint64_t checkpoint_ticket;
     bool log_is_full;
+    bool disk_is_low;
 };
 
 static void post(struct viv_background *background, const struct viv_completion *completion)
@@ -54,6 +57,67 @@ static void checkpoint_done(struct viv_background *background, viv_status status
                                               .ticket = background->checkpoint_ticket,
                                               .status = status,
                                               .zxid = log_needed_after});
+}
+
+/* ---- the reserve ---- */
+
+static uint64_t free_bytes(const char *path)
+{
+    struct statvfs disk;
+    return statvfs(path, &disk) == 0 ? (uint64_t)disk.f_bavail * disk.f_frsize : UINT64_MAX;
+}
+
+/* The reserve that was configured, or a twentieth of the file system and at most so much. */
+static uint64_t reserve_bytes(const struct viv_background *background, const char *path)
+{
+    struct statvfs disk;
+    if (background->config.reserve_bytes != VIV_BACKGROUND_RESERVE_AUTO) {
+        return background->config.reserve_bytes;
+    }
+    uint64_t twentieth = statvfs(path, &disk) == 0 ? (uint64_t)disk.f_blocks * disk.f_frsize / 20 : 0;
+    return twentieth < RESERVE_BYTES_MAX ? twentieth : RESERVE_BYTES_MAX;
+}
+
+static bool is_low(const struct viv_background *background, const char *path)
+{
+    return free_bytes(path) < reserve_bytes(background, path);
+}
+
+/* Zero when there is no image, and then no part of the log can go. */
+static uint64_t thin(struct viv_background *background)
+{
+    uint64_t log_needed_after = 0;
+    viv_status status = viv_state_thin(background->config.state, &log_needed_after);
+    if (status != VIV_OK) {
+        viv_server_fatal("thin", background->config.state_path, status);
+    }
+    return log_needed_after;
+}
+
+/* While the disk runs low every image but the newest goes, and the log before it; said when that begins and ends. */
+static void run_watch_disk(struct viv_background *background)
+{
+    const struct viv_background_config *config = &background->config;
+    bool was_low = background->disk_is_low;
+    if (background->in_checkpoint) {
+        return;
+    }
+    background->disk_is_low = is_low(background, config->log_path) || is_low(background, config->state_path);
+    if (background->disk_is_low != was_low) {
+        viv_log(VIV_LOG_WARN, "server",
+                background->disk_is_low
+                    ? "the disk runs low: only the newest image and the log after it are kept; make "
+                      "room, or set disk.reserveMiB lower"
+                    : "the disk has its reserve again: an older image is kept as a fallback",
+                "path=%s free_bytes=%llu reserve_bytes=%llu", config->log_path,
+                (unsigned long long)free_bytes(config->log_path),
+                (unsigned long long)reserve_bytes(background, config->log_path));
+    }
+    if (background->disk_is_low || was_low) {
+        post(background, &(struct viv_completion){.kind = VIV_EVENT_DISK_LOW,
+                                                  .flag = background->disk_is_low,
+                                                  .zxid = background->disk_is_low ? thin(background) : 0});
+    }
 }
 
 /* A step that met a full disk ends the checkpoint and leaves the old image whole; anything else ends the process. */
@@ -98,6 +162,9 @@ static void run_commit(struct viv_background *background, const struct task *tas
     uint64_t log_needed_after = 0;
     viv_status status = viv_state_commit(background->config.state, &task->mark, &log_needed_after);
     if (!step_failed(background, "checkpoint-commit", status)) {
+        if (background->disk_is_low && log_needed_after < task->mark.zxid_start) {
+            log_needed_after = thin(background);
+        }
         checkpoint_done(background, VIV_OK, log_needed_after);
     }
 }
@@ -217,6 +284,9 @@ static void execute(struct viv_background *background, struct task *task)
     case TASK_READ:
         run_read(background, task);
         break;
+    case TASK_WATCH_DISK:
+        run_watch_disk(background);
+        break;
     case TASK_PREPARE:
         break; /* it only wakes the thread */
     }
@@ -296,6 +366,12 @@ void viv_background_prepare(struct viv_background *background)
         struct task task = {.kind = TASK_PREPARE};
         viv_mailbox_post(&background->inbox, &task, 1);
     }
+}
+
+void viv_background_watch_disk(struct viv_background *background)
+{
+    struct task task = {.kind = TASK_WATCH_DISK};
+    viv_mailbox_post(&background->inbox, &task, 1);
 }
 
 void viv_background_chunk_done(struct viv_background *background)

@@ -6,14 +6,18 @@
 
 /* The thread for long work on the stores: checkpoints, making room in the log, reading old entries for a learner.
  * Tasks run in the order in which they were given. A failing device ends the process; a full one does not: it is
- * reported as DISK_FULL (room in the log) or as the status of the checkpoint. */
+ * reported as DISK_FULL (room in the log) or as the status of the checkpoint. Before it is full, what is kept only as a
+ * fallback goes, so that a server left alone does not fill its disk. */
 
 struct viv_background;
+
+#define VIV_BACKGROUND_RESERVE_AUTO UINT64_MAX
 
 struct viv_background_config {
     struct viv_log *log;
     struct viv_state *state;
     const char *log_path, *state_path; /* for messages; borrowed */
+    uint64_t reserve_bytes; /* of the file systems, to be left free; VIV_BACKGROUND_RESERVE_AUTO: as they are large */
     struct viv_completion_sink done;
 };
 
@@ -25,6 +29,8 @@ void viv_background_stop(struct viv_background *background);
 void viv_background_add(struct viv_background *background, struct viv_action *action);
 /* Asks for room in the log. Any thread. */
 void viv_background_prepare(struct viv_background *background);
+/* Looks whether the disks still have their reserve; DISK_LOW tells when they have not. */
+void viv_background_watch_disk(struct viv_background *background);
 /* A chunk of LOG_READ was consumed: the next may be read. */
 void viv_background_chunk_done(struct viv_background *background);
 

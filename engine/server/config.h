@@ -65,6 +65,7 @@ struct viv_config {
     char backend[VIV_CONFIG_HOST_BYTES];
     bool durable, snapshot;
     int64_t segment_bytes, load_threads;
+    int64_t reserve_mib; /* of the disk, to be left free; -1: as it is large */
     char trace_file[VIV_CONFIG_PATH_BYTES]; /* "" = none */
     uint64_t cluster[2];
     struct viv_config_admin admin;

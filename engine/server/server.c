@@ -10,7 +10,8 @@
 
 /* ZooKeeper's: requests, packets, sessions and warnings. */
 enum { TRACE_MASK_DEFAULT = 306 };
-enum { TICK_MS_MAX = 20, TICKS_PER_TICK = 10, DISK_RETRY_MS = 500, DISK_RETRY_MS_MAX = 8000, INLINE_TURNS_MAX = 4 };
+enum { TICK_MS_MAX = 20, TICKS_PER_TICK = 10, INLINE_TURNS_MAX = 4 };
+enum { DISK_WATCH_MS = 1000, DISK_RETRY_MS = 500, DISK_RETRY_MS_MAX = 8000 };
 /* What a stopping server still answers must not delay the election of its successor. */
 enum { DRAIN_MS = 10 };
 
@@ -144,6 +145,15 @@ static void release_chunks(struct viv_server *server)
     }
 }
 
+static void watch_disk(struct viv_server *server)
+{
+    uint64_t now_ms = viv_server_now_ms(server);
+    if (now_ms - server->disk_watched_ms >= DISK_WATCH_MS) {
+        server->disk_watched_ms = now_ms;
+        viv_background_watch_disk(server->background);
+    }
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct viv_server *server = timer->data;
@@ -154,6 +164,7 @@ static void on_tick(uv_timer_t *timer)
         viv_quorum_port_tick(server->quorum);
     }
     release_chunks(server);
+    watch_disk(server);
     uint64_t now_ms = viv_server_now_ms(server);
     if (server->disk_full != 0 && now_ms - server->disk_asked_ms >= server->disk_retry_ms) {
         server->disk_asked_ms = now_ms;
@@ -266,6 +277,8 @@ static void start_threads(struct viv_server *server)
         .state = server->stores.state,
         .log_path = server->data.log_path,
         .state_path = server->data.state_path,
+        .reserve_bytes =
+            server->config->reserve_mib < 0 ? VIV_BACKGROUND_RESERVE_AUTO : (uint64_t)server->config->reserve_mib << 20,
         .done = done,
     });
     server->log_thread = viv_log_thread_start(&(struct viv_log_thread_config){

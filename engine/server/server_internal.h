@@ -30,7 +30,7 @@ struct viv_server {
     uint64_t drain_until_ms; /* 0: not told to stop */
     bool is_stopping;
     unsigned disk_full; /* of enum viv_disk_full */
-    uint64_t start_ms, disk_asked_ms, disk_retry_ms;
+    uint64_t start_ms, disk_watched_ms, disk_asked_ms, disk_retry_ms;
     int64_t trace_mask; /* as operators set it */
 
     uv_signal_t on_term, on_int;

@@ -282,6 +282,15 @@ void viv_kv_state_abort(struct viv_state *state)
     end_checkpoint(state);
 }
 
+viv_status viv_kv_state_thin(struct viv_state *state, uint64_t *log_needed_after)
+{
+    VIV_TRY(state->failed);
+    VIV_ASSERT(!state->in_checkpoint);
+    VIV_TRY(need_image(state));
+    *log_needed_after = state->image_status == VIV_OK ? state->mark.mark.zxid_start : 0;
+    return VIV_OK;
+}
+
 void viv_kv_state_measure(struct viv_state *state, struct viv_store_measure *measure)
 {
     *measure = state->measure;

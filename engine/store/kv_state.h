@@ -44,11 +44,13 @@ viv_state_begin_fn viv_kv_state_begin;
 viv_state_write_fn viv_kv_state_write;
 viv_state_commit_fn viv_kv_state_commit;
 viv_state_abort_fn viv_kv_state_abort;
+viv_state_thin_fn viv_kv_state_thin;
 viv_state_measure_fn viv_kv_state_measure;
 
 /* The members of a viv_state_ops after its name, traits and open. */
 #define VIV_KV_STATE_OPS                                                                                               \
     .close = viv_kv_state_close, .load = viv_kv_state_load, .begin = viv_kv_state_begin, .write = viv_kv_state_write,  \
-    .commit = viv_kv_state_commit, .abort = viv_kv_state_abort, .measure = viv_kv_state_measure
+    .commit = viv_kv_state_commit, .abort = viv_kv_state_abort, .thin = viv_kv_state_thin,                             \
+    .measure = viv_kv_state_measure
 
 #endif /* VIV_STORE_KV_STATE_H */

@@ -53,6 +53,9 @@ typedef viv_status viv_state_write_fn(struct viv_state *state, struct viv_bytes 
 typedef viv_status viv_state_commit_fn(struct viv_state *state, const struct viv_state_mark *mark,
                                        uint64_t *log_needed_after);
 typedef void viv_state_abort_fn(struct viv_state *state);
+/* Makes room: gives up what is kept only as a fallback, never the newest image. *log_needed_after as for commit, 0 when
+ * there is no image. Not within a checkpoint. */
+typedef viv_status viv_state_thin_fn(struct viv_state *state, uint64_t *log_needed_after);
 typedef void viv_state_measure_fn(struct viv_state *state, struct viv_store_measure *measure);
 
 struct viv_state_ops {
@@ -65,6 +68,7 @@ struct viv_state_ops {
     viv_state_write_fn *write;
     viv_state_commit_fn *commit;
     viv_state_abort_fn *abort;
+    viv_state_thin_fn *thin;
     viv_state_measure_fn *measure;
 };
 
@@ -78,6 +82,7 @@ viv_status viv_state_write(struct viv_state *state, struct viv_bytes rows) VIV_M
 viv_status viv_state_commit(struct viv_state *state, const struct viv_state_mark *mark,
                             uint64_t *log_needed_after) VIV_MUST_USE;
 void viv_state_abort(struct viv_state *state);
+viv_status viv_state_thin(struct viv_state *state, uint64_t *log_needed_after) VIV_MUST_USE;
 void viv_state_measure(struct viv_state *state, struct viv_store_measure *measure);
 unsigned viv_state_traits(const struct viv_state *state);
 

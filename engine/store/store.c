@@ -201,6 +201,11 @@ void viv_state_abort(struct viv_state *state)
     state_ops(state)->abort(state);
 }
 
+viv_status viv_state_thin(struct viv_state *state, uint64_t *log_needed_after)
+{
+    return state_ops(state)->thin(state, log_needed_after);
+}
+
 void viv_state_measure(struct viv_state *state, struct viv_store_measure *measure)
 {
     state_ops(state)->measure(state, measure);

@@ -73,6 +73,25 @@ static void a_full_image_supersedes_the_one_before(struct world *world)
     }
 }
 
+static void thinning_leaves_the_newest_image_and_frees_the_log_before_it(struct world *world)
+{
+    uint64_t needed = 7;
+    world_open_state(world);
+    cr_assert_eq(viv_state_thin(world->state, &needed), VIV_OK);
+    cr_assert_eq(needed, 0, "there is no image yet");
+    for (unsigned version = 1; version <= 3; version++) {
+        world_checkpoint(world, VIV_CHECKPOINT_FULL, version * 100, 0, 2000, version);
+    }
+    cr_assert_eq(viv_state_thin(world->state, &needed), VIV_OK);
+    cr_assert_eq(needed, 300);
+    cr_assert_eq(viv_state_thin(world->state, &needed), VIV_OK, "it may be asked again");
+    reopen_if_durable(world);
+    world_load(world, 300);
+    cr_assert_eq(world_loaded_count(), 2000);
+    expect_versions(0, 2000, 3);
+    cr_assert_eq(world_restart_count(), 0);
+}
+
 static void an_aborted_checkpoint_leaves_no_trace(struct world *world)
 {
     world_open_state(world);
@@ -350,6 +369,7 @@ static void a_flipped_bit_never_changes_what_is_loaded(struct world *world)
     S(one_thread_loads_what_two_do, __VA_ARGS__)                                                                       \
     S(an_image_may_be_empty, __VA_ARGS__)                                                                              \
     S(a_full_image_supersedes_the_one_before, __VA_ARGS__)                                                             \
+    S(thinning_leaves_the_newest_image_and_frees_the_log_before_it, __VA_ARGS__)                                       \
     S(an_aborted_checkpoint_leaves_no_trace, __VA_ARGS__)                                                              \
     S(a_checkpoint_that_a_kill_cut_short_leaves_no_trace, __VA_ARGS__)                                                 \
     S(deltas_put_and_delete_on_top_of_the_newest_image, __VA_ARGS__)                                                   \

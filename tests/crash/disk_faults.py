@@ -268,6 +268,36 @@ def check_failing(tap):
                    "exit %s, lost %s\n%s" % (code, missing[:9], server.logs()))
 
 
+def images(server):
+    return sorted(n for n in os.listdir(os.path.join(server.data_dir(0), "vivarium"))
+                  if n.startswith("snap-") and "." not in n)
+
+
+def log_bytes(server):
+    return sum(os.stat(path).st_size for path in log_files(server))
+
+
+def check_reserve(tap):
+    """A reserve that no disk has: the fallback goes. None at all: it stays."""
+    kept = {}
+    for reserve in (0, 1 << 30):
+        settings = {"log.segmentBytes": 1048576, "snapCount": 200, "disk.reserveMiB": reserve}
+        with Ensemble("vivarium", settings=settings) as server:
+            writer = write_some(server, 3000, b"x" * 1000)
+            writer.stop()
+            if reserve:
+                wait(lambda: "the disk runs low" in open(server.log_file(0)).read() and len(images(server)) <= 1)
+            kept[reserve] = (len(images(server)), log_bytes(server))
+            server.kill(0)
+            server.start(0)
+            server.wait_serving()
+            missing = lost(server.hosts(), [writer])
+            tap.ok(not missing, "with a reserve of %d MiB nothing acknowledged is lost" % reserve, missing[:9])
+    if default_configuration() == "flat":
+        tap.ok(kept[0][0] == 2 and kept[1 << 30][0] == 1, "older images go when the disk runs low, and only then", kept)
+    tap.ok(kept[1 << 30][1] <= kept[0][1], "and the log is no longer for it", kept)
+
+
 def check_damaged_image(tap):
     name = "a damaged newest image falls back to the one before and the log"
     if default_configuration() != "flat":
@@ -276,14 +306,11 @@ def check_damaged_image(tap):
     with Ensemble("vivarium", settings={"log.segmentBytes": 1048576, "snapCount": 200}) as server:
         folder = os.path.join(server.data_dir(0), "vivarium")
 
-        def images():
-            return sorted(n for n in os.listdir(folder) if n.startswith("snap-") and "." not in n)
-
         writer = write_some(server, 1200)
-        wait(lambda: len(images()) >= 2)
+        wait(lambda: len(images(server)) >= 2)
         writer.stop()
         server.terminate(0)
-        found = images()
+        found = images(server)
         newest = os.path.join(folder, found[-1])
         with open(newest, "r+b") as f:
             f.seek(os.stat(newest).st_size // 2)
@@ -309,6 +336,7 @@ def main():
         return
     check_torn_tail(tap)
     check_damaged_image(tap)
+    check_reserve(tap)
     check_failing(tap)
     if can_mount():
         check_full_alone(tap)
