@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/link.h"
 #include "config.h"
 
 void viv_cli_print_json(json_t *value)
@@ -57,7 +58,8 @@ static int run(struct viv_cli *cli, const struct viv_cli_command *command, int a
     struct viv_buffer error = {0};
     int code = VIV_CLI_USAGE;
     if (viv_cli_args_parse(&args, command->arguments, argc - 1, argv + 1, &error)) {
-        code = command->run(cli, &args);
+        code = command->need == VIV_CLI_NEED_SESSION ? viv_cli_attach(cli) : VIV_CLI_OK;
+        code = code == VIV_CLI_OK ? command->run(cli, &args) : code;
     } else {
         viv_cli_error("%s: %.*s\nusage: %s %s", command->name, (int)error.size, (const char *)error.data, command->name,
                       command->arguments);

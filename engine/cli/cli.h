@@ -8,17 +8,26 @@
 
 /* What the commands share: how the program was called, and how they speak to whoever called it. */
 
+struct viv_cli_link;
+struct viv_cli_shell;
+
 struct viv_cli_settings {
     const char *servers; /* "host:port,host:port/chroot" */
     uint32_t timeout_ms; /* session timeout asked for; also how long one answer is waited for */
+    uint32_t wait_ms;    /* how long a server that serves is looked for */
+    bool read_only;      /* one without a quorum will do */
     bool json;
     bool yes; /* questions are answered with yes */
 };
 
 struct viv_cli {
     struct viv_cli_settings settings;
-    bool interactive; /* the shell runs; false: one command, then the end */
-    bool leaving;     /* `quit` was said */
+    struct viv_cli_link *link;   /* link.h; NULL without a session */
+    struct viv_cli_shell *shell; /* shell.h; NULL: one command, then the end */
+    bool leaving;                /* `quit` was said */
+    bool watches_silent;         /* `printwatches off` was said */
+    uint64_t events_seen;        /* watches that fired */
+    char *servers_text;          /* owned by `connect`, may be NULL */
 };
 
 /* One JSON document on one line of standard output; takes the value. */
@@ -30,7 +39,8 @@ int viv_cli_usage_error(const char *format, ...) __attribute__((format(printf, 1
 /* Asks on standard error and reads a line of the terminal; --yes answers yes, without a terminal it is no. */
 bool viv_cli_confirm(const struct viv_cli *cli, const char *question);
 
-/* Runs the command that argv[0] names. Returns its exit code; VIV_CLI_USAGE when there is none, which it tells. */
+/* Runs the command that argv[0] names, after what it needs. Returns its exit code; VIV_CLI_USAGE when there is none,
+ * which it tells. */
 int viv_cli_dispatch(struct viv_cli *cli, int argc, char **argv);
 
 #endif /* VIV_CLI_CLI_H */

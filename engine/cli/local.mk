@@ -1,10 +1,29 @@
 EXTRA_DIST += %reldir%/README.md
 noinst_LIBRARIES += libcli.a
 libcli_a_SOURCES = \
+	%reldir%/acl_text.c %reldir%/acl_text.h \
 	%reldir%/args.c %reldir%/args.h \
 	%reldir%/cli.c %reldir%/cli.h \
 	%reldir%/command.c %reldir%/command.h %reldir%/commands.def \
-	%reldir%/exit_code.h
+	%reldir%/complete.c %reldir%/complete.h \
+	%reldir%/event.c %reldir%/event.h \
+	%reldir%/exit_code.h \
+	%reldir%/interrupt.c %reldir%/interrupt.h \
+	%reldir%/line.c %reldir%/line.h \
+	%reldir%/link.c %reldir%/link.h \
+	%reldir%/names.c %reldir%/names.h \
+	%reldir%/quota.c \
+	%reldir%/quota_text.c %reldir%/quota_text.h \
+	%reldir%/read_commands.c \
+	%reldir%/refusal.c %reldir%/refusals.def \
+	%reldir%/session_commands.c \
+	%reldir%/shell.c %reldir%/shell.h \
+	%reldir%/target.c \
+	%reldir%/text.c %reldir%/text.h \
+	%reldir%/value.c %reldir%/value.h \
+	%reldir%/walk.c %reldir%/walk.h \
+	%reldir%/watch_commands.c \
+	%reldir%/write_commands.c
 
 bin_PROGRAMS += vivarium-cli
 vivarium_cli_SOURCES = %reldir%/main.c

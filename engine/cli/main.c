@@ -1,14 +1,19 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/interrupt.h"
+#include "cli/link.h"
+#include "cli/shell.h"
 #include "config.h"
 
 /* vivarium-cli: reads the command line, then one command or the shell. */
 
-static const char usage_text[] = "[--server HOSTS] [--timeout MS] [--json] [--yes] [--help] [--version]";
+static const char usage_text[] =
+    "[--server HOSTS] [--timeout MS] [--wait MS] [-r] [--json] [--yes] [--help] [--version]";
 
 static void usage(FILE *to)
 {
@@ -32,20 +37,41 @@ static void write_log(void *ctx, enum viv_log_level level, const char *room, con
     fprintf(stderr, "%s: %s: %s %s\n", levels[level], room, text, fields);
 }
 
-static bool settle(const struct viv_cli_args *args, struct viv_cli_settings *settings)
+static bool read_ms(const struct viv_cli_args *args, const char *name, uint32_t *out)
 {
-    uint64_t timeout_ms = 30000;
-    const char *timeout = viv_cli_value(args, "--timeout");
-    if (timeout != NULL && (!viv_cli_parse_uint64(timeout, &timeout_ms) || timeout_ms == 0 || timeout_ms > INT32_MAX)) {
-        viv_cli_error("--timeout %s: a number of milliseconds is wanted", timeout);
+    uint64_t count;
+    const char *text = viv_cli_value(args, name);
+    if (text == NULL) {
+        return true;
+    }
+    if (!viv_cli_parse_uint64(text, &count) || count == 0 || count > INT32_MAX) {
+        viv_cli_error("%s %s: a number of milliseconds is wanted", name, text);
         return false;
     }
+    *out = (uint32_t)count;
+    return true;
+}
+
+static bool settle(const struct viv_cli_args *args, struct viv_cli_settings *settings)
+{
     const char *servers = viv_cli_value(args, "--server");
     *settings = (struct viv_cli_settings){.servers = servers != NULL ? servers : "127.0.0.1:2181",
-                                          .timeout_ms = (uint32_t)timeout_ms,
+                                          .timeout_ms = 30000,
+                                          .wait_ms = 10000,
+                                          .read_only = viv_cli_has(args, "-r"),
                                           .json = viv_cli_has(args, "--json"),
                                           .yes = viv_cli_has(args, "--yes")};
-    return true;
+    return read_ms(args, "--timeout", &settings->timeout_ms) && read_ms(args, "--wait", &settings->wait_ms);
+}
+
+/* A result that could not be written is none. */
+static int finish(int code)
+{
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        viv_cli_error("standard output cannot be written: %s", strerror(errno));
+        return code == VIV_CLI_OK ? VIV_CLI_FAILED : code;
+    }
+    return code;
 }
 
 int main(int argc, char **argv)
@@ -71,9 +97,9 @@ int main(int argc, char **argv)
         return viv_cli_run_version(&cli, &args);
     }
     int first = 1 + used; /* what follows the program's own options belongs to the command */
-    if (first == argc) {
-        usage(stderr);
-        return VIV_CLI_USAGE;
-    }
-    return viv_cli_dispatch(&cli, argc - first, argv + first);
+    viv_cli_interrupt_catch();
+    int code = first == argc ? viv_cli_shell(&cli) : viv_cli_dispatch(&cli, argc - first, argv + first);
+    viv_cli_detach(&cli);
+    free(cli.servers_text);
+    return finish(code);
 }

@@ -90,6 +90,8 @@ int64_t viv_client_session_id(const struct viv_client *client);
 uint32_t viv_client_granted_ms(const struct viv_client *client);
 /* Attached to a server that serves reads only. */
 bool viv_client_is_read_only(const struct viv_client *client);
+/* errno of the last attempt to connect, ECONNRESET when the server hung up without a word; 0 once it is ready. */
+int viv_client_last_error(const struct viv_client *client);
 /* Requests not yet answered. */
 size_t viv_client_in_flight(const struct viv_client *client);
 

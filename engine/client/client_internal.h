@@ -68,6 +68,7 @@ struct viv_client {
     bool pinging;    /* a ping is unanswered; it stands outside the order of the requests */
     size_t server;   /* current or last */
 
+    int last_error;    /* errno of the last attempt */
     uint32_t failures; /* attempts to connect since it was last ready */
     int64_t session_id;
     uint8_t password[16];

@@ -178,6 +178,11 @@ uint32_t viv_client_granted_ms(const struct viv_client *client)
     return client->granted_ms;
 }
 
+int viv_client_last_error(const struct viv_client *client)
+{
+    return client->last_error;
+}
+
 bool viv_client_is_read_only(const struct viv_client *client)
 {
     return client->read_only;

@@ -185,6 +185,7 @@ static bool serve_handshake(struct viv_client *client, struct viv_bytes frame, u
     client->session_id = response.session_id;
     client->granted_ms = (uint32_t)response.timeout_ms;
     client->failures = 0;
+    client->last_error = 0;
     client->read_only = response.read_only;
     memcpy(client->password, response.password, sizeof client->password);
     loop_hurry(client->loop, now_ns + ms(client->granted_ms) / 3);
@@ -301,6 +302,7 @@ void session_readable(struct viv_client *client, uint64_t now_ns)
         return;
     }
     if (got <= 0) {
+        client->last_error = got < 0 ? errno : ECONNRESET;
         session_drop(client, now_ns);
         return;
     }
@@ -326,6 +328,7 @@ void session_writable(struct viv_client *client, uint64_t now_ns)
         int error = 0;
         socklen_t size = sizeof error;
         if (getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) {
+            client->last_error = error;
             session_drop(client, now_ns);
             return;
         }
@@ -384,6 +387,7 @@ uint64_t session_timers(struct viv_client *client, uint64_t now_ns)
         return client->deadline_ns;
     }
     if (client->state == VIV_CLIENT_CONNECTING) {
+        client->last_error = ETIMEDOUT;
         client->failures++; /* it was silent; a refusal says nothing about how long to wait */
         session_drop(client, now_ns);
     } else {

@@ -1,0 +1,108 @@
+#include "cli/walk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/link.h"
+
+enum { WINDOW = 128 }; /* requests on their way at once; a server serves 1000 of one connection */
+
+static void ask_children(struct viv_cli *cli, struct viv_bytes path)
+{
+    char *shown = strndup((const char *)path.data, path.size);
+    char *full = viv_cli_path(cli, shown);
+    struct viv_buffer record = {0};
+    struct viv_path_watch_request request = {.path = {.bytes = viv_bytes_text(full)}};
+    viv_path_watch_request_encode(&record, &request);
+    viv_cli_send(cli, VIV_OP_GET_CHILDREN, viv_buffer_bytes(&record));
+    viv_buffer_fini(&record);
+    free(full);
+    free(shown);
+}
+
+/* `of` is an index: the names move when one is added. */
+static bool add_children(struct viv_cli_names *paths, size_t of, struct viv_bytes body)
+{
+    struct viv_jute_reader reader = viv_jute_reader_of(body);
+    struct viv_buffer path = {0};
+    int32_t count = viv_jute_read_count(&reader, 4);
+    for (int32_t i = 0; i < count && !reader.bad; i++) {
+        struct viv_bytes parent = viv_cli_name(paths, of);
+        viv_buffer_clear(&path);
+        viv_buffer_append(&path, parent.data, parent.size > 1 ? parent.size : 0);
+        viv_buffer_append(&path, "/", 1);
+        viv_buffer_append_bytes(&path, viv_jute_read_buffer(&reader).bytes);
+        viv_cli_names_add(paths, viv_buffer_bytes(&path));
+    }
+    viv_buffer_fini(&path);
+    return !reader.bad;
+}
+
+static int take_answer(struct viv_cli *cli, struct viv_cli_names *paths, size_t of)
+{
+    struct viv_cli_reply reply;
+    int code = VIV_CLI_OK;
+    viv_cli_fetch(cli, &reply);
+    if (reply.err == VIV_REPLY_OK) {
+        if (!add_children(paths, of, viv_buffer_bytes(&reply.body))) {
+            viv_cli_error("the server's answer cannot be read; is it a ZooKeeper service?");
+            code = VIV_CLI_FAILED;
+        }
+    } else if (reply.err != VIV_REPLY_NO_NODE || of == 0) {
+        struct viv_bytes path = viv_cli_name(paths, of);
+        char *text = strndup((const char *)path.data, path.size);
+        code = viv_cli_refused(cli, reply.err, text);
+        free(text);
+    }
+    viv_cli_reply_fini(&reply);
+    return code;
+}
+
+/* With '/' before everything else a node comes before its children, and these before its next sibling. */
+static int by_path(const void *a, const void *b, void *ctx)
+{
+    const struct viv_cli_name_span *left = a;
+    const struct viv_cli_name_span *right = b;
+    const uint8_t *l = (const uint8_t *)ctx + left->at;
+    const uint8_t *r = (const uint8_t *)ctx + right->at;
+    size_t size = left->size < right->size ? left->size : right->size;
+    for (size_t i = 0; i < size; i++) {
+        if (l[i] != r[i]) {
+            return l[i] == '/' ? -1 : r[i] == '/' ? 1 : l[i] < r[i] ? -1 : 1;
+        }
+    }
+    return left->size < right->size ? -1 : left->size > right->size;
+}
+
+int viv_cli_list_subtree(struct viv_cli *cli, const char *path, struct viv_cli_names *paths)
+{
+    int code = VIV_CLI_OK;
+    size_t asked = 0;
+    if (*path != '/') {
+        return viv_cli_usage_error("%s: Path must start with / character", path);
+    }
+    viv_cli_names_add(paths, viv_bytes_text(path));
+    for (size_t answered = 0; code == VIV_CLI_OK && answered < paths->count; answered++) {
+        while (asked < paths->count && asked - answered < WINDOW) {
+            ask_children(cli, viv_cli_name(paths, asked++));
+        }
+        code = take_answer(cli, paths, answered);
+    }
+    viv_cli_forget_answers(cli);
+    if (code == VIV_CLI_OK) {
+        qsort_r(paths->spans, paths->count, sizeof *paths->spans, by_path, paths->bytes.data);
+    }
+    return code;
+}
+
+int viv_cli_walk(struct viv_cli *cli, const char *path, enum viv_cli_walk_order order, viv_cli_visit_fn *visit,
+                 void *ctx)
+{
+    struct viv_cli_names paths = {0};
+    int code = viv_cli_list_subtree(cli, path, &paths);
+    for (size_t i = 0; code == VIV_CLI_OK && i < paths.count; i++) {
+        code = visit(ctx, cli, viv_cli_name(&paths, order == VIV_CLI_PARENTS_FIRST ? i : paths.count - 1 - i));
+    }
+    viv_cli_names_fini(&paths);
+    return code;
+}

@@ -1,0 +1,22 @@
+#ifndef VIV_CLI_WALK_H
+#define VIV_CLI_WALK_H
+
+#include "cli/cli.h"
+#include "cli/names.h"
+
+/* Visits a subtree in the order of its paths: a node before its children, and these by name; or all that backwards.
+ * All paths are listed before the first is visited, with many requests on their way at once: they take as much memory
+ * as their text. A node that goes meanwhile is left out. */
+
+enum viv_cli_walk_order { VIV_CLI_PARENTS_FIRST, VIV_CLI_CHILDREN_FIRST };
+
+/* `path` is as the user writes it. An exit code other than VIV_CLI_OK ends the walk. */
+typedef int viv_cli_visit_fn(void *ctx, struct viv_cli *cli, struct viv_bytes path);
+
+/* Refusals are told; returns the exit code. */
+int viv_cli_walk(struct viv_cli *cli, const char *path, enum viv_cli_walk_order order, viv_cli_visit_fn *visit,
+                 void *ctx);
+/* Only the paths, parents first. */
+int viv_cli_list_subtree(struct viv_cli *cli, const char *path, struct viv_cli_names *paths);
+
+#endif /* VIV_CLI_WALK_H */
