@@ -13,7 +13,7 @@ enum viv_connection_state {
     VIV_CONNECTION_NEW,       /* no ConnectRequest yet */
     VIV_CONNECTION_ATTACHING, /* its session is being made or found */
     VIV_CONNECTION_LIVE,
-    VIV_CONNECTION_LEAVING, /* closeSession is on the way: nothing more is heard */
+    VIV_CONNECTION_LEAVING, /* its last request is on the way: nothing more is heard */
     VIV_CONNECTION_CLOSING, /* closed at the end of the turn; waits for CLIENT_CLOSED */
 };
 
@@ -30,6 +30,7 @@ enum viv_pending_kind {
     VIV_PENDING_WRITE,   /* waits for its transaction */
     VIV_PENDING_SYNC,    /* waits for the leader's word */
     VIV_PENDING_END,     /* closeSession of a local session: ready as soon as it is the oldest */
+    VIV_PENDING_UNKNOWN, /* refused as soon as it is the oldest, and with it the connection */
 };
 
 /* A request whose reply is not said yet. */

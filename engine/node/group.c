@@ -218,6 +218,7 @@ static void send_packet(struct viv_group *group, const struct viv_zab_output *ou
 {
     struct viv_link *link = viv_links_find(group->links, output->link);
     if (link != NULL) {
+        viv_lead_sync_before(group, link, &output->packet);
         viv_link_put_packet(link, group->gid, &output->packet);
     }
 }

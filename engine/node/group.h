@@ -115,6 +115,7 @@ struct viv_group {
 struct viv_group_sync {
     uint64_t who;
     uint64_t zxid; /* UINT64_MAX: the leader has not answered */
+    bool is_answered;
 };
 
 void viv_group_init(struct viv_group *group, const struct viv_node_config *config, struct viv_links *links,

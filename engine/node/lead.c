@@ -196,6 +196,7 @@ static void take_request(struct viv_group *group, const struct viv_zab_output *o
         struct viv_group_sync *sync = viv_fifo_push(&group->learner_syncs);
         sync->who = output->link;
         sync->zxid = viv_zab_last_proposed(group->zab);
+        sync->is_answered = false;
         return;
     }
     int32_t err = viv_lead_propose(group, &request, output->sid);
@@ -252,6 +253,28 @@ void viv_lead_passed(struct viv_group *group, const struct viv_zab_output *outpu
     }
 }
 
+void viv_lead_sync_before(struct viv_group *group, struct viv_link *link, const struct viv_packet *packet)
+{
+    bool is_commit = packet->type == VIV_PACKET_COMMIT;
+    if (!is_commit && packet->type != VIV_PACKET_INFORM) {
+        return;
+    }
+    for (size_t i = 0; i < group->learner_syncs.count; i++) {
+        struct viv_group_sync *sync = viv_fifo_at(&group->learner_syncs, i);
+        if (sync->zxid >= packet->zxid) {
+            return;
+        }
+        if (sync->who != link->id || sync->is_answered) {
+            continue;
+        }
+        if (is_commit && link->enveloped && VIV_ZXID_COUNTER(sync->zxid) != 0) {
+            viv_link_put_packet(link, group->gid, &(struct viv_packet){.type = VIV_PACKET_COMMIT, .zxid = sync->zxid});
+        }
+        viv_link_put_packet(link, group->gid, &(struct viv_packet){.type = VIV_PACKET_SYNC});
+        sync->is_answered = true;
+    }
+}
+
 void viv_lead_release_syncs(struct viv_group *group)
 {
     for (;;) {
@@ -259,8 +282,10 @@ void viv_lead_release_syncs(struct viv_group *group)
         if (front == NULL || front->zxid > viv_zab_last_committed(group->zab)) {
             return;
         }
-        uint32_t link = (uint32_t)front->who;
+        struct viv_group_sync sync = *front;
         viv_fifo_pop(&group->learner_syncs);
-        answer(group, link, VIV_PACKET_SYNC, (struct viv_bytes){0});
+        if (!sync.is_answered) {
+            answer(group, (uint32_t)sync.who, VIV_PACKET_SYNC, (struct viv_bytes){0});
+        }
     }
 }

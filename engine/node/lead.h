@@ -16,6 +16,10 @@ int32_t viv_lead_propose(struct viv_group *group, const struct viv_request *requ
 void viv_lead_applied(struct viv_group *group, const struct viv_applied *applied);
 /* ZAB output PASSED: from a learner. */
 void viv_lead_passed(struct viv_group *group, const struct viv_zab_output *output);
+/* Before a COMMIT or INFORM goes to a learner: answers its syncs that belong before that transaction. The client of a
+ * sync may have written behind it, and one COMMIT between our own servers may stand for both sides: it is split there.
+ */
+void viv_lead_sync_before(struct viv_group *group, struct viv_link *link, const struct viv_packet *packet);
 /* Answers learners whose syncs are committed. */
 void viv_lead_release_syncs(struct viv_group *group);
 /* A client re-attaches here. */

@@ -118,6 +118,13 @@ static void serve_end(struct viv_node *node, struct viv_connection *connection, 
     viv_local_end(node, connection);
 }
 
+static void end_unknown(struct viv_node *node, struct viv_connection *connection, int32_t xid)
+{
+    struct viv_reply_header header = {.xid = xid, .zxid = -1, .err = VIV_REPLY_UNIMPLEMENTED};
+    viv_connection_reply(&node->connections, connection, &header, (struct viv_bytes){0});
+    viv_request_close(node, connection);
+}
+
 /* What waited for one write or handshake is answered in one go: that has a limit, the one of the client port. */
 static bool has_too_much(struct viv_node *node, struct viv_connection *connection)
 {
@@ -141,6 +148,10 @@ void viv_request_advance(struct viv_node *node, struct viv_connection *connectio
         }
         if (front->kind == VIV_PENDING_END) {
             serve_end(node, connection, front);
+            return;
+        }
+        if (front->kind == VIV_PENDING_UNKNOWN) {
+            end_unknown(node, connection, front->xid);
             return;
         }
         if (front->kind == VIV_PENDING_READ) {
@@ -291,13 +302,14 @@ static void take_auth(struct viv_node *node, struct viv_connection *connection, 
     }
 }
 
-static void take_unknown(struct viv_node *node, struct viv_connection *connection, int32_t xid, int32_t op)
+/* What came before it is answered first. */
+static void take_unknown(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request)
 {
     viv_log(VIV_LOG_INFO, "node", "a request of a kind that is not served", "conn=%llu op=%d",
-            (unsigned long long)connection->id, op);
-    struct viv_reply_header header = {.xid = xid, .zxid = -1, .err = VIV_REPLY_UNIMPLEMENTED};
-    viv_connection_reply(&node->connections, connection, &header, (struct viv_bytes){0});
-    viv_request_close(node, connection);
+            (unsigned long long)connection->id, request->op);
+    viv_connection_push(&node->connections, connection, request, 0)->kind = VIV_PENDING_UNKNOWN;
+    connection->state = VIV_CONNECTION_LEAVING;
+    viv_request_advance(node, connection);
 }
 
 /* A write of a session that only this server knows. False: the frame is to come again, when the session is global. */
@@ -357,7 +369,7 @@ static bool serve(struct viv_node *node, struct viv_connection *connection, stru
         }
         take_write(node, connection, &request, reader.rest);
     } else {
-        take_unknown(node, connection, header.xid, header.type);
+        take_unknown(node, connection, &request);
     }
     return true;
 }

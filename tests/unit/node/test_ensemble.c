@@ -122,6 +122,35 @@ VIV_TEST(node_ensemble, a_sync_shows_what_was_committed_elsewhere)
     ensemble_fini(&ensemble);
 }
 
+/* One acknowledgement, and so one COMMIT, may stand for what was written on both sides of a sync. */
+VIV_TEST(node_ensemble, a_sync_among_writes_is_answered_in_its_place)
+{
+    struct ensemble ensemble;
+    ensemble_init(&ensemble, 0);
+    struct viv_node_client *client = &ensemble.client;
+    cr_assert(viv_node_client_open(client, follower_of(&ensemble), 2000));
+    cr_assert_eq(viv_node_client_create(client, "/a", "", 0), 0);
+    for (int i = 0; i < 10; i++) {
+        int32_t first =
+            viv_node_client_send(client, VIV_OP_SET_DATA, viv_node_client_set_record(client, "/a", "x", -1));
+        for (int j = 0; j < 3; j++) {
+            viv_node_client_send(client, VIV_OP_SYNC, viv_node_client_path_record(client, "/", false));
+            viv_node_client_send(client, VIV_OP_SET_DATA, viv_node_client_set_record(client, "/a", "y", -1));
+        }
+        int64_t zxid = 0;
+        for (int j = 0; j < 7; j++) {
+            cr_assert(viv_node_client_wait(client, 1000));
+            cr_assert_eq(client->header.xid, first + j);
+            cr_assert_eq(client->header.err, 0);
+            cr_assert(j == 0 || client->header.zxid == zxid + (j % 2 == 0),
+                      "a sync has the zxid of the write before it");
+            zxid = client->header.zxid;
+        }
+    }
+    expect_equal(&ensemble);
+    ensemble_fini(&ensemble);
+}
+
 VIV_TEST(node_ensemble, a_session_and_what_was_acknowledged_survive_the_leader)
 {
     struct ensemble ensemble;

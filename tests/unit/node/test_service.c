@@ -143,6 +143,25 @@ VIV_TEST(node_service, unknown_operations_are_refused_and_end_the_connection)
     stand_fini(&stand);
 }
 
+VIV_TEST(node_service, what_came_before_an_unknown_operation_is_answered_first)
+{
+    struct stand stand;
+    stand_init(&stand);
+    struct viv_node_client *client = &stand.client;
+    int32_t first =
+        viv_node_client_send(client, VIV_OP_CREATE, viv_node_client_create_record(client, "/before", "", 0));
+    viv_node_client_send(client, 999, (struct viv_bytes){0});
+    viv_node_client_send(client, VIV_OP_CREATE, viv_node_client_create_record(client, "/behind", "", 0));
+    cr_assert(viv_node_client_wait(client, 1000));
+    cr_assert(client->header.xid == first && client->header.err == 0);
+    cr_assert(viv_node_client_wait(client, 1000));
+    cr_assert_eq(client->header.err, VIV_REPLY_UNIMPLEMENTED);
+    expect_closed(stand.net, client->conn);
+    cr_assert(viv_node_client_open(client, 0, 1000));
+    cr_assert_eq(viv_node_client_ask(client, VIV_OP_EXISTS, "/behind", false), VIV_REPLY_NO_NODE);
+    stand_fini(&stand);
+}
+
 VIV_TEST(node_service, what_is_pipelined_behind_the_handshake_is_answered_after_it)
 {
     struct stand stand;
