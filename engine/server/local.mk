@@ -23,8 +23,19 @@ libskin_a_SOURCES += \
 	%reldir%/server.c %reldir%/server.h %reldir%/server_internal.h \
 	%reldir%/trace.c %reldir%/trace.h \
 	%reldir%/view.c %reldir%/view.h
-EXTRA_DIST += %reldir%/vivarium.cfg.example
 
 bin_PROGRAMS += vivarium
 vivarium_SOURCES = %reldir%/main.c
 vivarium_LDADD = $(viv_libs)
+
+# What a machine that runs the server as a service needs. The example stays an example: nothing in sysconfdir is touched.
+examplesdir = $(docdir)/examples
+dist_examples_DATA = %reldir%/vivarium.cfg.example
+systemdsystemunitdir = @systemdsystemunitdir@
+systemdsystemunit_DATA = engine/server/vivarium.service
+EXTRA_DIST += %reldir%/vivarium.service.in
+CLEANFILES += engine/server/vivarium.service
+engine/server/vivarium.service: %reldir%/vivarium.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) engine/server && \
+	$(SED) -e 's|@bindir[@]|$(bindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g' $(srcdir)/engine/server/vivarium.service.in >$@.part && \
+	mv $@.part $@
