@@ -2,6 +2,7 @@
 #define VIV_TREE_TRACK_H
 
 #include "base/row.h"
+#include "tree/id_set.h"
 
 /* Which rows changed since the last walk began: a bit for each slot of the three tables, and the keys of rows that are
  * gone, kept as finished delete rows. A walk takes the set away and leaves an empty one behind; when the walk comes
@@ -9,13 +10,8 @@
 
 enum viv_track_table { VIV_TRACK_NODES, VIV_TRACK_ACLS, VIV_TRACK_SESSIONS, VIV_TRACK_TABLES };
 
-struct viv_track_bits {
-    uint64_t *words;
-    size_t word_count;
-};
-
 struct viv_track_set {
-    struct viv_track_bits bits[VIV_TRACK_TABLES];
+    struct viv_id_set bits[VIV_TRACK_TABLES];
     struct viv_buffer deletes; /* rows */
     uint64_t row_count;
 };
