@@ -22,6 +22,9 @@ void viv_group_init(struct viv_group *group, const struct viv_node_config *confi
         .turn = turn,
         .notify = notify,
         .notify_ctx = notify_ctx,
+        .rules = config->rules,
+        .reap = {.config = config->reaping},
+        .emulate_353_ttl = config->emulate_353_ttl,
         .state_takes_deltas = config->state_takes_deltas,
         /* Servers of one ensemble should not all write an image at the same moment. */
         .checkpoint_entries = config->snapshot_entries - config->snapshot_entries / 16 * (config->zab.sid % 8),

@@ -8,6 +8,7 @@
 #include "node/link.h"
 #include "node/node.h"
 #include "node/ration.h"
+#include "node/reap.h"
 #include "node/turn.h"
 #include "tree/apply.h"
 #include "tree/image.h"
@@ -67,6 +68,9 @@ struct viv_group {
     struct viv_zab *zab;
     struct viv_tree *tree;
     struct viv_preparer *preparer;
+    struct viv_prepare_rules rules;
+    struct viv_reap reap; /* leader only */
+    bool emulate_353_ttl;
     struct viv_expiry expiry; /* leader only; otherwise empty */
     struct viv_links *links;  /* the node's */
     const struct viv_turn *turn;

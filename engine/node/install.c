@@ -26,6 +26,9 @@ void viv_install_begin(struct viv_group *group, const struct viv_zab_output *out
     install->tree = viv_group_new_tree(group);
     install->is_native = link->enveloped;
     install->loader = viv_tree_loader_begin(install->tree);
+    if (group->emulate_353_ttl) {
+        viv_tree_loader_emulate_353_ttl(install->loader);
+    }
 }
 
 static void give_up(struct viv_install *install)

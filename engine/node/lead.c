@@ -14,6 +14,7 @@ static void track(void *ctx, int64_t session_id, int32_t timeout_ms)
 void viv_lead_begin(struct viv_group *group)
 {
     viv_tree_sessions(group->tree, track, group);
+    viv_reap_begin(&group->reap, group->turn->now_ms);
 }
 
 /* ---- writes ---- */
@@ -110,6 +111,25 @@ static void touch_own(struct viv_group *group)
     viv_buffer_fini(&touched);
 }
 
+/* Whether the node is still useless is judged again when the transaction is prepared. */
+static void reap(struct viv_group *group)
+{
+    struct viv_buffer record = {0}, path = {0};
+    viv_node_id id;
+    viv_reap_allow(&group->reap, group->turn->now_ms);
+    while (!group->disk_full && viv_zab_is_broadcasting_leader(group->zab) &&
+           (id = viv_reap_next(&group->reap, group->tree, group->turn->wall_ms)) != VIV_NODE_NONE) {
+        viv_buffer_clear(&path);
+        viv_buffer_clear(&record);
+        viv_tree_path(group->tree, id, &path);
+        viv_jute_write_bytes(&record, viv_buffer_bytes(&path));
+        struct viv_request request = {.op = VIV_OP_DELETE_CONTAINER, .record = viv_buffer_bytes(&record)};
+        (void)viv_lead_propose(group, &request, group->sid);
+    }
+    viv_buffer_fini(&record);
+    viv_buffer_fini(&path);
+}
+
 /* Our own clients first: what they did since the last tick counts. */
 void viv_lead_tick(struct viv_group *group)
 {
@@ -126,6 +146,7 @@ void viv_lead_tick(struct viv_group *group)
         struct viv_request request = {.session_id = session_id, .op = VIV_OP_CLOSE_SESSION};
         (void)viv_lead_propose(group, &request, group->sid);
     }
+    reap(group);
 }
 
 /* ---- what learners ask for ---- */

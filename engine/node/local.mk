@@ -24,6 +24,7 @@ libcore_a_SOURCES += \
 	%reldir%/listing.c %reldir%/listing.h \
 	%reldir%/node.c %reldir%/node.h %reldir%/node_internal.h \
 	%reldir%/read_path.c %reldir%/read_path.h \
+	%reldir%/reap.c %reldir%/reap.h \
 	%reldir%/recovery.c \
 	%reldir%/request.c \
 	%reldir%/attachment.c %reldir%/attachment.h \

@@ -81,6 +81,8 @@ struct viv_node *viv_node_new(const struct viv_node_config *config)
     node->tick_ms = config->tick_ms;
     take_policy(node, config);
     node->watches = viv_watches_new();
+    node->identity = config->identity;
+    node->identity.super_digest = node->policy.super_digest;
     viv_attachments_init(&node->sessions, config->zab.sid, config->start_wall_ms);
     viv_fifo_init(&node->handshaking, sizeof(viv_conn));
     viv_fifo_init(&node->revalidating, sizeof(viv_conn));
@@ -162,7 +164,7 @@ static void on_tick(struct viv_node *node, const struct viv_event *event)
 static void on_client_open(struct viv_node *node, const struct viv_event *event)
 {
     struct viv_connection *connection = viv_connections_add(&node->connections, event->conn, &node->turn);
-    viv_identity_init(&connection->authinfo, event->bytes);
+    viv_identity_init(&connection->authinfo, &node->identity, event->bytes);
     connection->is_secure = event->flag;
     viv_handshake_expect(node, connection);
     if (!viv_identity_add_proved(&connection->authinfo, event->identities)) {

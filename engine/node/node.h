@@ -3,7 +3,10 @@
 
 #include "node/action.h"
 #include "node/event.h"
+#include "node/identity.h"
 #include "node/policy.h"
+#include "node/reap.h"
+#include "tree/prepare.h"
 #include "tree/tree.h"
 #include "zab/zab.h"
 
@@ -21,11 +24,15 @@ struct viv_node_config {
     uint32_t session_timeout_min_ms, session_timeout_max_ms;
     size_t frame_bytes_max;
     struct viv_node_policy policy;
-    bool state_takes_deltas;      /* VIV_STORE_DELTAS of the state store */
-    uint64_t snapshot_entries;    /* checkpoint after about this many entries (jittered by sid) */
-    uint64_t snapshot_bytes;      /* or this many bytes of log */
-    int64_t start_wall_ms;        /* seeds session ids */
-    struct viv_bytes config_text; /* shown at /zookeeper/config in an ensemble; borrowed for the call */
+    bool state_takes_deltas;            /* VIV_STORE_DELTAS of the state store */
+    uint64_t snapshot_entries;          /* checkpoint after about this many entries (jittered by sid) */
+    uint64_t snapshot_bytes;            /* or this many bytes of log */
+    int64_t start_wall_ms;              /* seeds session ids */
+    struct viv_identity_rules identity; /* super_digest is the policy's */
+    struct viv_prepare_rules rules;     /* of requests, when this server leads */
+    struct viv_reap_config reaping;     /* of containers and TTL nodes, likewise */
+    bool emulate_353_ttl;               /* a snapshot from a peer may hold TTL nodes as ZooKeeper 3.5.3 wrote them */
+    struct viv_bytes config_text;       /* shown at /zookeeper/config in an ensemble; borrowed for the call */
 };
 
 struct viv_node *viv_node_new(const struct viv_node_config *config);

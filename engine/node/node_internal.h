@@ -5,6 +5,7 @@
 #include "node/connection.h"
 #include "node/group.h"
 #include "node/limit.h"
+#include "node/identity.h"
 #include "node/listing.h"
 #include "node/node.h"
 #include "node/attachment.h"
@@ -22,6 +23,7 @@ struct viv_node {
     struct viv_connections connections;
     struct viv_attachments sessions;
     struct viv_watches *watches;
+    struct viv_identity_rules identity;
     struct viv_listings listings;
     struct viv_buffer record, events; /* the reply being made */
     struct viv_fifo handshaking;      /* viv_conn: opened, in order; some have finished or gone */

@@ -189,21 +189,6 @@ static int32_t serve_get_acl(struct context *context)
 
 /* ---- more than one node ---- */
 
-/* The next node of a walk in preorder below `root`; VIV_NODE_NONE at its end. */
-static viv_node_id next_descendant(const struct viv_tree *tree, viv_node_id root, viv_node_id at)
-{
-    struct viv_znode node;
-    viv_node_id next = viv_tree_next_child(tree, at, VIV_NODE_NONE);
-
-    while (next == VIV_NODE_NONE && at != root) {
-        bool found = viv_tree_get(tree, at, &node);
-        VIV_ASSERT(found);
-        next = viv_tree_next_child(tree, node.parent, at);
-        at = node.parent;
-    }
-    return next;
-}
-
 static int32_t count_descendants(const struct viv_tree *tree, viv_node_id root)
 {
     struct viv_tree_counts counts;
@@ -214,7 +199,7 @@ static int32_t count_descendants(const struct viv_tree *tree, viv_node_id root)
         return (int32_t)(counts.nodes - 1);
     }
     viv_node_id at = root;
-    while ((at = next_descendant(tree, root, at)) != VIV_NODE_NONE) {
+    while ((at = viv_tree_next_below(tree, root, at)) != VIV_NODE_NONE) {
         count++;
     }
     return count;

@@ -54,7 +54,7 @@ viv_status viv_group_recover_image_end(struct viv_group *group, const struct viv
             seed_config(group, config_text);
         }
     }
-    group->preparer = viv_preparer_new(group->tree);
+    group->preparer = viv_preparer_new(group->tree, &group->rules);
     group->recovered_zxid = mark->zxid_start;
     /* An installed image is exact; one of our own that only began at the same zxid needs our log. */
     group->log_is_stale =

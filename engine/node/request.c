@@ -293,7 +293,7 @@ static void take_auth(struct viv_node *node, struct viv_connection *connection, 
     (void)viv_jute_read_int(&reader);
     struct viv_bytes scheme = viv_jute_read_buffer(&reader).bytes;
     struct viv_bytes auth = viv_jute_read_buffer(&reader).bytes;
-    bool ok = !reader.bad && viv_identity_add(&connection->authinfo, scheme, auth);
+    bool ok = !reader.bad && viv_identity_add(&connection->authinfo, &node->identity, scheme, auth);
     struct viv_reply_header header = {.xid = xid, .err = ok ? VIV_REPLY_OK : VIV_REPLY_AUTH_FAILED};
     viv_connection_reply(&node->connections, connection, &header, (struct viv_bytes){0});
     if (!ok) {

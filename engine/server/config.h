@@ -70,6 +70,13 @@ struct viv_config {
     uint64_t cluster[2];
     struct viv_config_admin admin;
     struct viv_config_metrics metrics;
+    bool extended_types, emulate_353_ttl; /* the latter only with the former */
+    int64_t container_check_ms, containers_per_minute, container_never_used_ms;
+    int64_t enforce_quota; /* enum viv_quota_enforcement */
+    bool reconfig_enabled, skip_acl, digest_auth;
+    char super_digest[VIV_CONFIG_HOST_BYTES]; /* "super:hash", "" = nobody */
+    int64_t digest_algorithm;                 /* enum viv_identity_hash */
+    uint32_t auth_schemes;                    /* enum viv_acl_scheme: what ACL lists may name */
     bool audit_enabled;
     char audit_file[VIV_CONFIG_PATH_BYTES];
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "server/config_internal.h"
+#include "tree/acl.h"
 
 /* What the keys mean together: defaults that follow from others, and combinations that make no sense. */
 
@@ -107,6 +108,28 @@ static void check_client_port(struct viv_config_parse *parse)
     }
 }
 
+static void check_access(struct viv_config_parse *parse)
+{
+    struct viv_config *config = parse->config;
+    config->auth_schemes |= VIV_ACL_IP | VIV_ACL_DIGEST;
+    if (!config->digest_auth) {
+        config->auth_schemes &= ~(uint32_t)VIV_ACL_DIGEST;
+    }
+    if (config->skip_acl) {
+        viv_config_complain(parse, viv_config_line_of(parse, "skipACL"), false,
+                            "skipACL is on: everybody may do everything");
+    }
+    if (config->reconfig_enabled) {
+        viv_config_complain(parse, viv_config_line_of(parse, "reconfigEnabled"), false,
+                            "reconfigEnabled=true: this version serves no membership changes; reconfig answers "
+                            "ReconfigDisabled (-123), the server lines decide");
+    }
+    if (config->emulate_353_ttl && !config->extended_types) {
+        viv_config_complain(parse, viv_config_line_of(parse, "emulate353TTLNodes"), false,
+                            "emulate353TTLNodes has no effect without extendedTypesEnabled=true");
+    }
+}
+
 /* Loopback only, unless somebody decided otherwise. */
 static void check_admin(struct viv_config_parse *parse)
 {
@@ -141,4 +164,5 @@ void viv_config_check(struct viv_config_parse *parse, const char *myid)
     check_myid(parse, myid);
     check_client_port(parse);
     check_admin(parse);
+    check_access(parse);
 }

@@ -7,6 +7,9 @@
 #include <strings.h>
 
 #include "base/assert.h"
+#include "node/identity.h"
+#include "tree/acl.h"
+#include "tree/prepare.h"
 
 typedef bool value_fn(struct viv_config *config, const struct viv_config_value *value, void *member, const char **why);
 
@@ -42,8 +45,8 @@ static bool parse_bool(struct viv_config *config, const struct viv_config_value 
 {
     (void)config;
     *why = "neither of the two";
-    *(bool *)member = strcasecmp(value->text, "true") == 0;
-    return *(bool *)member || strcasecmp(value->text, "false") == 0;
+    *(bool *)member = strcasecmp(value->text, "true") == 0 || strcasecmp(value->text, "yes") == 0;
+    return *(bool *)member || strcasecmp(value->text, "false") == 0 || strcasecmp(value->text, "no") == 0;
 }
 
 static bool copy_text(char *to, size_t capacity, const char *text, const char **why)
@@ -164,6 +167,53 @@ static bool parse_cluster(struct viv_config *config, const struct viv_config_val
     cluster[1] = strtoull(value->text + 16, NULL, 16);
     *why = "all zero";
     return (cluster[0] | cluster[1]) != 0;
+}
+
+static bool parse_digest(struct viv_config *config, const struct viv_config_value *value, void *member,
+                         const char **why)
+{
+    (void)config;
+    *why = "not a hash of this server";
+    return viv_identity_hash_find(value->text, member);
+}
+
+static bool parse_quota(struct viv_config *config, const struct viv_config_value *value, void *member, const char **why)
+{
+    static const char *const names[] = {[VIV_QUOTA_AUTO] = "auto", [VIV_QUOTA_ON] = "true", [VIV_QUOTA_OFF] = "false"};
+    (void)config;
+    *why = "none of the three";
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcasecmp(value->text, names[i]) == 0) {
+            *(int64_t *)member = (int64_t)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* authProvider.N=class, as in ZooKeeper: the scheme may be named in ACL lists. */
+static bool parse_auth_provider(struct viv_config *config, const struct viv_config_value *value, void *member,
+                                const char **why)
+{
+    static const struct {
+        const char *name;
+        enum viv_acl_scheme scheme;
+    } providers[] = {
+        {"X509AuthenticationProvider", VIV_ACL_X509},
+        {"SASLAuthenticationProvider", VIV_ACL_SASL},
+        {"DigestAuthenticationProvider", VIV_ACL_DIGEST},
+        {"IPAuthenticationProvider", VIV_ACL_IP},
+    };
+    (void)config;
+    const char *dot = strrchr(value->text, '.');
+    for (size_t i = 0; i < sizeof providers / sizeof providers[0]; i++) {
+        if (strcmp(dot == NULL ? value->text : dot + 1, providers[i].name) == 0) {
+            *(uint32_t *)member |= providers[i].scheme;
+            return true;
+        }
+    }
+    *why = "a provider that this server has not";
+    return false;
 }
 
 /* Cuts "a:b" at the separator; a host may be an IPv6 address in brackets. Returns what follows, or NULL. */
@@ -298,6 +348,9 @@ bool viv_config_value_parse(struct viv_config *config, const struct viv_config_v
         [VIV_CONFIG_KIND_SNAPSHOT] = parse_snapshot,
         [VIV_CONFIG_KIND_VERSION] = parse_version,
         [VIV_CONFIG_KIND_CLUSTER] = parse_cluster,
+        [VIV_CONFIG_KIND_DIGEST] = parse_digest,
+        [VIV_CONFIG_KIND_AUTH_PROVIDER] = parse_auth_provider,
+        [VIV_CONFIG_KIND_QUOTA] = parse_quota,
     };
     VIV_ASSERT(value->key->kind < sizeof parsers / sizeof parsers[0]);
     VIV_ASSERT(parsers[value->key->kind] != NULL);

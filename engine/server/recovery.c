@@ -138,6 +138,28 @@ static viv_status replay_log(const struct viv_recovery *recovery, struct viv_log
 
 /* ---- the node ---- */
 
+/* What requests are allowed, and what happens to nodes by itself. */
+static void set_rules(const struct viv_config *config, struct viv_node_config *node)
+{
+    node->identity = (struct viv_identity_rules){
+        .no_digest = !config->digest_auth,
+        .everybody_is_super = config->skip_acl,
+        .hash = (enum viv_identity_hash)config->digest_algorithm,
+    };
+    node->policy.super_digest = viv_bytes_text(config->super_digest);
+    node->rules = (struct viv_prepare_rules){
+        .extended_types = config->extended_types,
+        .quotas = (enum viv_quota_enforcement)config->enforce_quota,
+        .acl_schemes = config->auth_schemes,
+    };
+    node->reaping = (struct viv_reap_config){
+        .check_ms = (uint64_t)config->container_check_ms,
+        .per_minute = (uint64_t)config->containers_per_minute,
+        .never_used_ms = config->container_never_used_ms,
+    };
+    node->emulate_353_ttl = config->extended_types && config->emulate_353_ttl;
+}
+
 static struct viv_node *make_node(const struct viv_recovery *recovery, const struct viv_state *state)
 {
     const struct viv_config *config = recovery->config;
@@ -181,6 +203,7 @@ static struct viv_node *make_node(const struct viv_recovery *recovery, const str
         .start_wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000,
         .config_text = viv_buffer_bytes(&text),
     };
+    set_rules(config, &node_config);
     struct viv_node *node = viv_node_new(&node_config);
     viv_buffer_fini(&text);
     return node;

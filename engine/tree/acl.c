@@ -258,27 +258,102 @@ static bool ip_is_valid(struct viv_bytes id)
     return parse_range(id, &address, &bits);
 }
 
-/* Schemes that can be stored as they are, and what their ids must look like. */
-static const struct {
-    const char *name;
-    bool (*is_valid)(struct viv_bytes id);
-} schemes[] = {{"digest", digest_is_valid}, {"ip", ip_is_valid}};
-
-static int32_t check_scheme(const struct viv_acl_entry *entry)
+/* A name that Kerberos would take: "service", or "service[/host]@realm". */
+static bool sasl_is_valid(struct viv_bytes id)
 {
-    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-        if (equals(entry->scheme.bytes, schemes[i].name)) {
-            /* The reference server trips over a null id: a marshalling error rather than an invalid list. */
-            if (entry->id.null) {
-                return VIV_REPLY_MARSHALLING_ERROR;
-            }
-            return schemes[i].is_valid(entry->id.bytes) ? VIV_REPLY_OK : VIV_REPLY_INVALID_ACL;
-        }
+    struct viv_bytes name, realm, service, host, more;
+
+    if (!split_at(id, '@', &name, &realm)) {
+        return true;
     }
-    return VIV_REPLY_INVALID_ACL;
+    bool has_host = split_at(name, '/', &service, &host);
+    return !split_at(realm, '@', &more, &more) && !split_at(realm, '/', &more, &more) &&
+           !(has_host && split_at(host, '/', &more, &more));
 }
 
-/* One entry for every identity that authenticates; an address does not. */
+static bool is_type_of_name(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+           c == ' ';
+}
+
+/* Moves past "type=value" to the separator that ends it; quotes and backslashes hide separators. */
+static bool skip_name_part(struct viv_bytes id, size_t *at)
+{
+    size_t start = *at;
+    bool in_quotes = false;
+
+    while (*at < id.size && is_type_of_name(id.data[*at])) {
+        (*at)++;
+    }
+    if (*at == start || *at == id.size || id.data[*at] != '=') {
+        return false;
+    }
+    for ((*at)++; *at < id.size && (in_quotes || memchr(",;+", id.data[*at], 3) == NULL); (*at)++) {
+        if (id.data[*at] == '\\') {
+            (*at)++;
+        } else if (id.data[*at] == '"') {
+            in_quotes = !in_quotes;
+        }
+    }
+    return !in_quotes;
+}
+
+/* A distinguished name; the empty one is one. */
+static bool x509_is_valid(struct viv_bytes id)
+{
+    size_t at = 0;
+
+    while (id.size > 0) {
+        if (!skip_name_part(id, &at)) {
+            return false;
+        }
+        if (at >= id.size) {
+            break;
+        }
+        at++; /* the separator: another part must follow */
+    }
+    return true;
+}
+
+/* Schemes that can be stored as they are, what their ids must look like, and whether having such an identity is being
+ * authenticated: an address is not. */
+static const struct scheme {
+    const char *name;
+    enum viv_acl_scheme bit;
+    bool authenticates;
+    bool (*is_valid)(struct viv_bytes id);
+} schemes_known[] = {
+    {"digest", VIV_ACL_DIGEST, true, digest_is_valid},
+    {"ip", VIV_ACL_IP, false, ip_is_valid},
+    {"x509", VIV_ACL_X509, true, x509_is_valid},
+    {"sasl", VIV_ACL_SASL, true, sasl_is_valid},
+};
+
+static const struct scheme *find_scheme(struct viv_bytes name)
+{
+    for (size_t i = 0; i < sizeof schemes_known / sizeof schemes_known[0]; i++) {
+        if (equals(name, schemes_known[i].name)) {
+            return &schemes_known[i];
+        }
+    }
+    return NULL;
+}
+
+static int32_t check_scheme(const struct viv_acl_entry *entry, unsigned schemes)
+{
+    const struct scheme *scheme = find_scheme(entry->scheme.bytes);
+    if (scheme == NULL || (scheme->bit & schemes) == 0) {
+        return VIV_REPLY_INVALID_ACL;
+    }
+    /* The reference server trips over a null id: a marshalling error rather than an invalid list. */
+    if (entry->id.null) {
+        return VIV_REPLY_MARSHALLING_ERROR;
+    }
+    return scheme->is_valid(entry->id.bytes) ? VIV_REPLY_OK : VIV_REPLY_INVALID_ACL;
+}
+
+/* One entry for every identity that authenticates. */
 static int32_t append_authenticated(int32_t perms, struct viv_bytes authinfo, struct viv_buffer *out)
 {
     struct identity identity;
@@ -286,7 +361,8 @@ static int32_t append_authenticated(int32_t perms, struct viv_bytes authinfo, st
 
     struct viv_jute_reader reader = identities(authinfo, &left);
     while (next_identity(&reader, &left, &identity)) {
-        if (equals(identity.scheme, "digest")) {
+        const struct scheme *scheme = find_scheme(identity.scheme);
+        if (scheme != NULL && scheme->authenticates) {
             struct viv_acl_entry entry = {perms, {.bytes = identity.scheme}, {.bytes = identity.id}};
             viv_acl_entry_encode(out, &entry);
             appended++;
@@ -295,15 +371,21 @@ static int32_t append_authenticated(int32_t perms, struct viv_bytes authinfo, st
     return appended;
 }
 
+/* Who stores a list, and with which schemes. */
+struct fix {
+    struct viv_bytes authinfo;
+    unsigned schemes;
+};
+
 /* Appends what the entry is stored as and counts it. */
-static int32_t fix_entry(const struct viv_acl_entry *entry, struct viv_bytes authinfo, struct viv_buffer *out,
+static int32_t fix_entry(const struct viv_acl_entry *entry, const struct fix *fix, struct viv_buffer *out,
                          int32_t *count)
 {
     if (entry->scheme.null) {
         return VIV_REPLY_INVALID_ACL;
     }
     if (equals(entry->scheme.bytes, "auth")) {
-        int32_t appended = append_authenticated(entry->perms, authinfo, out);
+        int32_t appended = append_authenticated(entry->perms, fix->authinfo, out);
         *count += appended;
         return appended > 0 ? VIV_REPLY_OK : VIV_REPLY_INVALID_ACL;
     }
@@ -312,7 +394,7 @@ static int32_t fix_entry(const struct viv_acl_entry *entry, struct viv_bytes aut
         return VIV_REPLY_MARSHALLING_ERROR;
     }
     if (!is_world || !equals(entry->id.bytes, "anyone")) {
-        int32_t code = is_world ? VIV_REPLY_INVALID_ACL : check_scheme(entry);
+        int32_t code = is_world ? VIV_REPLY_INVALID_ACL : check_scheme(entry, fix->schemes);
         if (code != VIV_REPLY_OK) {
             return code;
         }
@@ -338,7 +420,7 @@ static bool is_repeated(struct viv_lookup *seen, struct viv_bytes list, struct v
 }
 
 /* Appends the entries behind the count, which is returned. */
-static int32_t fix_entries(struct viv_bytes acl, struct viv_bytes authinfo, struct viv_buffer *out, int32_t *count)
+static int32_t fix_entries(struct viv_bytes acl, const struct fix *fix, struct viv_buffer *out, int32_t *count)
 {
     struct viv_lookup seen = {0};
     struct viv_jute_reader reader = viv_jute_reader_of(acl);
@@ -354,7 +436,7 @@ static int32_t fix_entries(struct viv_bytes acl, struct viv_bytes authinfo, stru
         VIV_ASSERT(!reader.bad); /* the list was walked when the request was decoded */
         struct viv_bytes raw = viv_bytes_of(at, (size_t)(reader.rest.data - at));
         if (entry_count == 1 || !is_repeated(&seen, acl, raw)) {
-            code = fix_entry(&entry, authinfo, out, count);
+            code = fix_entry(&entry, fix, out, count);
         }
         if (out->size > size_max) {
             code = VIV_REPLY_INVALID_ACL;
@@ -364,7 +446,7 @@ static int32_t fix_entries(struct viv_bytes acl, struct viv_bytes authinfo, stru
     return code;
 }
 
-int32_t viv_acl_fix(struct viv_bytes acl, struct viv_bytes authinfo, struct viv_buffer *out)
+int32_t viv_acl_fix(struct viv_bytes acl, struct viv_bytes authinfo, unsigned schemes, struct viv_buffer *out)
 {
     size_t start = out->size;
     int32_t count;
@@ -374,7 +456,7 @@ int32_t viv_acl_fix(struct viv_bytes acl, struct viv_bytes authinfo, struct viv_
         return VIV_REPLY_OK;
     }
     viv_jute_write_int(out, 0);
-    int32_t code = fix_entries(acl, authinfo, out, &count);
+    int32_t code = fix_entries(acl, &(struct fix){authinfo, schemes}, out, &count);
     if (code == VIV_REPLY_OK && count == 0) {
         code = VIV_REPLY_INVALID_ACL;
     }

@@ -100,6 +100,26 @@ static void unlink_child(struct viv_tree *tree, const struct viv_slot *slot)
     ext->child_count--;
 }
 
+void viv_edit_join_owner(struct viv_tree *tree, viv_node_id id, int64_t owner)
+{
+    if (viv_owner_is_session(owner)) {
+        viv_session_table_link(&tree->sessions, &tree->znodes, id);
+        tree->ephemeral_count++;
+    } else if (owner != 0) {
+        (void)viv_id_set_add(&tree->reapable, id);
+    }
+}
+
+static void leave_owner(struct viv_tree *tree, viv_node_id id, int64_t owner)
+{
+    if (viv_owner_is_session(owner)) {
+        viv_session_table_unlink(&tree->sessions, &tree->znodes, id);
+        tree->ephemeral_count--;
+    } else if (owner != 0) {
+        (void)viv_id_set_remove(&tree->reapable, id);
+    }
+}
+
 viv_node_id viv_edit_insert(struct viv_tree *tree, const struct viv_znode *fields, struct viv_bytes path)
 {
     viv_node_id id = viv_slab_alloc(&tree->znodes.slots);
@@ -114,13 +134,13 @@ viv_node_id viv_edit_insert(struct viv_tree *tree, const struct viv_znode *field
         viv_edit_link_child(tree, id);
         viv_index_insert(&tree->index, &tree->znodes, viv_index_hash(fields->parent, fields->name), id);
     }
-    if (viv_owner_is_session(fields->owner)) {
-        viv_session_table_link(&tree->sessions, &tree->znodes, id);
-        tree->ephemeral_count++;
-    }
+    viv_edit_join_owner(tree, id, fields->owner);
     tree->data_bytes += (id == VIV_NODE_ROOT ? 1 : path.size) + fields->data.bytes.size;
     tree->digest_extra += acl_digest(tree, slot);
     after_change(tree, id, slot);
+    if (tree->quotas.count > 0 || (slot->flags & VIV_SLOT_HIDDEN) != 0) {
+        viv_quota_inserted(tree, id, path);
+    }
     return id;
 }
 
@@ -133,6 +153,9 @@ void viv_edit_remove(struct viv_tree *tree, viv_node_id id)
     VIV_ASSERT(ext == NULL || is_ephemeral || ext->child_count == 0);
     struct viv_bytes name = viv_slot_name(&tree->znodes, slot);
 
+    if (tree->quotas.count > 0) {
+        viv_quota_removing(tree, id);
+    }
     viv_tree_streams_leave(tree, id);
     if (tree->bookmarks != NULL) {
         viv_bookmarks_leave(tree, id);
@@ -143,9 +166,8 @@ void viv_edit_remove(struct viv_tree *tree, viv_node_id id)
     if (tree->track.on) {
         viv_track_delete(&tree->track, VIV_TRACK_NODES, id, viv_row_key_node(&tree->scratch, slot->parent, name));
     }
-    if (is_ephemeral) {
-        viv_session_table_unlink(&tree->sessions, &tree->znodes, id);
-        tree->ephemeral_count--;
+    if (ext != NULL) {
+        leave_owner(tree, id, ext->owner);
     }
     unlink_child(tree, slot);
     viv_index_remove(&tree->index, viv_index_hash(slot->parent, name), id);
@@ -203,13 +225,29 @@ void viv_edit_child_deleted(struct viv_tree *tree, viv_node_id parent, uint64_t 
 void viv_edit_set_data(struct viv_tree *tree, viv_node_id id, const struct viv_edit_data *edit)
 {
     struct viv_slot *slot = viv_slot_at(&tree->znodes, id);
+    int64_t bytes_change = (int64_t)edit->data.bytes.size - slot->data_bytes;
     before_change(tree, slot);
-    tree->data_bytes += edit->data.bytes.size - (uint64_t)slot->data_bytes;
+    tree->data_bytes += (uint64_t)bytes_change;
     viv_slot_set_data(&tree->znodes, slot, edit->data);
     slot->content_crc = viv_digest_content(id == VIV_NODE_ROOT ? (struct viv_bytes){0} : edit->path, edit->data.bytes);
     slot->version = edit->version;
     slot->mzxid = edit->zxid;
     viv_slot_set_mtime(&tree->znodes, slot, edit->time_ms);
+    after_change(tree, id, slot);
+    if (tree->quotas.count > 0) {
+        viv_quota_data_set(tree, id, edit->path, bytes_change);
+    }
+}
+
+void viv_edit_rewrite_data(struct viv_tree *tree, viv_node_id id, struct viv_bytes data)
+{
+    struct viv_slot *slot = viv_slot_at(&tree->znodes, id);
+    viv_buffer_clear(&tree->scratch);
+    viv_tree_path(tree, id, &tree->scratch);
+    before_change(tree, slot);
+    tree->data_bytes += data.size - (uint64_t)slot->data_bytes;
+    viv_slot_set_data(&tree->znodes, slot, (struct viv_jute_slice){.bytes = data});
+    slot->content_crc = viv_digest_content(viv_buffer_bytes(&tree->scratch), data);
     after_change(tree, id, slot);
 }
 

@@ -33,6 +33,8 @@ struct viv_edit_data {
     int64_t time_ms;
 };
 void viv_edit_set_data(struct viv_tree *tree, viv_node_id id, const struct viv_edit_data *edit);
+/* The server's own bookkeeping: version, zxid and time stay. Not for the root. */
+void viv_edit_rewrite_data(struct viv_tree *tree, viv_node_id id, struct viv_bytes data);
 void viv_edit_set_acl(struct viv_tree *tree, viv_node_id id, struct viv_bytes list);
 void viv_edit_set_aversion(struct viv_tree *tree, viv_node_id id, int32_t aversion);
 
@@ -42,6 +44,8 @@ void viv_edit_close_session(struct viv_tree *tree, int64_t session_id);
 
 /* True when a child of this node counts 0 in the digest. */
 bool viv_edit_hides_children(const struct viv_tree *tree, viv_node_id parent);
+/* A node with that owner is there: it hangs in the list of its session, or counts as one that goes by itself. */
+void viv_edit_join_owner(struct viv_tree *tree, viv_node_id id, int64_t owner);
 /* First in the list of the parent's children; the parent gets an extension. */
 void viv_edit_link_child(struct viv_tree *tree, viv_node_id id);
 

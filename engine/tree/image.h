@@ -47,6 +47,9 @@ struct viv_tree_loader *viv_tree_loader_begin(struct viv_tree *empty_tree);
 /* Call before the first byte: the stream ends with the nodes' terminator, which then is the last byte used and sets
  * *done (a snapshot file has its seal there instead of the signature). */
 void viv_tree_loader_expect_no_signature(struct viv_tree_loader *loader);
+/* Call before the first byte: owners as ZooKeeper 3.5.3 wrote them for TTL nodes become what later ones write (with its
+ * emulate353TTLNodes on). The digest is then that of the tree as it is here. */
+void viv_tree_loader_emulate_353_ttl(struct viv_tree_loader *loader);
 viv_status viv_tree_loader_feed(struct viv_tree_loader *loader, struct viv_bytes bytes, size_t *used,
                                 bool *done) VIV_MUST_USE;
 /* Sets the tree's zxid; frees the loader. */

@@ -207,9 +207,8 @@ static viv_status join(struct viv_tree *tree, viv_node_id id, uint64_t hash)
     }
     settle_acl(tree, id, slot);
     const struct viv_slot_ext *ext = viv_slot_ext_of(&tree->znodes, slot);
-    if (ext != NULL && viv_owner_is_session(ext->owner)) {
-        viv_session_table_link(&tree->sessions, &tree->znodes, id);
-        tree->ephemeral_count++;
+    if (ext != NULL) {
+        viv_edit_join_owner(tree, id, ext->owner);
     }
     tree->digest += viv_digest_node(&tree->znodes, slot);
     return VIV_OK;
@@ -286,6 +285,9 @@ viv_status viv_tree_load_finish(struct viv_tree *tree, uint64_t zxid)
     viv_index_reserve(&tree->index, tree->znodes.slots.live_count);
     viv_status status = join_all(tree);
     sweep_acls(tree);
+    if (status == VIV_OK) {
+        viv_quota_loaded(tree);
+    }
     tree->track.on = tracked;
     tree->zxid = zxid;
     return status;

@@ -33,7 +33,7 @@ struct acl_key {
 struct viv_tree_loader {
     struct viv_tree *tree;
     enum loader_phase phase;
-    bool has_signature;
+    bool has_signature, emulate_353_ttl;
     uint32_t remaining; /* items of the phase */
     struct viv_buffer pending;
     struct acl_key *acls; /* sorted by key once they are all there */
@@ -56,6 +56,23 @@ void viv_tree_loader_expect_no_signature(struct viv_tree_loader *loader)
 {
     VIV_ASSERT(loader->phase == PHASE_SESSION_COUNT && loader->pending.size == 0);
     loader->has_signature = false;
+}
+
+void viv_tree_loader_emulate_353_ttl(struct viv_tree_loader *loader)
+{
+    loader->emulate_353_ttl = true;
+}
+
+/* ZooKeeper 3.5.3 marked TTL nodes by the top bit alone, with the TTL in the low 60 bits. */
+static int64_t owner_from_353(int64_t owner)
+{
+    const uint64_t ttl_mask = (UINT64_C(1) << 60) - 1;
+    bool is_newer = ((uint64_t)owner & ~(uint64_t)VIV_TTL_MS_MAX) == VIV_OWNER_TTL_MARK;
+    if (owner >= 0 || owner == VIV_OWNER_CONTAINER || is_newer) {
+        return owner;
+    }
+    uint64_t ttl_ms = (uint64_t)owner & ttl_mask;
+    return (int64_t)(VIV_OWNER_TTL_MARK | (ttl_ms <= VIV_TTL_MS_MAX ? ttl_ms : VIV_TTL_MS_MAX));
 }
 
 static viv_status malformed(const struct viv_tree_loader *loader, const char *what)
@@ -260,6 +277,7 @@ static viv_status take_node(struct viv_tree_loader *loader, struct viv_jute_read
     fields.child_counter = viv_jute_read_int(reader);
     fields.aversion = viv_jute_read_int(reader);
     fields.owner = viv_jute_read_long(reader);
+    fields.owner = loader->emulate_353_ttl ? owner_from_353(fields.owner) : fields.owner;
     fields.pzxid = (uint64_t)viv_jute_read_long(reader);
     fields.name = path.bytes.size == 0 ? path.bytes : viv_path_name(path.bytes);
     VIV_ASSERT(!reader->bad);

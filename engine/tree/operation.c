@@ -1,7 +1,9 @@
 #include "tree/operation.h"
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "tree/acl.h"
+#include "tree/quota.h"
 #include "tree/znode.h"
 #include "wire/path.h"
 #include "wire/reply_code.h"
@@ -51,7 +53,8 @@ static void put(const struct operation *operation, struct viv_bytes path, const 
 static int32_t fix_acl(const struct operation *operation, struct viv_bytes acl)
 {
     viv_buffer_clear(&operation->preparer->acl);
-    return viv_acl_fix(acl, operation->request->authinfo, &operation->preparer->acl);
+    return viv_acl_fix(acl, operation->request->authinfo, operation->preparer->rules.acl_schemes,
+                       &operation->preparer->acl);
 }
 
 static bool version_matches(int32_t expected, int32_t current)
@@ -65,24 +68,118 @@ static int32_t next_version(int32_t version)
     return version == -2 ? 0 : (int32_t)((uint32_t)version + 1);
 }
 
-/* ---- create ---- */
+/* ---- quotas: of what is in the tree already; earlier operations on their way there are not seen ---- */
 
-/* Extended types are off: TTL is unimplemented. The opcode decides what is stored, so opcode and flags must agree; the
- * reference server lets some disagreements through and is damaged by them. */
-static int32_t check_flags(int32_t op, int32_t flags)
+/* One line a second says it for all. */
+static void warn_of_quota(const struct operation *operation, const struct viv_quota *quota, const char *what,
+                          int64_t usage, int64_t limit, bool is_refused)
 {
-    REFUSE_UNLESS(flags >= 0 && flags <= FLAGS_TTL_SEQUENTIAL, VIV_REPLY_BAD_ARGUMENTS);
-    REFUSE_UNLESS(flags != FLAGS_TTL && flags != FLAGS_TTL_SEQUENTIAL, VIV_REPLY_UNIMPLEMENTED);
-    bool is_agreed = op != VIV_OP_CREATE_TTL && (op == VIV_OP_CREATE_CONTAINER) == (flags == FLAGS_CONTAINER);
-    return is_agreed ? VIV_REPLY_OK : VIV_REPLY_BAD_ARGUMENTS;
+    enum { WARNING_MS = 1000 };
+    struct viv_preparer *preparer = operation->preparer;
+    if (preparer->time_ms >= preparer->warned_ms && preparer->time_ms - preparer->warned_ms < WARNING_MS) {
+        preparer->warnings_kept_back++;
+        return;
+    }
+    struct viv_buffer path = {0};
+    viv_tree_path(preparer->overlay.tree, quota->mirror, &path);
+    viv_log(VIV_LOG_WARN, "tree", "a write goes beyond a quota; raise the limits there or remove nodes",
+            "quota=\"%.*s\" what=%s usage=%lld limit=%lld refused=%d not_logged=%llu", (int)path.size,
+            (const char *)path.data, what, (long long)usage, (long long)limit, is_refused,
+            (unsigned long long)preparer->warnings_kept_back);
+    viv_buffer_fini(&path);
+    preparer->warned_ms = preparer->time_ms;
+    preparer->warnings_kept_back = 0;
 }
 
-static struct viv_bytes final_path(struct viv_preparer *preparer, struct viv_bytes path, bool is_sequential,
+/* A hard limit, where there is one, is the only one that counts. */
+static int32_t check_limit(const struct operation *operation, const struct viv_quota *quota, const char *what,
+                           int64_t usage, int64_t soft, int64_t hard)
+{
+    bool is_hard = hard > -1;
+    int64_t limit = is_hard ? hard : soft;
+    if (limit < 0 || usage <= limit) {
+        return VIV_REPLY_OK;
+    }
+    bool is_refused = is_hard && operation->preparer->rules.quotas != VIV_QUOTA_OFF;
+    warn_of_quota(operation, quota, what, usage, limit, is_refused);
+    return is_refused ? VIV_REPLY_QUOTA_EXCEEDED : VIV_REPLY_OK;
+}
+
+static int32_t check_quota(const struct operation *operation, struct viv_bytes path, int64_t count_change,
+                           int64_t bytes_change)
+{
+    const struct viv_prepare_rules *rules = &operation->preparer->rules;
+    struct viv_quota quota;
+
+    if (!viv_tree_quota_of(operation->preparer->overlay.tree, path, &quota)) {
+        return VIV_REPLY_OK;
+    }
+    if (quota.is_malformed) {
+        bool fails = rules->quotas == VIV_QUOTA_ON || (rules->quotas == VIV_QUOTA_AUTO && quota.names_hard);
+        warn_of_quota(operation, &quota, "unreadable", 0, 0, fails);
+        return fails ? VIV_REPLY_MARSHALLING_ERROR : VIV_REPLY_OK;
+    }
+    int32_t code = VIV_REPLY_OK;
+    if (quota.stats != VIV_NODE_NONE && count_change != 0) {
+        code = check_limit(operation, &quota, "count", quota.count + count_change, quota.limit.count,
+                           quota.limit.hard_count);
+    }
+    if (code == VIV_REPLY_OK && quota.stats != VIV_NODE_NONE && bytes_change != 0) {
+        code = check_limit(operation, &quota, "bytes", quota.bytes + bytes_change, quota.limit.bytes,
+                           quota.limit.hard_bytes);
+    }
+    return code;
+}
+
+/* ---- create ---- */
+
+static bool is_ephemeral(int32_t flags)
+{
+    return flags < FLAGS_CONTAINER && (flags & FLAG_EPHEMERAL) != 0;
+}
+
+static bool is_ttl(int32_t flags)
+{
+    return flags == FLAGS_TTL || flags == FLAGS_TTL_SEQUENTIAL;
+}
+
+/* In a create the opcode decides what is stored, so opcode and flags must agree; the reference server lets some
+ * disagreements through and is damaged by them. */
+static int32_t check_flags(const struct operation *operation, int32_t flags, int64_t ttl_ms)
+{
+    int32_t op = operation->op;
+    REFUSE_UNLESS(flags >= 0 && flags <= FLAGS_TTL_SEQUENTIAL, VIV_REPLY_BAD_ARGUMENTS);
+    REFUSE_UNLESS(!is_ttl(flags) || operation->preparer->rules.extended_types, VIV_REPLY_UNIMPLEMENTED);
+    REFUSE_UNLESS((op == VIV_OP_CREATE_TTL) == is_ttl(flags), VIV_REPLY_BAD_ARGUMENTS);
+    REFUSE_UNLESS((op == VIV_OP_CREATE_CONTAINER) == (flags == FLAGS_CONTAINER), VIV_REPLY_BAD_ARGUMENTS);
+    bool ttl_fits = !is_ttl(flags) || (ttl_ms > 0 && ttl_ms <= VIV_TTL_MS_MAX);
+    return ttl_fits ? VIV_REPLY_OK : VIV_REPLY_BAD_ARGUMENTS;
+}
+
+/* The raw owner of the node to be made. */
+static int64_t owner_of(const struct operation *operation, const struct viv_create_request *request)
+{
+    switch (operation->op) {
+    case VIV_OP_CREATE_CONTAINER:
+        return VIV_OWNER_CONTAINER;
+    case VIV_OP_CREATE_TTL:
+        return (int64_t)(VIV_OWNER_TTL_MARK | (uint64_t)request->ttl_ms);
+    default:
+        return is_ephemeral(request->flags) ? operation->request->session_id : 0;
+    }
+}
+
+static bool is_sequential(int32_t flags)
+{
+    return flags == FLAGS_TTL_SEQUENTIAL || (flags < FLAGS_CONTAINER && (flags & FLAG_SEQUENTIAL) != 0);
+}
+
+static struct viv_bytes final_path(struct viv_preparer *preparer, struct viv_bytes path, bool has_suffix,
                                    int32_t child_counter)
 {
     viv_buffer_clear(&preparer->path);
     viv_buffer_append_bytes(&preparer->path, path);
-    if (is_sequential) {
+    if (has_suffix) {
         viv_buffer_printf(&preparer->path, "%010d", child_counter);
     }
     return viv_buffer_bytes(&preparer->path);
@@ -102,28 +199,23 @@ static int32_t count_child(const struct operation *operation, struct viv_bytes p
     return counter;
 }
 
-static bool is_ephemeral(int32_t flags)
-{
-    return flags < FLAGS_CONTAINER && (flags & FLAG_EPHEMERAL) != 0;
-}
-
 static void accept_create(const struct operation *operation, const struct viv_create_request *request,
                           struct viv_bytes path, struct viv_bytes parent_path, struct viv_overlay_node *parent)
 {
     struct viv_bytes acl = viv_buffer_bytes(&operation->preparer->acl);
-    int64_t owner = is_ephemeral(request->flags) ? operation->request->session_id : 0;
     struct viv_overlay_node node = {
-        .exists = true,
-        .owner = operation->op == VIV_OP_CREATE_CONTAINER ? VIV_OWNER_CONTAINER : owner,
-    };
+        .exists = true, .owner = owner_of(operation, request), .data_bytes = (uint32_t)request->data.bytes.size};
 
     int32_t counter = count_child(operation, parent_path, parent);
     viv_overlay_put(&operation->preparer->overlay, path, operation->zxid, &node, &acl);
-    struct viv_create_txn txn = {.path = path,
-                                 .data = request->data,
-                                 .acl = acl,
-                                 .ephemeral = is_ephemeral(request->flags),
-                                 .parent_cversion = counter};
+    struct viv_create_txn txn = {
+        .path = path,
+        .data = request->data,
+        .acl = acl,
+        .ephemeral = is_ephemeral(request->flags),
+        .parent_cversion = counter,
+        .ttl_ms = request->ttl_ms,
+    };
     viv_create_txn_encode(operation->record, &txn, (enum viv_op)operation->op);
 }
 
@@ -135,7 +227,7 @@ static int32_t prepare_create(const struct operation *operation)
     viv_create_request_decode(operation->reader, &request, (enum viv_op)operation->op);
     REFUSE_UNLESS(!operation->reader->bad && !request.path.null, VIV_REPLY_MARSHALLING_ERROR);
     struct viv_bytes path = request.path.bytes;
-    int32_t code = check_flags(operation->op, request.flags);
+    int32_t code = check_flags(operation, request.flags, request.ttl_ms);
     REFUSE_UNLESS(code == VIV_REPLY_OK, code);
     REFUSE_UNLESS(session_lives(operation), VIV_REPLY_SESSION_EXPIRED);
     REFUSE_UNLESS(!operation->request->is_local || !is_ephemeral(request.flags), VIV_REPLY_EPHEMERAL_ON_LOCAL_SESSION);
@@ -145,11 +237,12 @@ static int32_t prepare_create(const struct operation *operation)
     struct viv_bytes parent_path = viv_path_parent(path);
     REFUSE_UNLESS(find(operation, parent_path, &parent), VIV_REPLY_NO_NODE);
     REFUSE_UNLESS(allows(operation, &parent, VIV_PERM_CREATE), VIV_REPLY_NO_AUTH);
-    bool is_sequential = request.flags < FLAGS_CONTAINER && (request.flags & FLAG_SEQUENTIAL) != 0;
-    path = final_path(operation->preparer, path, is_sequential, parent.child_counter);
+    path = final_path(operation->preparer, path, is_sequential(request.flags), parent.child_counter);
     REFUSE_UNLESS(viv_path_is_valid(path), VIV_REPLY_BAD_ARGUMENTS);
     REFUSE_UNLESS(!find(operation, path, &node), VIV_REPLY_NODE_EXISTS);
     REFUSE_UNLESS(!viv_owner_is_session(parent.owner), VIV_REPLY_NO_CHILDREN_FOR_EPHEMERALS);
+    code = check_quota(operation, path, 1, (int64_t)request.data.bytes.size);
+    REFUSE_UNLESS(code == VIV_REPLY_OK, code);
     accept_create(operation, &request, path, parent_path, &parent);
     return VIV_REPLY_OK;
 }
@@ -215,8 +308,11 @@ static int32_t prepare_set_data(const struct operation *operation)
     REFUSE_UNLESS(viv_path_is_valid(path), VIV_REPLY_BAD_ARGUMENTS);
     REFUSE_UNLESS(find(operation, path, &node), VIV_REPLY_NO_NODE);
     REFUSE_UNLESS(allows(operation, &node, VIV_PERM_WRITE), VIV_REPLY_NO_AUTH);
+    int32_t code = check_quota(operation, path, 0, (int64_t)request.data.bytes.size - node.data_bytes);
+    REFUSE_UNLESS(code == VIV_REPLY_OK, code);
     REFUSE_UNLESS(version_matches(request.version, node.version), VIV_REPLY_BAD_VERSION);
     node.version = next_version(node.version);
+    node.data_bytes = (uint32_t)request.data.bytes.size;
     put(operation, path, &node);
     struct viv_set_data_txn txn = {path, request.data, node.version};
     viv_set_data_txn_encode(operation->record, &txn);

@@ -7,8 +7,12 @@
 /* One change of one node: request -> record of the transaction, alone or as a part of a multi. Private to the room. */
 
 struct viv_preparer {
+    struct viv_prepare_rules rules;
     struct viv_overlay overlay;
     struct viv_buffer path, acl; /* of the operation at hand: with its suffix, fixed up */
+    int64_t time_ms;             /* of the transaction at hand */
+    int64_t warned_ms;           /* when a quota was complained about last */
+    uint64_t warnings_kept_back; /* since then */
 };
 
 /* True for an operation that changes or checks one node: create, create2, createContainer, createTTL, delete,

@@ -206,6 +206,7 @@ static void node_of_tree(const struct viv_overlay *overlay, const struct viv_zno
         .aversion = from->aversion,
         .child_counter = from->child_counter,
         .child_count = from->child_count,
+        .data_bytes = (uint32_t)from->data.bytes.size,
         .owner = from->owner,
         .acl = viv_tree_acl(overlay->tree, from->acl_id),
     };

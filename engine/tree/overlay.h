@@ -16,7 +16,7 @@ enum viv_overlay_kind { VIV_OVERLAY_NODE, VIV_OVERLAY_SESSION };
 struct viv_overlay_node {
     bool exists;
     int32_t version, aversion, child_counter;
-    uint32_t child_count;
+    uint32_t child_count, data_bytes;
     int64_t owner;
     struct viv_bytes acl; /* borrowed until the overlay or the tree changes */
 };

@@ -11,9 +11,10 @@
 
 enum { RECORD_BYTES_MAX = VIV_ENTRY_BYTES_MAX - VIV_TXN_HEADER_BYTES };
 
-struct viv_preparer *viv_preparer_new(const struct viv_tree *tree)
+struct viv_preparer *viv_preparer_new(const struct viv_tree *tree, const struct viv_prepare_rules *rules)
 {
     struct viv_preparer *preparer = viv_alloc_zeroed(1, sizeof *preparer);
+    preparer->rules = *rules;
     viv_overlay_init(&preparer->overlay, tree);
     return preparer;
 }
@@ -143,6 +144,7 @@ int32_t viv_prepare(struct viv_preparer *preparer, const struct viv_request *req
     int32_t failure;
 
     VIV_ASSERT(zxid > viv_tree_zxid(preparer->overlay.tree));
+    preparer->time_ms = time_ms;
     viv_txn_header_encode(body, &header);
     int32_t code = prepare_record(preparer, request, zxid, body, &failure);
     if (body->size - start > VIV_ENTRY_BYTES_MAX) {

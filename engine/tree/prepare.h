@@ -19,8 +19,25 @@ struct viv_request {
     bool is_local;             /* of a session that only its server knows: it lives, and may own nothing */
 };
 
+/* Whether going over a hard limit is refused (-125) or, like going over a soft one, only said in the log. ZooKeeper's
+ * default is to refuse nothing; here whoever writes a hard limit gets one, since a limit that does not hold is worse
+ * than none, and soft limits, which is what tools set unless told otherwise, refuse nothing either way. A limits text
+ * that cannot be read fails writes (-5) under AUTO only if it speaks of a hard limit. */
+enum viv_quota_enforcement {
+    VIV_QUOTA_AUTO, /* hard limits hold */
+    VIV_QUOTA_ON, /* as ZooKeeper with enforceQuota=true: the same, and unreadable limits fail every write below them */
+    VIV_QUOTA_OFF, /* as ZooKeeper's default */
+};
+
+/* What the operator has switched on. The leader's count; records do not depend on them. */
+struct viv_prepare_rules {
+    bool extended_types; /* createTTL is served */
+    enum viv_quota_enforcement quotas;
+    unsigned acl_schemes; /* of enum viv_acl_scheme: what a stored list may name */
+};
+
 /* Borrows the tree, which must outlive it. */
-struct viv_preparer *viv_preparer_new(const struct viv_tree *tree);
+struct viv_preparer *viv_preparer_new(const struct viv_tree *tree, const struct viv_prepare_rules *rules);
 void viv_preparer_free(struct viv_preparer *preparer);
 /* Appends the entry body (TxnHeader + record) of the transaction that the request comes to. createSession (record:
  * int timeout) and closeSession too. Always succeeds. Returns the reply code that the transaction carries (0, or the

@@ -59,6 +59,8 @@ void viv_tree_free(struct viv_tree *tree)
     viv_acl_table_fini(&tree->acls);
     viv_session_table_fini(&tree->sessions);
     viv_track_fini(&tree->track);
+    viv_id_set_fini(&tree->reapable);
+    viv_quota_table_fini(&tree->quotas);
     viv_buffer_fini(&tree->scratch);
     free(tree);
 }
@@ -132,6 +134,17 @@ viv_node_id viv_tree_next_child(const struct viv_tree *tree, viv_node_id parent,
     }
     const struct viv_slot_ext *ext = viv_slot_ext_of(&tree->znodes, viv_slot_at(&tree->znodes, parent));
     return ext == NULL || viv_owner_is_session(ext->owner) ? VIV_NODE_NONE : ext->first_child;
+}
+
+viv_node_id viv_tree_next_below(const struct viv_tree *tree, viv_node_id top, viv_node_id at)
+{
+    viv_node_id next = viv_tree_next_child(tree, at, VIV_NODE_NONE);
+    while (next == VIV_NODE_NONE && at != top) {
+        viv_node_id parent = viv_slot_at(&tree->znodes, at)->parent;
+        next = viv_tree_next_child(tree, parent, at);
+        at = parent;
+    }
+    return next;
 }
 
 struct viv_bytes viv_tree_name(const struct viv_tree *tree, viv_node_id id)
@@ -255,12 +268,12 @@ void viv_tree_counts(const struct viv_tree *tree, struct viv_tree_counts *counts
         .sessions = tree->sessions.open_count,
         .data_bytes = tree->data_bytes,
         .acls = tree->acls.items.live_count,
-        .memory_bytes = sizeof *tree + znodes->slots.memory_bytes + znodes->exts.memory_bytes +
-                        znodes->blobs.memory_bytes + tree->index.memory_bytes + tree->acls.list_bytes +
-                        tree->acls.items.memory_bytes + tree->acls.lookup.capacity * sizeof *tree->acls.lookup.slots +
-                        tree->sessions.items.memory_bytes +
-                        tree->sessions.lookup.capacity * sizeof *tree->sessions.lookup.slots +
-                        viv_track_memory_bytes(&tree->track) + tree->scratch.capacity,
+        .memory_bytes =
+            sizeof *tree + znodes->slots.memory_bytes + znodes->exts.memory_bytes + znodes->blobs.memory_bytes +
+            tree->index.memory_bytes + tree->acls.list_bytes + tree->acls.items.memory_bytes +
+            tree->acls.lookup.capacity * sizeof *tree->acls.lookup.slots + tree->sessions.items.memory_bytes +
+            tree->sessions.lookup.capacity * sizeof *tree->sessions.lookup.slots +
+            viv_track_memory_bytes(&tree->track) + viv_id_set_memory_bytes(&tree->reapable) + tree->scratch.capacity,
     };
 }
 

@@ -53,6 +53,8 @@ bool viv_tree_find_child(const struct viv_tree *tree, viv_node_id parent, struct
 bool viv_tree_get(const struct viv_tree *tree, viv_node_id id, struct viv_znode *node);
 /* Children in no particular order: start with VIV_NODE_NONE, returns VIV_NODE_NONE after the last. */
 viv_node_id viv_tree_next_child(const struct viv_tree *tree, viv_node_id parent, viv_node_id child);
+/* A walk in preorder of what is below `top`: start with top itself; VIV_NODE_NONE at its end. */
+viv_node_id viv_tree_next_below(const struct viv_tree *tree, viv_node_id top, viv_node_id at);
 struct viv_bytes viv_tree_name(const struct viv_tree *tree, viv_node_id id);
 /* Appends the full path ("/" for the root). */
 void viv_tree_path(const struct viv_tree *tree, viv_node_id id, struct viv_buffer *out);

@@ -4,6 +4,7 @@
 #include "tree/acl_table.h"
 #include "tree/image.h"
 #include "tree/index.h"
+#include "tree/quota.h"
 #include "tree/sessions.h"
 #include "tree/track.h"
 #include "tree/znode.h"
@@ -35,6 +36,8 @@ struct viv_tree {
     struct viv_session_table sessions;
     struct viv_track track;
     struct viv_walk walk;
+    struct viv_quota_table quotas;
+    struct viv_id_set reapable;      /* containers and TTL nodes */
     struct viv_tree_stream *streams; /* open ones */
     struct viv_bookmark *bookmarks;  /* set ones */
     uint64_t zxid;

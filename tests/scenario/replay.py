@@ -17,10 +17,6 @@ VARIABLE = re.compile(r"\*(\.len)?$|(^|\.)[cmp]?zxid$|(^|\.)ephemeralOwner$")
 LISTED = re.compile(r"^(children|ephemerals|clientInfo)\[")
 
 
-# Conversations that create TTL nodes, or read counters that such creations moved.
-NEED_TTL = ("11-multi", "12-watches-one-shot", "15-container-ttl")
-
-
 class Step:
     """One line of a transcript: kind '>', '<', '!' or 'eof', its frame, and the fields that explain it."""
 
@@ -153,16 +149,13 @@ def main():
         tap.skip("captured conversations", "Debian's zookeeper is not installed")
         return tap.done()
     backend = default_configuration() if kind == "vivarium" else None
-    with Ensemble(kind, 1, backend) as server:
+    with Ensemble(kind, 1, backend, {"extendedTypesEnabled": "true"}) as server:
         player = Player(server.client_ports[0])
         for path in sorted(glob.glob(os.path.join(HERE, "captured", "*.txt"))):
             steps = read_transcript(path)
             name = "%s answers %s (%d frames)" % (kind, os.path.basename(path)[:-4], len(steps))
             problem = player.play(steps)
-            if problem and kind == "vivarium" and os.path.basename(path)[:-4] in NEED_TTL:
-                tap.skip(name, "TTL nodes are not served yet")
-            else:
-                tap.ok(problem is None, name, problem)
+            tap.ok(problem is None, name, problem)
         spoilt = read_transcript(os.path.join(HERE, "captured", "01-handshake-ping-close.txt"))
         last = next(step for step in reversed(spoilt) if step.kind == "<")
         last.frame = last.frame[:-1] + bytes([last.frame[-1] ^ 1])

@@ -1,5 +1,7 @@
 #include "tests/support/node_recipe.h"
 
+#include "tree/acl.h"
+
 struct viv_node *viv_node_recipe(size_t server_count, size_t server, uint64_t snapshot_entries, int64_t start_wall_ms,
                                  viv_node_recipe_adjust_fn *adjust)
 {
@@ -27,6 +29,7 @@ struct viv_node *viv_node_recipe(size_t server_count, size_t server, uint64_t sn
         .frame_bytes_max = 1 << 20,
         .snapshot_entries = snapshot_entries,
         .start_wall_ms = start_wall_ms,
+        .rules = {.acl_schemes = VIV_ACL_SCHEMES_DEFAULT},
         .config_text = viv_buffer_bytes(&text),
     };
     if (adjust != NULL) {

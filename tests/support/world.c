@@ -11,8 +11,9 @@ enum { TIMEOUT_MS = 30000 };
 void viv_world_init(struct viv_world *world)
 {
     *world = (struct viv_world){.session_id = VIV_WORLD_SESSION, .time_ms = 1795169363194};
+    world->rules.acl_schemes = VIV_ACL_SCHEMES_DEFAULT;
     world->tree = viv_tree_new();
-    world->preparer = viv_preparer_new(world->tree);
+    world->preparer = viv_preparer_new(world->tree, &world->rules);
     cr_assert_eq(viv_world_create_session(world, VIV_WORLD_SESSION), 0);
     viv_world_settle(world);
 }

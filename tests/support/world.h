@@ -1,6 +1,7 @@
 #ifndef VIV_TESTS_SUPPORT_WORLD_H
 #define VIV_TESTS_SUPPORT_WORLD_H
 
+#include "tree/acl.h"
 #include "tree/apply.h"
 #include "tree/prepare.h"
 
@@ -13,7 +14,8 @@ enum { VIV_WORLD_PENDING_MAX = 64 };
 struct viv_world {
     struct viv_tree *tree;
     struct viv_preparer *preparer;
-    uint64_t zxid; /* of the newest transaction */
+    struct viv_prepare_rules rules; /* as given to it */
+    uint64_t zxid;                  /* of the newest transaction */
     int64_t time_ms;
     int64_t session_id;
     int32_t cxid;

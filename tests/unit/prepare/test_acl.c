@@ -92,7 +92,8 @@ static void expect_stored(const struct viv_world *world, const char *acl, const 
     struct viv_buffer list = {0}, expected = {0}, out = {0};
     viv_world_encode_acl(&list, acl);
     viv_buffer_append(&out, "before", 6);
-    int32_t code = viv_acl_fix(viv_buffer_bytes(&list), viv_buffer_bytes(&world->authinfo), &out);
+    int32_t code =
+        viv_acl_fix(viv_buffer_bytes(&list), viv_buffer_bytes(&world->authinfo), VIV_ACL_SCHEMES_DEFAULT, &out);
     viv_buffer_consume(&out, 6);
     if (stored == NULL) {
         cr_assert_eq(code, VIV_REPLY_INVALID_ACL, "%s", acl);
@@ -184,7 +185,8 @@ VIV_TEST(acl, a_list_that_grows_beyond_all_bounds_is_refused)
         for (int i = 0; i <= perms; i++) {
             viv_acl_entry_encode(&list, &(struct viv_acl_entry){i, {VIV_BYTES_LITERAL("auth"), false}, {{0}, false}});
         }
-        int32_t code = viv_acl_fix(viv_buffer_bytes(&list), viv_buffer_bytes(&world.authinfo), &out);
+        int32_t code =
+            viv_acl_fix(viv_buffer_bytes(&list), viv_buffer_bytes(&world.authinfo), VIV_ACL_SCHEMES_DEFAULT, &out);
         size_t stored_bytes = 4 + (size_t)(perms + 1) * IDENTITIES * (4 + 10 + 4 + 15);
         cr_assert_eq(code, stored_bytes <= VIV_ACL_BYTES_MAX ? 0 : VIV_REPLY_INVALID_ACL, "%d entries", perms + 1);
         cr_assert_eq(out.size, code == 0 ? stored_bytes : 0);
@@ -214,14 +216,16 @@ VIV_TEST(acl, null_parts_of_an_entry_have_answers_of_their_own)
             viv_jute_write_text(&list, cases[i].scheme);
         }
         viv_jute_write_int(&list, -1);
-        cr_assert_eq(viv_acl_fix(viv_buffer_bytes(&list), (struct viv_bytes){0}, &out), cases[i].code);
+        cr_assert_eq(viv_acl_fix(viv_buffer_bytes(&list), (struct viv_bytes){0}, VIV_ACL_SCHEMES_DEFAULT, &out),
+                     cases[i].code);
         cr_assert_eq(out.size, 0);
         viv_buffer_fini(&list);
         viv_buffer_fini(&out);
     }
     struct viv_buffer null_list = {0}, out = {0};
     viv_jute_write_int(&null_list, -1);
-    cr_assert_eq(viv_acl_fix(viv_buffer_bytes(&null_list), (struct viv_bytes){0}, &out), VIV_REPLY_INVALID_ACL);
+    cr_assert_eq(viv_acl_fix(viv_buffer_bytes(&null_list), (struct viv_bytes){0}, VIV_ACL_SCHEMES_DEFAULT, &out),
+                 VIV_REPLY_INVALID_ACL);
     viv_buffer_fini(&null_list);
     viv_buffer_fini(&out);
 }

@@ -11,8 +11,9 @@ enum { TRANSACTIONS_MIN = 400, ALL = 1000 };
 static void replay(size_t lag)
 {
     struct viv_transcript transcript;
+    const struct viv_prepare_rules rules = {.acl_schemes = VIV_ACL_SCHEMES_DEFAULT};
     struct viv_tree *tree = viv_tree_new();
-    struct viv_preparer *preparer = viv_preparer_new(tree);
+    struct viv_preparer *preparer = viv_preparer_new(tree, &rules);
     struct viv_buffer *bodies = viv_alloc_zeroed(ALL, sizeof *bodies);
     struct viv_arena arena = {0};
     size_t made = 0, applied = 0;
