@@ -3,8 +3,8 @@
 
 #include "tree/tree.h"
 
-/* When which container or TTL node is to be deleted (client-protocol.md §8): a pass over them every check_ms, spread so
- * that no more than per_minute go in a minute and no call looks at more than some thousand. The time is given; this
+/* When which container or TTL node is to be deleted (client-protocol.md §8): a pass over them every check_ms, spread
+ * so that no more than per_minute go in a minute and no call looks at more than some thousand. The time is given; this
  * module does not know transactions. All-zero but for its configuration it is idle, until begun. */
 
 struct viv_reap_config {
