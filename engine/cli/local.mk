@@ -3,6 +3,7 @@ noinst_LIBRARIES += libcli.a
 libcli_a_SOURCES = \
 	%reldir%/acl_text.c %reldir%/acl_text.h \
 	%reldir%/args.c %reldir%/args.h \
+	%reldir%/bench.c \
 	%reldir%/cli.c %reldir%/cli.h \
 	%reldir%/command.c %reldir%/command.h %reldir%/commands.def \
 	%reldir%/complete.c %reldir%/complete.h \

@@ -106,3 +106,50 @@ int viv_cli_walk(struct viv_cli *cli, const char *path, enum viv_cli_walk_order 
     viv_cli_names_fini(&paths);
     return code;
 }
+
+struct deletion {
+    size_t sent, window;
+    uint64_t deleted;
+};
+
+static int take_deleted(struct viv_cli *cli, struct deletion *deletion, const char *path)
+{
+    struct viv_cli_reply reply;
+    viv_cli_fetch(cli, &reply);
+    deletion->sent--;
+    deletion->deleted += reply.err == VIV_REPLY_OK;
+    /* Gone already: somebody else was quicker. */
+    bool gone = reply.err == VIV_REPLY_OK || reply.err == VIV_REPLY_NO_NODE;
+    int code = gone ? VIV_CLI_OK : viv_cli_refused(cli, reply.err, path);
+    viv_cli_reply_fini(&reply);
+    return code;
+}
+
+static int delete_one(void *ctx, struct viv_cli *cli, struct viv_bytes path)
+{
+    struct deletion *deletion = ctx;
+    char *shown = strndup((const char *)path.data, path.size);
+    char *full = viv_cli_path(cli, shown);
+    struct viv_path_version_request request = {.path = {.bytes = viv_bytes_text(full)}, .version = -1};
+    struct viv_buffer record = {0};
+    viv_path_version_request_encode(&record, &request);
+    viv_cli_send(cli, VIV_OP_DELETE, viv_buffer_bytes(&record));
+    deletion->sent++;
+    int code = deletion->sent >= deletion->window ? take_deleted(cli, deletion, shown) : VIV_CLI_OK;
+    viv_buffer_fini(&record);
+    free(full);
+    free(shown);
+    return code;
+}
+
+int viv_cli_delete_subtree(struct viv_cli *cli, const char *path, size_t window, uint64_t *deleted)
+{
+    struct deletion deletion = {.window = window};
+    int code = viv_cli_walk(cli, path, VIV_CLI_CHILDREN_FIRST, delete_one, &deletion);
+    while (code == VIV_CLI_OK && deletion.sent > 0) {
+        code = take_deleted(cli, &deletion, path);
+    }
+    viv_cli_forget_answers(cli);
+    *deleted = deletion.deleted;
+    return code;
+}

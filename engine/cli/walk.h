@@ -18,5 +18,7 @@ int viv_cli_walk(struct viv_cli *cli, const char *path, enum viv_cli_walk_order 
                  void *ctx);
 /* Only the paths, parents first. */
 int viv_cli_list_subtree(struct viv_cli *cli, const char *path, struct viv_cli_names *paths);
+/* Deletes the node and everything below it, `window` requests at once; counts what is gone by this. */
+int viv_cli_delete_subtree(struct viv_cli *cli, const char *path, size_t window, uint64_t *deleted);
 
 #endif /* VIV_CLI_WALK_H */

@@ -277,58 +277,19 @@ int viv_cli_run_delete(struct viv_cli *cli, const struct viv_cli_args *args)
     return code;
 }
 
-struct deletion {
-    size_t sent, window;
-    uint64_t deleted;
-};
-
-static int take_deleted(struct viv_cli *cli, struct deletion *deletion, const char *path)
-{
-    struct viv_cli_reply reply;
-    viv_cli_fetch(cli, &reply);
-    deletion->sent--;
-    deletion->deleted += reply.err == VIV_REPLY_OK;
-    /* Gone already: somebody else was quicker. */
-    int code = reply.err == VIV_REPLY_NO_NODE ? VIV_CLI_OK : outcome(cli, &reply, path);
-    viv_cli_reply_fini(&reply);
-    return code;
-}
-
-static int delete_one(void *ctx, struct viv_cli *cli, struct viv_bytes path)
-{
-    struct deletion *deletion = ctx;
-    char *shown = strndup((const char *)path.data, path.size);
-    char *full = viv_cli_path(cli, shown);
-    struct viv_path_version_request request = {.path = {.bytes = viv_bytes_text(full)}, .version = -1};
-    struct viv_buffer record = {0};
-    viv_path_version_request_encode(&record, &request);
-    viv_cli_send(cli, VIV_OP_DELETE, viv_buffer_bytes(&record));
-    deletion->sent++;
-    int code = deletion->sent >= deletion->window ? take_deleted(cli, deletion, shown) : VIV_CLI_OK;
-    viv_buffer_fini(&record);
-    free(full);
-    free(shown);
-    return code;
-}
-
 int viv_cli_run_deleteall(struct viv_cli *cli, const struct viv_cli_args *args)
 {
     enum { WINDOW_MAX = 1000, WINDOW_USUAL = 256 };
     const char *path = viv_cli_arg(args, 0);
-    uint64_t batch = WINDOW_USUAL;
-    struct deletion deletion = {0};
+    uint64_t window = WINDOW_USUAL;
+    uint64_t deleted = 0;
     const char *text = viv_cli_value(args, "-b");
-    if (text != NULL && (!viv_cli_parse_uint64(text, &batch) || batch == 0)) {
+    if (text != NULL && (!viv_cli_parse_uint64(text, &window) || window == 0)) {
         return viv_cli_usage_error("deleteall: -b %s: a number is wanted", text);
     }
-    deletion.window = batch < WINDOW_MAX ? batch : WINDOW_MAX;
-    int code = viv_cli_walk(cli, path, VIV_CLI_CHILDREN_FIRST, delete_one, &deletion);
-    while (code == VIV_CLI_OK && deletion.sent > 0) {
-        code = take_deleted(cli, &deletion, path);
-    }
-    viv_cli_forget_answers(cli);
+    int code = viv_cli_delete_subtree(cli, path, window < WINDOW_MAX ? window : WINDOW_MAX, &deleted);
     if (code == VIV_CLI_OK && cli->settings.json) {
-        viv_cli_print_json(json_pack("{s:s, s:I}", "path", path, "deleted", (json_int_t)deletion.deleted));
+        viv_cli_print_json(json_pack("{s:s, s:I}", "path", path, "deleted", (json_int_t)deleted));
     }
     return code;
 }
