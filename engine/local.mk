@@ -8,6 +8,7 @@ include engine/metrics/local.mk
 include engine/node/local.mk
 include engine/store/local.mk
 include engine/zkdata/local.mk
+include engine/datadir/local.mk
 include engine/client/local.mk
 include engine/security/local.mk
 include engine/admin/local.mk

@@ -51,16 +51,17 @@ tree:wire
 metrics:
 node:tree zab partition metrics wire store
 zkdata:tree wire
+datadir:store tree zkdata
 client:wire
 security:wire
-admin:server node tree zab store wire client partition metrics zkdata security
-server:admin node tree zab store wire client partition metrics zkdata security
-cli:client zkdata wire tree store'
+admin:server node tree zab store wire client partition metrics zkdata security datadir
+server:admin node tree zab store wire client partition metrics zkdata security datadir
+cli:client zkdata wire tree store datadir'
 ok "rooms include only what the house allows" "$(printf '%s\n' "$rooms" | while IFS=: read -r room allowed; do
     pattern=$(printf '%s|' base "$room" $allowed | sed 's/|$//')
     find "engine/$room" -name '*.[ch]' 2>/dev/null | xargs -r grep -nE '^#include "[a-z]+/' |
         grep -vE "#include \"($pattern)/" | grep -v 'engine/server/main.c.*backends/registry.h' |
-        grep -vE 'engine/server/[a-z_]+\.[ch]:.*backends/registry.h'
+        grep -vE 'engine/(server|cli)/[a-z_]+\.[ch]:.*backends/registry.h'
 done)"
 ok "backends include only store and base beside their own folder" "$(for b in backends/*/; do
     name=$(basename "$b")

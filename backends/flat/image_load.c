@@ -240,6 +240,9 @@ viv_status viv_flat_image_load(struct viv_state *state, const struct viv_flat_im
 {
     struct reader reader = {.disk = &state->disk, .image = image, .file = {.handle = -1}};
     viv_status status = reader_open(&reader);
+    if (status == VIV_OK && state->image_upto != 0 && reader.footer.mark.zxid_end > state->image_upto) {
+        status = VIV_ERR_TRIMMED;
+    }
     if (status == VIV_OK) {
         status = state->load_threads == 1 ? load_with_one(&reader, rows, ctx) : load_with_two(&reader, rows, ctx);
     }

@@ -184,6 +184,7 @@ static viv_status flat_open(const struct viv_store_config *config, viv_gid gid, 
         .gid = gid,
         .is_durable = config->durable,
         .load_threads = config->load_threads,
+        .image_upto = config->image_upto,
         .owner = {{config->cluster[0], config->cluster[1]}, config->server_id},
         .lock = {.handle = -1},
         .next_seq = 1,
@@ -205,6 +206,11 @@ static viv_status flat_load(struct viv_state *state, viv_state_rows_fn *rows, vi
     while (state->image_count > 0) {
         struct viv_flat_image *newest = &state->images[state->image_count - 1];
         viv_status status = viv_flat_image_load(state, newest, rows, ctx, mark, report);
+        if (status == VIV_ERR_TRIMMED) { /* too new for a reader of the past; the file stays */
+            free(newest->path);
+            state->image_count--;
+            continue;
+        }
         if (status != VIV_ERR_CORRUPT) {
             return status;
         }

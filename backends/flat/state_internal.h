@@ -35,6 +35,7 @@ struct viv_state {
     viv_gid gid;
     bool is_durable;
     unsigned load_threads;
+    uint64_t image_upto; /* 0: any */
     struct viv_flat_owner owner;
     struct viv_file lock;
     viv_status failed;             /* sticky */

@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "datadir/import.h"
 
 static bool is_directory(const char *path)
 {
@@ -43,19 +44,62 @@ static viv_status make_directories(const char *path)
     return VIV_OK;
 }
 
-/* Starting empty beside data of ZooKeeper's would look like losing it. */
-static viv_status refuse_zookeeper_data(const char *data_dir, const char *ours)
+/* Only ZooKeeper's data is here. */
+static viv_status find_zookeeper(const struct viv_data_dir *data, const struct viv_config *config, bool *found)
 {
-    char theirs[VIV_CONFIG_PATH_BYTES + 16];
-    snprintf(theirs, sizeof theirs, "%s/version-2", data_dir);
-    if (is_directory(theirs) && !is_directory(ours)) {
-        viv_log(VIV_LOG_ERROR, "data",
-                "this directory holds data of Apache ZooKeeper, which cannot be imported yet; "
-                "set dataDir and dataLogDir to other directories, or move version-2 away to start empty",
-                "path=%s", theirs);
-        return VIV_ERR_FOREIGN;
+    *found = false;
+    if (is_directory(data->state_path)) {
+        return VIV_OK;
+    }
+    struct viv_zk_directory theirs;
+    VIV_TRY(viv_zk_directory_read(config->data_dir, config->data_log_dir, &theirs));
+    *found = viv_zk_directory_has_data(&theirs);
+    viv_zk_directory_fini(&theirs);
+    return VIV_OK;
+}
+
+static viv_status import(struct viv_data_dir *data, const struct viv_config *config,
+                         const struct viv_datadir_pairing *pairing)
+{
+    struct viv_datadir_import import = {
+        .data_dir = config->data_dir,
+        .data_log_dir = config->data_log_dir,
+        .plan =
+            {
+                .pairing = *pairing,
+                .state_path = data->state_path,
+                .log_path = data->log_path,
+                .cluster = {config->cluster[0], config->cluster[1]},
+                .server_id = config->sid,
+                .durable = true, /* a whole import is worth its few syncs, whatever the server promises */
+                .segment_bytes = (uint64_t)config->segment_bytes,
+            },
+    };
+    struct viv_datadir_imported done;
+    viv_log(VIV_LOG_INFO, "data", "Apache ZooKeeper's data is imported; its own files stay as they are",
+            "from=%s to=%s backend=%s", config->data_dir, data->state_path, pairing->name);
+    VIV_TRY(viv_datadir_import_run(&import, &done, &data->lock_fd));
+    if (!done.was_finished) {
+        viv_log(VIV_LOG_INFO, "data", "Apache ZooKeeper's data was imported",
+                "znodes=%llu ephemerals=%llu sessions=%llu zxid=0x%llx epoch=%u records=%llu digests_compared=%llu "
+                "digest_mismatches=%llu",
+                (unsigned long long)done.znodes, (unsigned long long)done.ephemerals, (unsigned long long)done.sessions,
+                (unsigned long long)done.facts.zxid, done.facts.current_epoch, (unsigned long long)done.facts.records,
+                (unsigned long long)done.facts.digests_compared, (unsigned long long)done.facts.digest_mismatches);
     }
     return VIV_OK;
+}
+
+static viv_status refuse_volatile(const struct viv_config *config, const struct viv_datadir_pairing *pairing)
+{
+    if (((pairing->log->traits | pairing->state->traits) & VIV_STORE_VOLATILE) == 0) {
+        return VIV_OK;
+    }
+    viv_log(VIV_LOG_ERROR, "data",
+            "this directory holds data of Apache ZooKeeper, and this storage configuration would keep nothing of it; "
+            "choose another backend, or other directories",
+            "path=%s backend=%s", config->data_dir, pairing->name);
+    return VIV_ERR_UNSUPPORTED;
 }
 
 static viv_status lock(struct viv_data_dir *data)
@@ -79,17 +123,27 @@ static viv_status lock(struct viv_data_dir *data)
     return VIV_OK;
 }
 
-viv_status viv_data_dir_open(struct viv_data_dir *data, const struct viv_config *config)
+viv_status viv_data_dir_open(struct viv_data_dir *data, const struct viv_config *config,
+                             const struct viv_datadir_pairing *pairing)
 {
     *data = (struct viv_data_dir){.lock_fd = -1};
     snprintf(data->state_path, sizeof data->state_path, "%s/vivarium", config->data_dir);
     snprintf(data->log_path, sizeof data->log_path, "%s/vivarium", config->data_log_dir);
     snprintf(data->ports_path, sizeof data->ports_path, "%s/ports", config->data_dir);
-    VIV_TRY(refuse_zookeeper_data(config->data_dir, data->state_path));
-    VIV_TRY(refuse_zookeeper_data(config->data_log_dir, data->log_path));
+    bool is_theirs;
+    VIV_TRY(find_zookeeper(data, config, &is_theirs));
+    if (is_theirs) {
+        VIV_TRY(refuse_volatile(config, pairing));
+        return import(data, config, pairing);
+    }
     VIV_TRY(make_directories(data->state_path));
     VIV_TRY(make_directories(data->log_path));
-    return lock(data);
+    VIV_TRY(lock(data));
+    viv_status status = viv_datadir_import_check(data->state_path, config->data_dir, config->data_log_dir);
+    if (status != VIV_OK) {
+        viv_data_dir_close(data);
+    }
+    return status;
 }
 
 void viv_data_dir_close(struct viv_data_dir *data)

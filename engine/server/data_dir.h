@@ -2,6 +2,7 @@
 #define VIV_SERVER_DATA_DIR_H
 
 #include "base/status.h"
+#include "datadir/datadir.h"
 #include "server/config.h"
 
 /* The directories of a server: <dataDir>/vivarium for images, <dataLogDir>/vivarium for the log, both 0700 and made
@@ -13,9 +14,13 @@ struct viv_data_dir {
     int lock_fd;
 };
 
-/* VIV_ERR_BUSY: another process holds it. VIV_ERR_FOREIGN: only ZooKeeper's data is there. VIV_ERR_SYSTEM. Each was
+/* Where only ZooKeeper's data is, it is imported first (datadir/import.h): `pairing` is the storage it goes into.
+ *
+ * VIV_ERR_BUSY: another process holds it. VIV_ERR_FOREIGN: ZooKeeper ran here since the import. VIV_ERR_UNSUPPORTED:
+ * there is something to import, but the storage keeps nothing. VIV_ERR_SYSTEM, and those of the import. Each was
  * logged with what to do. */
-viv_status viv_data_dir_open(struct viv_data_dir *data, const struct viv_config *config) VIV_MUST_USE;
+viv_status viv_data_dir_open(struct viv_data_dir *data, const struct viv_config *config,
+                             const struct viv_datadir_pairing *pairing) VIV_MUST_USE;
 void viv_data_dir_close(struct viv_data_dir *data);
 /* Writes <dataDir>/ports, "client=PORT\n", at once whole; removed by close. */
 viv_status viv_data_dir_write_ports(const struct viv_data_dir *data, int client_port) VIV_MUST_USE;

@@ -374,7 +374,8 @@ enum viv_exit viv_server_run(const struct viv_config *config, const struct viv_l
     signal(SIGPIPE, SIG_IGN);
     if (viv_trace_open(&server->trace, config->trace_file, config->sid) == VIV_OK) {
         exit_code = VIV_EXIT_DATA;
-        if (viv_data_dir_open(&server->data, config) == VIV_OK) {
+        const struct viv_datadir_pairing pairing = {config->backend, log, state};
+        if (viv_data_dir_open(&server->data, config, &pairing) == VIV_OK) {
             viv_log(VIV_LOG_INFO, "server", "starting", "sid=%lld mode=%s backend=%s durability=%s data=%s log=%s",
                     (long long)config->sid, config->standalone ? "standalone" : "ensemble", config->backend,
                     config->durable ? "sync" : "none", server->data.state_path, server->data.log_path);

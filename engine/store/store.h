@@ -20,6 +20,8 @@ struct viv_store_config {
     bool durable;                /* false only for durability=none: no sync is made */
     uint64_t segment_bytes;      /* log segment size, 1 MiB to 1 GiB; 0 = 16 MiB */
     unsigned load_threads;       /* 1 or 2; 0 = 2 */
+    uint64_t image_upto;         /* for readers of the past: images that end later are passed over; 0 = none is. A
+                                    store that keeps one image may leave the comparison to its caller */
     const struct viv_disk *disk; /* NULL: the real one (store/file_io.h); LMDB and RocksDB use their own */
 };
 

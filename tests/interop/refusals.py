@@ -135,8 +135,9 @@ def check_directories(tap):
         code, text = case.run()
         with open(os.path.join(theirs, "log.1")) as f:
             kept = f.read()
-        tap.ok(code == 3 and len(errors(text)) == 1 and "Apache ZooKeeper" in text and kept == "theirs" and
-               os.listdir(case.data) == ["version-2"], "a directory of ZooKeeper's is refused and left alone", text)
+        tap.ok(code == 3 and len(errors(text)) == 1 and "no snapshot" in text and kept == "theirs" and
+               os.listdir(case.data) == ["version-2"],
+               "a damaged directory of ZooKeeper's is refused and left alone", text)
     with Case() as case:
         with open(case.data, "w") as f:
             f.write("a file")

@@ -183,9 +183,11 @@ def check_refusals(tap, folder):
            "every error of a file is listed with its line", text)
     theirs = os.path.join(folder, "theirs")
     os.makedirs(os.path.join(theirs, "version-2"))
+    with open(os.path.join(theirs, "version-2", "log.1"), "w") as f:
+        f.write("theirs")
     code, text = run_to_end(folder, "dataDir=%s\nclientPort=0\n%s" % (theirs, volatile("")))
-    tap.ok(code == 3 and "holds data of Apache ZooKeeper" in text and os.listdir(theirs) == ["version-2"],
-           "a directory of ZooKeeper's is refused and left alone", text)
+    tap.ok(code == 3 and "Apache ZooKeeper" in text and os.listdir(theirs) == ["version-2"],
+           "a damaged directory of ZooKeeper's is refused and left alone", text)
     for arguments, code in (([], 2), (["--nonsense"], 2), (["--help"], 0), (["--version"], 0)):
         done = subprocess.run([PROGRAM] + arguments, capture_output=True, text=True, timeout=20)
         tap.ok(done.returncode == code and (done.stdout + done.stderr) != "",

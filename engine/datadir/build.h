@@ -1,0 +1,24 @@
+#ifndef VIV_DATADIR_BUILD_H
+#define VIV_DATADIR_BUILD_H
+
+#include "datadir/datadir.h"
+#include "tree/tree.h"
+
+/* A tree becomes the contents of two empty folders, as if a server had just been given it whole: one image at the
+ * tree's zxid, a log that begins behind it, and the epochs. Not safe against a crash by itself: build under another
+ * name, sync, then rename. */
+
+struct viv_datadir_plan {
+    struct viv_datadir_pairing pairing;
+    const char *state_path, *log_path; /* folders that exist and are empty; may be one */
+    uint64_t cluster[2];
+    int64_t server_id;
+    bool durable;
+    uint64_t segment_bytes;
+    uint32_t accepted_epoch, current_epoch;
+};
+
+/* VIV_ERR_UNSUPPORTED: the configuration keeps nothing; or those of the stores. Logged. */
+viv_status viv_datadir_build(const struct viv_datadir_plan *plan, struct viv_tree *tree) VIV_MUST_USE;
+
+#endif /* VIV_DATADIR_BUILD_H */
