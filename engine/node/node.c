@@ -62,9 +62,11 @@ static void take_policy(struct viv_node *node, const struct viv_node_config *con
     viv_node_policy_keep_texts(policy, &node->policy_texts);
     policy->local_sessions = policy->local_sessions && !config->zab.standalone;
     policy->read_only_mode = policy->read_only_mode && !config->zab.standalone;
-    node->reply_bytes_max = policy->reply_bytes > config->frame_bytes_max + REPLY_BESIDE_DATA_BYTES_MAX
-                                ? policy->reply_bytes
-                                : config->frame_bytes_max + REPLY_BESIDE_DATA_BYTES_MAX;
+    node->read_bounds.watches_max = policy->watches_count;
+    node->read_bounds.watches_per_connection_max = policy->watches_per_connection_count;
+    node->read_bounds.reply_bytes_max = policy->reply_bytes > config->frame_bytes_max + REPLY_BESIDE_DATA_BYTES_MAX
+                                            ? policy->reply_bytes
+                                            : config->frame_bytes_max + REPLY_BESIDE_DATA_BYTES_MAX;
     node->connections.pending_count_max = policy->outstanding_count;
     node->connections.pending_bytes_max = policy->outstanding_bytes;
     node->connections.pending_per_connection_max = policy->outstanding_per_connection_count;

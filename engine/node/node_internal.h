@@ -32,7 +32,7 @@ struct viv_node {
     uint32_t session_timeout_min_ms, session_timeout_max_ms, tick_ms;
     struct viv_node_policy policy; /* its texts are in policy_texts */
     struct viv_buffer policy_texts;
-    uint64_t reply_bytes_max;
+    struct viv_read_bounds read_bounds;
     struct viv_admission admission;
     struct viv_limits limits;
     struct viv_expiry local; /* sessions that only this server knows */

@@ -19,6 +19,7 @@ struct context {
     struct viv_jute_reader reader;
     struct viv_buffer *events;
     struct viv_buffer *out;
+    size_t start; /* of the answer in `out` */
 };
 
 static bool may(const struct context *context, const struct viv_znode *node, int32_t perms)
@@ -31,6 +32,36 @@ static void append_stat(struct context *context, const struct viv_znode *node)
     struct viv_stat stat;
     viv_znode_stat(node, &stat);
     viv_stat_encode(context->out, &stat);
+}
+
+static int32_t refuse_for(struct context *context, enum viv_limit limit, int32_t code)
+{
+    context->read->bounds->is_hit = true;
+    context->read->bounds->limit = limit;
+    return code;
+}
+
+/* Adds a watch, or says why it may not be. */
+static int32_t add_watch(struct context *context, struct viv_bytes path, enum viv_watch_mode mode)
+{
+    const struct viv_read_bounds *bounds = context->read->bounds;
+    switch (viv_watches_room(context->watches, context->read->conn, path, bounds->watches_max,
+                             bounds->watches_per_connection_max)) {
+    case VIV_WATCH_NO_ROOM:
+        return refuse_for(context, VIV_LIMIT_WATCHES, VIV_REPLY_SYSTEM_ERROR);
+    case VIV_WATCH_NO_ROOM_OF_CONNECTION:
+        return refuse_for(context, VIV_LIMIT_WATCHES_OF_CONNECTION, VIV_REPLY_SYSTEM_ERROR);
+    case VIV_WATCH_ROOM:
+        break;
+    }
+    viv_watches_add(context->watches, context->read->conn, path, mode);
+    return VIV_REPLY_OK;
+}
+
+/* Whoever makes a long answer looks now and then, and stops. */
+static bool is_too_long(const struct context *context)
+{
+    return context->out->size - context->start > context->read->bounds->reply_bytes_max;
 }
 
 /* Nothing may stand behind a refusal. */
@@ -66,8 +97,9 @@ static int32_t serve_exists(struct context *context)
     if (found && !may(context, &node, VIV_PERM_READ)) {
         return VIV_REPLY_NO_AUTH;
     }
-    if (request.watch) {
-        viv_watches_add(context->watches, context->read->conn, path, VIV_WATCH_DATA);
+    int32_t code = request.watch ? add_watch(context, path, VIV_WATCH_DATA) : VIV_REPLY_OK;
+    if (code != VIV_REPLY_OK) {
+        return code;
     }
     if (!found) {
         return VIV_REPLY_NO_NODE;
@@ -88,11 +120,11 @@ static void append_children(struct context *context, const struct viv_znode *nod
     uint32_t count = 0;
 
     viv_jute_write_int(context->out, (int32_t)node->child_count);
-    while ((child = viv_tree_next_child(context->tree, node->id, child)) != VIV_NODE_NONE) {
+    while ((child = viv_tree_next_child(context->tree, node->id, child)) != VIV_NODE_NONE && !is_too_long(context)) {
         viv_jute_write_bytes(context->out, viv_tree_name(context->tree, child));
         count++;
     }
-    VIV_ASSERT(count == node->child_count);
+    VIV_ASSERT(count == node->child_count || is_too_long(context));
 }
 
 static void append_children_and_stat(struct context *context, const struct viv_znode *node)
@@ -117,11 +149,12 @@ static int32_t serve_node(struct context *context, int mode,
     if (!may(context, &node, VIV_PERM_READ)) {
         return VIV_REPLY_NO_AUTH;
     }
-    if (request.watch && mode != 0) {
-        viv_watches_add(context->watches, context->read->conn, request.path.bytes, (enum viv_watch_mode)mode);
-    }
     append(context, &node);
-    return VIV_REPLY_OK;
+    if (is_too_long(context)) {
+        return refuse_for(context, VIV_LIMIT_REPLY_BYTES, VIV_REPLY_MARSHALLING_ERROR);
+    }
+    return request.watch && mode != 0 ? add_watch(context, request.path.bytes, (enum viv_watch_mode)mode)
+                                      : VIV_REPLY_OK;
 }
 
 static int32_t serve_get_data(struct context *context)
@@ -245,7 +278,8 @@ static int32_t serve_get_ephemerals(struct context *context)
     }
     size_t count_at = context->out->size;
     viv_jute_write_int(context->out, 0);
-    while ((id = viv_tree_next_ephemeral(context->tree, context->read->session_id, id)) != VIV_NODE_NONE) {
+    while ((id = viv_tree_next_ephemeral(context->tree, context->read->session_id, id)) != VIV_NODE_NONE &&
+           !is_too_long(context)) {
         size_t start = context->out->size;
         viv_jute_write_int(context->out, 0);
         viv_tree_path(context->tree, id, context->out);
@@ -299,7 +333,7 @@ static int32_t serve_multi_read(struct context *context)
             viv_multi_header_encode(context->out, &(struct viv_multi_header){-1, true, -1});
             return VIV_REPLY_OK;
         }
-        if (serve_item(context, header.type) == VIV_REPLY_MARSHALLING_ERROR) {
+        if (serve_item(context, header.type) == VIV_REPLY_MARSHALLING_ERROR || is_too_long(context)) {
             return VIV_REPLY_MARSHALLING_ERROR;
         }
     }
@@ -341,10 +375,11 @@ static int32_t serve_add_watch(struct context *context)
     if (!is_path || context->reader.bad || (mode != ADD_PERSISTENT && mode != ADD_RECURSIVE)) {
         return VIV_REPLY_MARSHALLING_ERROR;
     }
-    viv_watches_add(context->watches, context->read->conn, path,
-                    mode == ADD_RECURSIVE ? VIV_WATCH_RECURSIVE : VIV_WATCH_PERSISTENT);
-    viv_jute_write_int(context->out, VIV_REPLY_OK);
-    return VIV_REPLY_OK;
+    int32_t code = add_watch(context, path, mode == ADD_RECURSIVE ? VIV_WATCH_RECURSIVE : VIV_WATCH_PERSISTENT);
+    if (code == VIV_REPLY_OK) {
+        viv_jute_write_int(context->out, VIV_REPLY_OK);
+    }
+    return code;
 }
 
 /* checkWatches and removeWatches: path and the modes that the type stands for. */
@@ -450,17 +485,17 @@ static bool lists_are_sound(struct viv_jute_reader reader, int list_count)
     return true;
 }
 
-static void catch_up(struct context *context, int list, struct viv_bytes path, int64_t relative_zxid)
+static int32_t catch_up(struct context *context, int list, struct viv_bytes path, int64_t relative_zxid)
 {
     struct viv_znode node;
     bool found = viv_tree_find(context->tree, path, &node);
     int type = watch_lists[list].missed(&node, found, relative_zxid);
 
-    if (type != 0) {
-        viv_watch_event_encode(context->events, (enum viv_event_type)type, -1, path);
-    } else {
-        viv_watches_add(context->watches, context->read->conn, path, watch_lists[list].mode);
+    if (type == 0) {
+        return add_watch(context, path, watch_lists[list].mode);
     }
+    viv_watch_event_encode(context->events, (enum viv_event_type)type, -1, path);
+    return VIV_REPLY_OK;
 }
 
 static int32_t set_watches(struct context *context, int list_count)
@@ -473,7 +508,10 @@ static int32_t set_watches(struct context *context, int list_count)
     for (int list = 0; list < list_count; list++) {
         int32_t count = viv_jute_read_count(&context->reader, STRING_BYTES_MIN);
         for (int32_t i = 0; i < count; i++) {
-            catch_up(context, list, viv_jute_read_buffer(&context->reader).bytes, relative_zxid);
+            int32_t code = catch_up(context, list, viv_jute_read_buffer(&context->reader).bytes, relative_zxid);
+            if (code != VIV_REPLY_OK) {
+                return code;
+            }
         }
     }
     return VIV_REPLY_OK;
@@ -530,13 +568,15 @@ int32_t viv_read_serve(const struct viv_tree *tree, struct viv_watches *watches,
                        struct viv_buffer *events, struct viv_buffer *record)
 {
     const struct rule *rule = find_rule(read->op);
-    struct context context = {tree, watches, read, viv_jute_reader_of(read->record), events, record};
-    size_t start = record->size;
+    struct context context = {tree, watches, read, viv_jute_reader_of(read->record), events, record, record->size};
 
     VIV_ASSERT(rule != NULL);
     int32_t code = rule->serve(&context);
+    if (code == VIV_REPLY_OK && is_too_long(&context)) {
+        code = refuse_for(&context, VIV_LIMIT_REPLY_BYTES, VIV_REPLY_MARSHALLING_ERROR);
+    }
     if (code != VIV_REPLY_OK) {
-        record->size = start;
+        record->size = context.start;
     }
     return code;
 }

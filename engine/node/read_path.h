@@ -1,6 +1,7 @@
 #ifndef VIV_NODE_READ_PATH_H
 #define VIV_NODE_READ_PATH_H
 
+#include "node/limit.h"
 #include "node/watch.h"
 #include "tree/tree.h"
 
@@ -16,12 +17,21 @@
  * they have an order but no reading), auth and sasl (of the connection). Any other opcode that is neither served here
  * nor a write (viv_prepare_is_write) is to be answered with VIV_REPLY_UNIMPLEMENTED, zxid -1, and a close. */
 
+/* How much a read may take (node/policy.h): beyond it, it is refused and changes nothing, but for a setWatches that
+ * finds no room for all its watches: its connection is to be closed. */
+struct viv_read_bounds {
+    uint64_t watches_max, watches_per_connection_max, reply_bytes_max;
+    bool is_hit; /* set when a read was refused for this reason: */
+    enum viv_limit limit;
+};
+
 struct viv_read {
     viv_conn conn;
     int64_t session_id;        /* for getEphemerals */
     int32_t op;                /* enum viv_op */
     struct viv_bytes record;   /* the request record after its header */
     struct viv_bytes authinfo; /* raw vector<Id>, count first; empty = none */
+    struct viv_read_bounds *bounds;
 };
 
 /* True when viv_read_serve may be called for this opcode. */

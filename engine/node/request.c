@@ -80,6 +80,19 @@ static void trace_first_read(struct viv_node *node)
     }
 }
 
+/* True when the connection is closed for it: a client does not look at the answer to its setWatches, and would wait for
+ * events that never come. */
+static bool heed_bounds(struct viv_node *node, struct viv_connection *connection, int32_t op)
+{
+    bool is_fatal = op == VIV_OP_SET_WATCHES || op == VIV_OP_SET_WATCHES2;
+    node->read_bounds.is_hit = false;
+    viv_limit_hit(&node->limits, node->read_bounds.limit, connection->id, node->turn.now_ms);
+    if (is_fatal) {
+        viv_request_close(node, connection);
+    }
+    return is_fatal;
+}
+
 static void serve_read(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *pending,
                        struct viv_bytes record)
 {
@@ -94,12 +107,16 @@ static void serve_read(struct viv_node *node, struct viv_connection *connection,
         .op = pending->op,
         .record = record,
         .authinfo = viv_buffer_bytes(&connection->authinfo),
+        .bounds = &node->read_bounds,
     };
     viv_buffer_clear(&node->events);
     viv_buffer_clear(&node->record);
     int32_t err = pending->op == VIV_OP_GET_CHILDREN_PAGE
                       ? viv_listings_serve(&node->listings, node->group.tree, &read, node->turn.now_ms, &node->record)
                       : viv_read_serve(node->group.tree, node->watches, &read, &node->events, &node->record);
+    if (node->read_bounds.is_hit && heed_bounds(node, connection, pending->op)) {
+        return;
+    }
     viv_connection_say(&node->connections, connection, viv_buffer_bytes(&node->events));
     viv_request_answer(node, connection, pending, err, viv_buffer_bytes(&node->record));
     trace_first_read(node);
@@ -158,6 +175,9 @@ void viv_request_advance(struct viv_node *node, struct viv_connection *connectio
             serve_read(node, connection, front, viv_buffer_bytes(&front->record));
         } else {
             serve_refusal(node, connection, front);
+        }
+        if (connection->state == VIV_CONNECTION_CLOSING) {
+            return;
         }
         viv_connection_pop(&node->connections, connection);
     }

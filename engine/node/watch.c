@@ -24,7 +24,8 @@ struct watcher {
     uint32_t newest; /* its watches */
     uint32_t data_count;
     viv_conn conn;
-    uint64_t told; /* the last trigger that it was told of */
+    uint64_t told;       /* the last trigger that it was told of */
+    uint32_t pair_count; /* paths that it waits for */
 };
 
 struct watch {
@@ -43,6 +44,7 @@ struct viv_watches {
     uint64_t trigger;
     bool is_firing;
     struct viv_buffer frame;
+    uint64_t pair_count; /* of (path, connection) */
 };
 
 /* ---- items ---- */
@@ -198,6 +200,8 @@ static uint32_t link_watch(struct viv_watches *watches, uint32_t path_index, uin
     }
     path->newest = at;
     watcher->newest = at;
+    watcher->pair_count++;
+    watches->pair_count++;
     viv_lookup_add(&watches->by_pair, hash_of_pair(path_index, watcher_index), at);
     return at;
 }
@@ -254,6 +258,22 @@ void viv_watches_add(struct viv_watches *watches, viv_conn conn, struct viv_byte
     set_modes(watches, watch, watch->modes | mode);
 }
 
+enum viv_watch_room viv_watches_room(const struct viv_watches *watches, viv_conn conn, struct viv_bytes path,
+                                     uint64_t count_max, uint64_t per_connection_max)
+{
+    if (watches->pair_count < count_max && watches->pair_count < per_connection_max) {
+        return VIV_WATCH_ROOM; /* by far the most frequent */
+    }
+    uint32_t at = find_watcher(watches, conn);
+    if (find_watch(watches, find_path(watches, path), at) != VIV_POOL_NONE) {
+        return VIV_WATCH_ROOM;
+    }
+    if (at != VIV_POOL_NONE && watcher_at(watches, at)->pair_count >= per_connection_max) {
+        return VIV_WATCH_NO_ROOM_OF_CONNECTION;
+    }
+    return watches->pair_count < count_max ? VIV_WATCH_ROOM : VIV_WATCH_NO_ROOM;
+}
+
 /* ---- removing ---- */
 
 static void unlink_from_path(struct viv_watches *watches, const struct watch *watch)
@@ -281,6 +301,9 @@ static void unlink_from_path(struct viv_watches *watches, const struct watch *wa
 static void unlink_from_watcher(struct viv_watches *watches, const struct watch *watch)
 {
     struct watcher *watcher = watcher_at(watches, watch->watcher);
+    VIV_ASSERT(watcher->pair_count > 0 && watches->pair_count > 0);
+    watcher->pair_count--;
+    watches->pair_count--;
     if (watch->watcher_older != VIV_POOL_NONE) {
         watch_at(watches, watch->watcher_older)->watcher_newer = watch->watcher_newer;
     }

@@ -29,6 +29,11 @@ void viv_watches_free(struct viv_watches *watches);
 
 /* Adds one mode; setting it twice is a no-op. The path is kept as it is given. */
 void viv_watches_add(struct viv_watches *watches, viv_conn conn, struct viv_bytes path, enum viv_watch_mode mode);
+/* Whether another one may be added where so many (path, connection) pairs are allowed in all and of one connection; a
+ * further mode on a path that the connection waits for already always may. */
+enum viv_watch_room { VIV_WATCH_ROOM, VIV_WATCH_NO_ROOM, VIV_WATCH_NO_ROOM_OF_CONNECTION };
+enum viv_watch_room viv_watches_room(const struct viv_watches *watches, viv_conn conn, struct viv_bytes path,
+                                     uint64_t count_max, uint64_t per_connection_max);
 /* The modes, out of the set `modes`, that the connection holds on the path; 0 for none. */
 int viv_watches_held(const struct viv_watches *watches, viv_conn conn, struct viv_bytes path, int modes);
 /* Removes those modes, without an event. False when none of them was held. */

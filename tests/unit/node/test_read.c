@@ -14,11 +14,12 @@ struct reading {
     struct viv_world world;
     struct viv_watches *watches;
     struct viv_buffer events, reply;
+    struct viv_read_bounds bounds;
 };
 
 static void start(struct reading *reading)
 {
-    *reading = (struct reading){.watches = viv_watches_new()};
+    *reading = (struct reading){.watches = viv_watches_new(), .bounds = {UINT64_MAX, UINT64_MAX, UINT64_MAX, false, 0}};
     viv_world_init(&reading->world);
 }
 
@@ -33,8 +34,12 @@ static void end(struct reading *reading)
 /* Serves world.record as the request of op. */
 static int32_t serve(struct reading *reading, int32_t op)
 {
-    struct viv_read read = {CONN, reading->world.session_id, op, viv_buffer_bytes(&reading->world.record),
-                            viv_buffer_bytes(&reading->world.authinfo)};
+    struct viv_read read = {CONN,
+                            reading->world.session_id,
+                            op,
+                            viv_buffer_bytes(&reading->world.record),
+                            viv_buffer_bytes(&reading->world.authinfo),
+                            &reading->bounds};
     viv_buffer_clear(&reading->events);
     viv_buffer_clear(&reading->reply);
     viv_world_settle(&reading->world);

@@ -76,13 +76,18 @@ VIV_TEST(node_read_transcript, every_answer_is_zookeepers_byte_for_byte)
     struct viv_transcript transcript;
     struct viv_tree *tree = replayed_tree();
     struct viv_watches *watches = viv_watches_new();
+    struct viv_read_bounds bounds = {UINT64_MAX, UINT64_MAX, UINT64_MAX, false, 0};
     struct viv_buffer events = {0}, reply = {0};
     int count = 0;
 
     viv_transcript_open(&transcript, "reads.txt");
     for (; viv_transcript_next(&transcript); count++) {
-        struct viv_read read = {CONN, session_of(transcript.who), transcript.op, viv_buffer_bytes(&transcript.record),
-                                viv_buffer_bytes(&transcript.authinfo)};
+        struct viv_read read = {CONN,
+                                session_of(transcript.who),
+                                transcript.op,
+                                viv_buffer_bytes(&transcript.record),
+                                viv_buffer_bytes(&transcript.authinfo),
+                                &bounds};
         viv_buffer_clear(&reply);
         int32_t code = viv_read_serve(tree, watches, &read, &events, &reply);
         if (code == 0 && (read.op == VIV_OP_GET_CHILDREN || read.op == VIV_OP_GET_CHILDREN2)) {
