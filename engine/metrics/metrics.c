@@ -142,6 +142,12 @@ void viv_metrics_observe_many(struct viv_metrics *metrics, enum viv_metric_id id
     viv_tally_add_many(metrics->cells[id].tally, value, count);
 }
 
+struct viv_tally *viv_metrics_tally(struct viv_metrics *metrics, enum viv_metric_id id)
+{
+    VIV_ASSERT(metrics->cells[id].tally != NULL);
+    return metrics->cells[id].tally;
+}
+
 static struct viv_metric_cell *group_cell(struct viv_metrics *metrics, viv_gid gid, enum viv_metric_id id,
                                           enum viv_metric_kind kind)
 {
@@ -214,6 +220,23 @@ void viv_metrics_key_observe(struct viv_metrics *metrics, enum viv_metric_id id,
 {
     VIV_ASSERT(is_summary_set(viv_metric_rows[id].kind));
     viv_tally_add_many(key_cell(metrics, id, key)->tally, value, count);
+}
+
+/* "app" of "/app/x". */
+static struct viv_bytes namespace_of(struct viv_bytes path)
+{
+    const uint8_t *end = path.size > 1 ? memchr(path.data + 1, '/', path.size - 1) : NULL;
+    size_t size = end != NULL ? (size_t)(end - path.data) : path.size;
+    return size > 1 ? viv_bytes_of(path.data + 1, size - 1) : (struct viv_bytes){0};
+}
+
+void viv_metrics_namespace_observe(struct viv_metrics *metrics, enum viv_metric_id id, struct viv_bytes path,
+                                   uint64_t bytes, uint64_t count)
+{
+    struct viv_bytes name = namespace_of(path);
+    if (name.size > 0) {
+        viv_metrics_key_observe(metrics, id, name, path.size + bytes, count);
+    }
 }
 
 void viv_metrics_keys_clear(struct viv_metrics *metrics, enum viv_metric_id id)

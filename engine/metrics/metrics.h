@@ -70,6 +70,8 @@ void viv_metrics_set_count(struct viv_metrics *metrics, enum viv_metric_id id,
                            uint64_t all); /* COUNTER kept elsewhere */
 void viv_metrics_observe(struct viv_metrics *metrics, enum viv_metric_id id, uint64_t value); /* SUMMARY, ADVANCED */
 void viv_metrics_observe_many(struct viv_metrics *metrics, enum viv_metric_id id, uint64_t value, uint64_t count);
+/* The tally behind a SUMMARY or ADVANCED, for those who record at every request. */
+struct viv_tally *viv_metrics_tally(struct viv_metrics *metrics, enum viv_metric_id id);
 void viv_metrics_set_text(struct viv_metrics *metrics, enum viv_metric_id id,
                           const char *text); /* INFO; borrowed for good */
 void viv_metrics_group_set(struct viv_metrics *metrics, viv_gid gid, enum viv_metric_id id, int64_t value);
@@ -79,6 +81,9 @@ void viv_metrics_key_set(struct viv_metrics *metrics, enum viv_metric_id id, str
 void viv_metrics_key_add(struct viv_metrics *metrics, enum viv_metric_id id, struct viv_bytes key, uint64_t more);
 void viv_metrics_key_observe(struct viv_metrics *metrics, enum viv_metric_id id, struct viv_bytes key, uint64_t value,
                              uint64_t count);
+/* A *_per_namespace summary: `bytes` and the path's length, under the first part of the path; the root has none. */
+void viv_metrics_namespace_observe(struct viv_metrics *metrics, enum viv_metric_id id, struct viv_bytes path,
+                                   uint64_t bytes, uint64_t count);
 /* Forgets the keys of a GAUGE_SET, which is filled anew each time it is shown. */
 void viv_metrics_keys_clear(struct viv_metrics *metrics, enum viv_metric_id id);
 

@@ -51,10 +51,10 @@ void viv_slow_tick(struct viv_slow *slow, uint64_t now_ns)
     }
 }
 
-bool viv_slow_wants(const struct viv_slow *slow, uint64_t whole_ns)
+uint64_t viv_slow_from_ns(const struct viv_slow *slow)
 {
     const struct window *window = &slow->windows[slow->current];
-    return window->count < VIV_SLOW_COUNT || whole_ns > window->kept[window->least].request.whole_ns;
+    return window->count < VIV_SLOW_COUNT ? 0 : window->kept[window->least].request.whole_ns + 1;
 }
 
 static void find_least(struct window *window)
@@ -69,7 +69,7 @@ static void find_least(struct window *window)
 
 void viv_slow_record(struct viv_slow *slow, const struct viv_slow_request *request)
 {
-    VIV_ASSERT(viv_slow_wants(slow, request->whole_ns));
+    VIV_ASSERT(request->whole_ns >= viv_slow_from_ns(slow));
     struct window *window = &slow->windows[slow->current];
     struct kept *kept = &window->kept[window->count < VIV_SLOW_COUNT ? window->count++ : window->least];
     kept->request = *request;

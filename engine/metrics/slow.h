@@ -24,9 +24,9 @@ struct viv_slow *viv_slow_new(void);
 void viv_slow_free(struct viv_slow *slow);
 /* At least once a second. */
 void viv_slow_tick(struct viv_slow *slow, uint64_t now_ns);
-/* It belongs to the slowest so far of these ten seconds. */
-bool viv_slow_wants(const struct viv_slow *slow, uint64_t whole_ns);
-/* Copies it. Only when viv_slow_wants. */
+/* What took at least so long belongs to the slowest of these ten seconds so far. */
+uint64_t viv_slow_from_ns(const struct viv_slow *slow);
+/* Copies it. Only from viv_slow_from_ns on. */
 void viv_slow_record(struct viv_slow *slow, const struct viv_slow_request *request);
 
 /* Slowest first, at most VIV_SLOW_COUNT, of the last minute (50 to 60 s). Borrowed for the call. */

@@ -4,18 +4,6 @@
 
 #include "base/assert.h"
 
-unsigned viv_tally_bucket(uint64_t value)
-{
-    if (value >> VIV_TALLY_SUB_BITS == 0) {
-        return (unsigned)value;
-    }
-    if (value >> VIV_TALLY_VALUE_BITS != 0) {
-        return VIV_TALLY_BUCKET_COUNT - 1;
-    }
-    unsigned shift = 63U - (unsigned)__builtin_clzll(value) - VIV_TALLY_SUB_BITS;
-    return (shift << VIV_TALLY_SUB_BITS) + (unsigned)(value >> shift);
-}
-
 static uint64_t bucket_middle(unsigned bucket)
 {
     if (bucket >> VIV_TALLY_SUB_BITS <= 1) {
@@ -40,11 +28,6 @@ void viv_tally_add_many(struct viv_tally *tally, uint64_t value, uint64_t count)
     tally->count += count;
     tally->sum += value * count;
     tally->buckets[viv_tally_bucket(value)] += (uint32_t)count;
-}
-
-void viv_tally_add(struct viv_tally *tally, uint64_t value)
-{
-    viv_tally_add_many(tally, value, 1);
 }
 
 void viv_tally_merge(struct viv_tally *into, const struct viv_tally *from)

@@ -24,8 +24,32 @@ struct viv_tally {
     uint32_t buckets[VIV_TALLY_BUCKET_COUNT];
 };
 
-unsigned viv_tally_bucket(uint64_t value);
-void viv_tally_add(struct viv_tally *tally, uint64_t value);
+static inline unsigned viv_tally_bucket(uint64_t value)
+{
+    if (value >> VIV_TALLY_SUB_BITS == 0) {
+        return (unsigned)value;
+    }
+    if (value >> VIV_TALLY_VALUE_BITS != 0) {
+        return VIV_TALLY_BUCKET_COUNT - 1;
+    }
+    unsigned shift = 63U - (unsigned)__builtin_clzll(value) - VIV_TALLY_SUB_BITS;
+    return (shift << VIV_TALLY_SUB_BITS) + (unsigned)(value >> shift);
+}
+
+/* Inline because it is done once for every request. */
+static inline void viv_tally_add(struct viv_tally *tally, uint64_t value)
+{
+    if (value < tally->min || tally->count == 0) {
+        tally->min = value;
+    }
+    if (value > tally->max) {
+        tally->max = value;
+    }
+    tally->count++;
+    tally->sum += value;
+    tally->buckets[viv_tally_bucket(value)]++;
+}
+
 /* The same value `count` times. */
 void viv_tally_add_many(struct viv_tally *tally, uint64_t value, uint64_t count);
 void viv_tally_merge(struct viv_tally *into, const struct viv_tally *from);

@@ -120,6 +120,18 @@ void viv_connection_mark_dirty(struct viv_connections *connections, struct viv_c
     connections->dirty[connections->dirty_count++] = connection->id;
 }
 
+static void count_reply(struct viv_connections *connections, uint64_t bytes)
+{
+    connections->reply_bytes += bytes;
+    connections->reply_bytes_last = bytes;
+    if (bytes - 1 < connections->reply_bytes_min - 1) { /* 0, none yet, is larger than any */
+        connections->reply_bytes_min = bytes;
+    }
+    if (bytes > connections->reply_bytes_max) {
+        connections->reply_bytes_max = bytes;
+    }
+}
+
 void viv_connection_reply(struct viv_connections *connections, struct viv_connection *connection,
                           const struct viv_reply_header *header, struct viv_bytes record)
 {
@@ -129,6 +141,7 @@ void viv_connection_reply(struct viv_connections *connections, struct viv_connec
     viv_buffer_append_bytes(&connection->outbox, record);
     viv_connection_mark_dirty(connections, connection);
     connections->frames_sent++;
+    count_reply(connections, REPLY_HEADER_BYTES + record.size);
 }
 
 void viv_connection_say(struct viv_connections *connections, struct viv_connection *connection, struct viv_bytes frames)

@@ -37,10 +37,11 @@ enum viv_pending_kind {
 struct viv_pending {
     enum viv_pending_kind kind;
     int32_t xid, op, err;
-    uint64_t after_zxid; /* WRITE: its transaction is later than this one */
-    uint64_t received_ms;
-    size_t bytes;             /* of the request, for the limits */
-    struct viv_buffer record; /* READ, SYNC: the request record */
+    uint64_t after_zxid;             /* WRITE: its transaction is later than this one */
+    uint64_t received_ns, routed_ns; /* turns in which it came, and in which it was taken up */
+    uint64_t prepared_ns;            /* WRITE at the leader; 0: elsewhere */
+    size_t bytes;                    /* of the request, for the limits */
+    struct viv_buffer record;        /* READ, SYNC: the request record */
 };
 
 /* What `cons` shows of a connection beside what its socket knows. */
@@ -54,6 +55,7 @@ struct viv_connection_stats {
 
 /* A frame that came before the session was there, or while the connection waits. */
 struct viv_early_frame {
+    uint64_t received_ns;
     struct viv_buffer frame;
 };
 
@@ -64,7 +66,7 @@ struct viv_connection {
     enum viv_connection_state state;
     enum viv_connection_wait waits_for;
     uint64_t opened_ms;
-    uint64_t asked_ms; /* its ConnectRequest came */
+    uint64_t asked_ns; /* its ConnectRequest came */
     int64_t opened_wall_ms;
     int64_t session_id; /* from ATTACHING on */
     int32_t timeout_ms;
@@ -91,6 +93,8 @@ struct viv_connections {
     bool is_paused;
     uint64_t frames_sent;
     uint64_t pending_count_max, pending_bytes_max, pending_per_connection_max; /* beyond them reading pauses */
+    uint64_t reply_bytes;                                        /* of all replies, without their lengths */
+    uint64_t reply_bytes_last, reply_bytes_min, reply_bytes_max; /* 0: none yet */
 };
 
 void viv_connections_fini(struct viv_connections *connections);

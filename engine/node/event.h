@@ -33,6 +33,7 @@ enum viv_event_kind {
 struct viv_event {
     enum viv_event_kind kind;
     uint64_t now_ms; /* monotonic */
+    uint64_t now_ns; /* the same clock, read once a turn, for measuring; 0: now_ms is all that is known */
     int64_t wall_ms; /* for transaction times only */
     viv_conn conn;
     viv_sid sid;

@@ -12,7 +12,8 @@
 #include "wire/reply_code.h"
 
 void viv_group_init(struct viv_group *group, const struct viv_node_config *config, struct viv_links *links,
-                    const struct viv_turn *turn, viv_group_note_fn *notify, void *notify_ctx)
+                    const struct viv_turn *turn, struct viv_metrics *metrics, viv_group_note_fn *notify,
+                    void *notify_ctx)
 {
     *group = (struct viv_group){
         .gid = config->zab.gid,
@@ -30,6 +31,7 @@ void viv_group_init(struct viv_group *group, const struct viv_node_config *confi
         .checkpoint_entries = config->snapshot_entries - config->snapshot_entries / 16 * (config->zab.sid % 8),
         .checkpoint_bytes = config->snapshot_bytes - config->snapshot_bytes / 16 * (config->zab.sid % 8),
     };
+    viv_group_measure_init(&group->measure, metrics, group->gid);
     group->zab = viv_zab_new(&config->zab);
     group->tree = viv_group_new_tree(group);
     group->outputs.arena = &group->zab_arena;
@@ -167,7 +169,9 @@ static void deliver(struct viv_group *group, const struct viv_zab_output *output
         if (viv_digests_wants(output->entry.zxid)) {
             viv_digests_note(&group->digests, output->entry.zxid, viv_tree_digest(group->tree));
         }
-        struct viv_group_note note = {.kind = VIV_GROUP_APPLIED, .applied = &applied};
+        const struct viv_mark *mark = viv_group_measure_applied(
+            &group->measure, &applied, viv_zab_is_broadcasting_leader(group->zab), group->turn);
+        struct viv_group_note note = {.kind = VIV_GROUP_APPLIED, .applied = &applied, .mark = mark};
         group->notify(group->notify_ctx, &note);
     }
     viv_group_release_syncs(group);
@@ -198,6 +202,7 @@ static void change_role(struct viv_group *group, const struct viv_zab_output *ou
     group->phase = output->phase;
     struct viv_group_note note = {.kind = VIV_GROUP_LOOKING, .flag = output->phase == VIV_ZAB_ELECTION};
     group->notify(group->notify_ctx, &note);
+    viv_group_measure_role(&group->measure, output, group->turn);
     set_serving(group, output->flag);
 }
 
@@ -283,6 +288,9 @@ static void passed(struct viv_group *group, const struct viv_zab_output *output)
 
 static void pass_trace(struct viv_group *group, const struct viv_zab_output *output)
 {
+    if (output->trace == VIV_TRACE_SYNC_KIND) {
+        viv_group_measure_sync(&group->measure, output->b, group->streams.count);
+    }
     trace(group, output->trace, output->a, output->b);
 }
 
@@ -328,6 +336,7 @@ static void drain(struct viv_group *group)
     group->outputs.count = 0;
     viv_arena_reset(&group->zab_arena);
     group->draining = false;
+    viv_group_measure_pause(&group->measure, viv_zab_is_broadcasting_leader(group->zab), group->turn);
     viv_lead_release_syncs(group);
 }
 
@@ -358,6 +367,7 @@ void viv_group_tick(struct viv_group *group)
 {
     struct viv_zab_input input = {.kind = VIV_ZAB_TICK};
     viv_group_input(group, &input);
+    viv_group_measure_tick(&group->measure, group->turn);
     viv_lead_tick(group);
 }
 
@@ -417,6 +427,7 @@ void viv_group_checkpoint_slice(struct viv_group *group, bool is_busy)
     if (group->checkpoint.state == VIV_CHECKPOINT_IDLE && group->serving && is_image_due(group)) {
         VIV_ASSERT(group->install.state == VIV_INSTALL_NONE);
         group->entries_since_image = group->bytes_since_image = 0;
+        viv_group_measure_checkpoint(&group->measure, group->turn);
         viv_checkpoint_begin(
             &group->checkpoint, group->tree,
             group->state_takes_deltas && group->image_exists ? VIV_CHECKPOINT_DELTA : VIV_CHECKPOINT_FULL, group->turn);
@@ -430,6 +441,7 @@ void viv_group_checkpoint_done(struct viv_group *group, const struct viv_event *
     if (!viv_checkpoint_done(&group->checkpoint, event)) {
         return;
     }
+    viv_group_measure_checkpoint_done(&group->measure, event->status == VIV_OK, group->checkpoint.bytes, group->turn);
     if (event->status != VIV_OK) {
         viv_log(VIV_LOG_WARN, "node", "a checkpoint failed; the older image stays", "gid=%u zxid=0x%llx status=\"%s\"",
                 group->gid, (unsigned long long)group->checkpoint.zxid_start, viv_status_text(event->status));

@@ -5,6 +5,7 @@
 #include "node/digests.h"
 #include "node/expiry.h"
 #include "node/fifo.h"
+#include "node/group_measure.h"
 #include "node/link.h"
 #include "node/node.h"
 #include "node/ration.h"
@@ -39,6 +40,7 @@ struct viv_group_note {
     int32_t cxid, err;
     uint64_t who;
     const struct viv_applied *applied;
+    const struct viv_mark *mark; /* APPLIED: when it passed the log, or NULL */
     struct viv_buffer *touched;
 };
 typedef void viv_group_note_fn(void *ctx, const struct viv_group_note *note);
@@ -74,6 +76,7 @@ struct viv_group {
     struct viv_expiry expiry; /* leader only; otherwise empty */
     struct viv_links *links;  /* the node's */
     const struct viv_turn *turn;
+    struct viv_group_measure measure;
     viv_group_note_fn *notify;
     void *notify_ctx;
 
@@ -123,7 +126,8 @@ struct viv_group_sync {
 };
 
 void viv_group_init(struct viv_group *group, const struct viv_node_config *config, struct viv_links *links,
-                    const struct viv_turn *turn, viv_group_note_fn *notify, void *notify_ctx);
+                    const struct viv_turn *turn, struct viv_metrics *metrics, viv_group_note_fn *notify,
+                    void *notify_ctx);
 void viv_group_fini(struct viv_group *group);
 
 /* Recovery, as in node/node.h. */

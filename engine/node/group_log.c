@@ -10,6 +10,8 @@ struct log_ticket {
     uint64_t number;
     enum viv_log_ticket_kind kind;
     uint64_t zxid;             /* APPEND: of its last entry */
+    size_t entry_count;        /* APPEND */
+    uint64_t proposed_ns;      /* APPEND: when they were handed over */
     struct viv_entry *entries; /* APPEND: owned, lent to the log */
 };
 
@@ -59,6 +61,10 @@ void viv_group_flush_log(struct viv_group *group)
     struct log_ticket *ticket = viv_fifo_at(&group->tickets, group->tickets.count - 1);
     ticket->zxid = group->appending[group->appending_count - 1].zxid;
     ticket->entries = group->appending;
+    ticket->entry_count = group->appending_count;
+    ticket->proposed_ns = group->turn->now_ns;
+    viv_group_measure_appended(&group->measure, group->appending, group->appending_count,
+                               viv_zab_is_broadcasting_leader(group->zab), group->turn);
     action->zxid = group->appending_hint;
     action->entries = group->appending;
     action->entry_count = group->appending_count;
@@ -83,6 +89,7 @@ static void ticket_done(struct viv_group *group, const struct log_ticket *ticket
     struct viv_zab_input input = {.zxid = ticket->zxid};
     switch (ticket->kind) {
     case VIV_LOG_TICKET_APPEND:
+        viv_group_measure_stored(&group->measure, ticket->zxid, ticket->entry_count, ticket->proposed_ns, group->turn);
         input.kind = VIV_ZAB_STORED;
         viv_group_input(group, &input);
         break;

@@ -92,11 +92,16 @@ static void create_session(struct viv_node *node, struct viv_connection *connect
     }
 }
 
-void viv_handshake_created(struct viv_node *node, struct viv_connection *connection)
+void viv_handshake_created(struct viv_node *node, struct viv_connection *connection, const struct viv_mark *mark)
 {
     if (connection->state == VIV_CONNECTION_ATTACHING) {
-        struct viv_pending request = {.op = VIV_OP_CREATE_SESSION, .received_ms = connection->asked_ms};
-        viv_request_count(node, connection, &request);
+        struct viv_pending request = {
+            .kind = VIV_PENDING_WRITE,
+            .op = VIV_OP_CREATE_SESSION,
+            .received_ns = connection->asked_ns,
+            .routed_ns = connection->asked_ns,
+        };
+        viv_request_count(node, connection, &request, &(struct viv_subject){.mark = mark, .is_applied = true});
         go_live(node, connection);
     }
 }
@@ -222,12 +227,19 @@ void viv_handshake_take(struct viv_node *node, struct viv_connection *connection
         viv_request_close(node, connection);
         return;
     }
+    if (!node->group.serving && !node->is_read_only) {
+        viv_metrics_add(node->metrics, VIV_METRIC_cnxn_closed_without_zk_server_running, 1);
+    }
     if (!is_served(node, &request) || !is_admitted(node, connection, &request)) {
         viv_request_close(node, connection);
         return;
     }
+    viv_metrics_add(node->metrics, VIV_METRIC_connection_request_count, 1);
+    if (request.session_id != 0) {
+        viv_metrics_add(node->metrics, VIV_METRIC_connection_revalidate_count, 1);
+    }
     connection->state = VIV_CONNECTION_ATTACHING;
-    connection->asked_ms = node->turn.now_ms;
+    connection->asked_ns = node->turn.now_ns;
     connection->has_read_only = request.has_read_only;
     connection->timeout_ms = clamp_timeout(node, request.timeout_ms);
     connection->session_id = request.session_id;
@@ -255,6 +267,7 @@ void viv_handshake_tick(struct viv_node *node)
             if (connection->opened_ms + HANDSHAKE_MS_MAX > node->turn.now_ms) {
                 return;
             }
+            viv_metrics_add(node->metrics, VIV_METRIC_sessionless_connections_expired, 1);
             viv_request_close(node, connection);
         }
         viv_fifo_pop(&node->handshaking);

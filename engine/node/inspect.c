@@ -29,7 +29,9 @@ void viv_node_reset_connection_stats(struct viv_node *node)
 void viv_node_reset_stats(struct viv_node *node)
 {
     node->frames_received = node->connections.frames_sent = 0;
-    node->latency_ms_min = node->latency_ms_max = node->latency_ms_sum = node->latency_count = 0;
+    node->connections.reply_bytes_last = node->connections.reply_bytes_min = node->connections.reply_bytes_max = 0;
+    viv_group_measure_reset(&node->group.measure);
+    viv_metrics_reset(node->metrics);
 }
 
 const struct viv_watches *viv_node_watches(const struct viv_node *node)

@@ -73,6 +73,7 @@ int32_t viv_lead_propose(struct viv_group *group, const struct viv_request *requ
         refuse(group, request, zxid, VIV_REPLY_SESSION_MOVED);
     }
     viv_ration_proposed(&group->ration, group->scratch.size);
+    viv_group_measure_proposed(&group->measure, group->scratch.size);
     struct viv_zab_input input = {.kind = VIV_ZAB_PROPOSE, .zxid = zxid, .data = viv_buffer_bytes(&group->scratch)};
     viv_group_input(group, &input);
     return VIV_REPLY_OK;
@@ -143,6 +144,7 @@ void viv_lead_tick(struct viv_group *group)
            viv_expiry_next_due(&group->expiry, group->turn->now_ms, &session_id)) {
         viv_log(VIV_LOG_INFO, "node", "a session expires", "gid=%u session=0x%llx", group->gid,
                 (unsigned long long)session_id);
+        viv_metrics_add(group->measure.metrics, VIV_METRIC_stale_sessions_expired, 1);
         struct viv_request request = {.session_id = session_id, .op = VIV_OP_CLOSE_SESSION};
         (void)viv_lead_propose(group, &request, group->sid);
     }

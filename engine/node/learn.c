@@ -28,6 +28,7 @@ void viv_learn_forward(struct viv_group *group, const struct viv_request *reques
 
 void viv_learn_revalidate(struct viv_group *group, int64_t session_id, int32_t timeout_ms)
 {
+    viv_metrics_add(group->measure.metrics, VIV_METRIC_revalidate_count, 1);
     viv_buffer_clear(&group->scratch);
     viv_jute_write_long(&group->scratch, session_id);
     viv_jute_write_int(&group->scratch, timeout_ms);

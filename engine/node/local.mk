@@ -14,6 +14,7 @@ libcore_a_SOURCES += \
 	%reldir%/expiry.c %reldir%/expiry.h \
 	%reldir%/fifo.c %reldir%/fifo.h \
 	%reldir%/group.c %reldir%/group_log.c %reldir%/group.h \
+	%reldir%/group_measure.c %reldir%/group_measure.h \
 	%reldir%/handshake.c \
 	%reldir%/identity.c %reldir%/identity.h \
 	%reldir%/inspect.c %reldir%/inspect.h \
@@ -22,11 +23,13 @@ libcore_a_SOURCES += \
 	%reldir%/learn.c %reldir%/learn.h \
 	%reldir%/link.c %reldir%/link.h \
 	%reldir%/listing.c %reldir%/listing.h \
+	%reldir%/marks.c %reldir%/marks.h \
 	%reldir%/node.c %reldir%/node.h %reldir%/node_internal.h \
 	%reldir%/read_path.c %reldir%/read_path.h \
 	%reldir%/reap.c %reldir%/reap.h \
 	%reldir%/recovery.c \
 	%reldir%/request.c \
+	%reldir%/request_measure.c %reldir%/request_measure.h \
 	%reldir%/attachment.c %reldir%/attachment.h \
 	%reldir%/stream.c %reldir%/stream.h \
 	%reldir%/table.c %reldir%/table.h \

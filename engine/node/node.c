@@ -11,7 +11,7 @@
 #include "node/stream.h"
 
 /* What a reply holds beside the data of a node. */
-enum { REPLY_BESIDE_DATA_BYTES_MAX = 4096 };
+enum { REPLY_BESIDE_DATA_BYTES_MAX = 4096, NS_PER_MS = 1000000 };
 
 /* ---- notes from the group side ---- */
 
@@ -35,7 +35,7 @@ static void take_note(void *ctx, const struct viv_group_note *note)
         serve_or_close(node, note->flag);
         break;
     case VIV_GROUP_APPLIED:
-        viv_write_applied(node, note->applied);
+        viv_write_applied(node, note->applied, note->mark);
         break;
     case VIV_GROUP_REFUSED:
         viv_request_refused(node, note->session_id, note->cxid, note->err);
@@ -89,9 +89,11 @@ struct viv_node *viv_node_new(const struct viv_node_config *config)
     viv_fifo_init(&node->handshaking, sizeof(viv_conn));
     viv_fifo_init(&node->revalidating, sizeof(viv_conn));
     viv_buffer_append_bytes(&node->config_text, config->config_text);
+    node->metrics = viv_metrics_new(1);
+    viv_request_measure_init(&node->measure, node->metrics);
     struct viv_node_config group_config = *config;
     group_config.policy = node->policy;
-    viv_group_init(&node->group, &group_config, &node->links, &node->turn, take_note, node);
+    viv_group_init(&node->group, &group_config, &node->links, &node->turn, node->metrics, take_note, node);
     return node;
 }
 
@@ -108,6 +110,7 @@ void viv_node_free(struct viv_node *node)
     viv_watches_free(node->watches);
     viv_listings_fini(&node->listings);
     viv_group_fini(&node->group);
+    viv_metrics_free(node->metrics);
     viv_links_fini(&node->links);
     viv_fifo_fini(&node->handshaking);
     viv_fifo_fini(&node->revalidating);
@@ -157,6 +160,7 @@ static void on_start(struct viv_node *node, const struct viv_event *event)
 static void on_tick(struct viv_node *node, const struct viv_event *event)
 {
     (void)event;
+    viv_request_measure_tick(&node->measure, node->turn.now_ns);
     viv_group_tick(&node->group);
     viv_local_tick(node);
     viv_read_only_tick(node);
@@ -342,7 +346,12 @@ void viv_node_step(struct viv_node *node, const struct viv_event *event, struct 
 {
     VIV_ASSERT((size_t)event->kind < sizeof event_table / sizeof event_table[0]);
     VIV_ASSERT(event->now_ms >= node->turn.now_ms);
-    node->turn = (struct viv_turn){.now_ms = event->now_ms, .wall_ms = event->wall_ms, .out = out};
+    node->turn = (struct viv_turn){
+        .now_ms = event->now_ms,
+        .now_ns = event->now_ns != 0 ? event->now_ns : event->now_ms * NS_PER_MS,
+        .wall_ms = event->wall_ms,
+        .out = out,
+    };
     begin_turn(node);
     node->turn_events++;
     event_table[event->kind](node, event);
@@ -369,6 +378,11 @@ const struct viv_tree *viv_node_tree(const struct viv_node *node)
     return node->group.tree;
 }
 
+struct viv_metrics *viv_node_metrics(const struct viv_node *node)
+{
+    return node->metrics;
+}
+
 void viv_node_stats(const struct viv_node *node, struct viv_node_stats *stats)
 {
     struct viv_watch_counts watches;
@@ -386,10 +400,6 @@ void viv_node_stats(const struct viv_node *node, struct viv_node_stats *stats)
         .packets_sent = node->connections.frames_sent,
         .requests = node->requests,
         .outstanding = node->connections.pending_count,
-        .latency_ms_min = node->latency_ms_min,
-        .latency_ms_max = node->latency_ms_max,
-        .latency_ms_sum = node->latency_ms_sum,
-        .latency_count = node->latency_count,
         .sessions_local = node->local.by_id.count,
         .tree_used_bytes = viv_tree_used_bytes(node->group.tree),
         .tree_used_bytes_max = node->policy.tree_bytes,
@@ -399,4 +409,5 @@ void viv_node_stats(const struct viv_node *node, struct viv_node_stats *stats)
     };
     viv_zab_stats(node->group.zab, &stats->zab);
     viv_tree_counts(node->group.tree, &stats->tree);
+    viv_request_measure_stats(&node->measure, stats);
 }

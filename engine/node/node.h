@@ -1,6 +1,7 @@
 #ifndef VIV_NODE_NODE_H
 #define VIV_NODE_NODE_H
 
+#include "metrics/metrics.h"
 #include "node/action.h"
 #include "node/event.h"
 #include "node/identity.h"
@@ -72,5 +73,7 @@ struct viv_node_stats {
 };
 void viv_node_stats(const struct viv_node *node, struct viv_node_stats *stats);
 const struct viv_tree *viv_node_tree(const struct viv_node *node);
+/* The node records what it sees; its owner records what the node does not see. */
+struct viv_metrics *viv_node_metrics(const struct viv_node *node);
 
 #endif /* VIV_NODE_NODE_H */

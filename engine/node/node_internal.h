@@ -8,6 +8,7 @@
 #include "node/identity.h"
 #include "node/listing.h"
 #include "node/node.h"
+#include "node/request_measure.h"
 #include "node/attachment.h"
 #include "node/watch.h"
 
@@ -40,8 +41,9 @@ struct viv_node {
     uint64_t looking_since_ms;
 
     /* for operators */
+    struct viv_metrics *metrics;
+    struct viv_request_measure measure;
     uint64_t frames_received, requests;
-    uint64_t latency_ms_min, latency_ms_max, latency_ms_sum, latency_count;
     bool traced_connection, traced_read;
 };
 
@@ -53,7 +55,7 @@ void viv_handshake_take(struct viv_node *node, struct viv_connection *connection
 /* Asks for the createSession of the connection's session. 0, or the code of a refusal. */
 int32_t viv_handshake_propose(struct viv_node *node, const struct viv_connection *connection);
 /* Its createSession is in the tree. */
-void viv_handshake_created(struct viv_node *node, struct viv_connection *connection);
+void viv_handshake_created(struct viv_node *node, struct viv_connection *connection, const struct viv_mark *mark);
 /* The leader's answer to the oldest question about this session. */
 void viv_handshake_attached(struct viv_node *node, int64_t session_id, bool known);
 /* Closes those that have not finished their handshake in time. */
@@ -68,9 +70,10 @@ void viv_request_refuse_early(struct viv_node *node, struct viv_connection *conn
 /* Answers everything at the head of the order that waits for nothing. */
 void viv_request_advance(struct viv_node *node, struct viv_connection *connection);
 void viv_request_answer(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
-                        int32_t err, struct viv_bytes record);
+                        const struct viv_subject *subject, int32_t err, struct viv_bytes record);
 /* The request was answered: for operators. */
-void viv_request_count(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request);
+void viv_request_count(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
+                       const struct viv_subject *subject);
 void viv_request_synced(struct viv_node *node, viv_conn conn);
 void viv_request_refused(struct viv_node *node, int64_t session_id, int32_t cxid, int32_t err);
 /* Detached from session and watches at once; closed at the end of the turn, after what is said already. */
@@ -102,6 +105,6 @@ bool viv_read_only_refuses(int32_t op);
 
 /* write_path.c */
 /* A transaction is in the tree: watches fire, then whoever waits for it is answered. */
-void viv_write_applied(struct viv_node *node, const struct viv_applied *applied);
+void viv_write_applied(struct viv_node *node, const struct viv_applied *applied, const struct viv_mark *mark);
 
 #endif /* VIV_NODE_NODE_INTERNAL_H */

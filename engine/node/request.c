@@ -7,6 +7,8 @@
 #include "node/read_path.h"
 #include "wire/reply_code.h"
 
+enum { NS_PER_MS = 1000000 };
+
 void viv_request_close(struct viv_node *node, struct viv_connection *connection)
 {
     if (connection->state == VIV_CONNECTION_CLOSING) {
@@ -48,26 +50,19 @@ static void count_for_connection(struct viv_node *node, struct viv_connection_st
     stats->latency_count++;
 }
 
-void viv_request_count(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request)
+void viv_request_count(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
+                       const struct viv_subject *subject)
 {
-    uint64_t latency_ms = node->turn.now_ms - request->received_ms;
-    count_for_connection(node, &connection->stats, request, latency_ms);
-    if (node->latency_count == 0 || latency_ms < node->latency_ms_min) {
-        node->latency_ms_min = latency_ms;
-    }
-    if (latency_ms > node->latency_ms_max) {
-        node->latency_ms_max = latency_ms;
-    }
-    node->latency_ms_sum += latency_ms;
-    node->latency_count++;
+    count_for_connection(node, &connection->stats, request, (node->turn.now_ns - request->received_ns) / NS_PER_MS);
+    viv_request_measure_answered(&node->measure, connection, request, subject, &node->turn);
 }
 
 void viv_request_answer(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
-                        int32_t err, struct viv_bytes record)
+                        const struct viv_subject *subject, int32_t err, struct viv_bytes record)
 {
     struct viv_reply_header header = {.xid = request->xid, .zxid = (int64_t)viv_group_zxid(&node->group), .err = err};
     viv_connection_reply(&node->connections, connection, &header, record);
-    viv_request_count(node, connection, request);
+    viv_request_count(node, connection, request, subject);
 }
 
 /* ---- requests without a transaction ---- */
@@ -97,8 +92,9 @@ static void serve_read(struct viv_node *node, struct viv_connection *connection,
                        struct viv_bytes record)
 {
     if (pending->op == VIV_OP_PING) {
-        struct viv_pending ping = {.xid = VIV_XID_PING, .op = VIV_OP_PING, .received_ms = pending->received_ms};
-        viv_request_answer(node, connection, &ping, VIV_REPLY_OK, (struct viv_bytes){0});
+        struct viv_pending ping = *pending;
+        ping.xid = VIV_XID_PING;
+        viv_request_answer(node, connection, &ping, &(struct viv_subject){0}, VIV_REPLY_OK, (struct viv_bytes){0});
         return;
     }
     struct viv_read read = {
@@ -118,20 +114,21 @@ static void serve_read(struct viv_node *node, struct viv_connection *connection,
         return;
     }
     viv_connection_say(&node->connections, connection, viv_buffer_bytes(&node->events));
-    viv_request_answer(node, connection, pending, err, viv_buffer_bytes(&node->record));
+    struct viv_subject subject = {.record = record, .reply = viv_buffer_bytes(&node->record)};
+    viv_request_answer(node, connection, pending, &subject, err, subject.reply);
     trace_first_read(node);
 }
 
 static void serve_refusal(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *pending)
 {
-    viv_request_answer(node, connection, pending, pending->err, (struct viv_bytes){0});
+    viv_request_answer(node, connection, pending, &(struct viv_subject){0}, pending->err, (struct viv_bytes){0});
     connection->stats.last_op = 0;
 }
 
 /* The end of a session that no transaction knows of. */
 static void serve_end(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *pending)
 {
-    viv_request_answer(node, connection, pending, VIV_REPLY_OK, (struct viv_bytes){0});
+    viv_request_answer(node, connection, pending, &(struct viv_subject){0}, VIV_REPLY_OK, (struct viv_bytes){0});
     viv_local_end(node, connection);
 }
 
@@ -232,6 +229,7 @@ static void take_write(struct viv_node *node, struct viv_connection *connection,
     struct viv_pending *pending = viv_connection_push(&node->connections, connection, request, record.size);
     pending->kind = VIV_PENDING_WRITE;
     pending->after_zxid = viv_zab_last_proposed(node->group.zab);
+    pending->prepared_ns = viv_zab_is_broadcasting_leader(node->group.zab) ? node->turn.now_ns : 0;
     if (request->op == VIV_OP_CLOSE_SESSION) {
         connection->state = VIV_CONNECTION_LEAVING;
     }
@@ -271,7 +269,8 @@ void viv_request_synced(struct viv_node *node, viv_conn conn)
     if (!reader.bad) {
         viv_jute_write_slice(&node->record, path);
     }
-    viv_request_answer(node, connection, front, reader.bad ? VIV_REPLY_MARSHALLING_ERROR : VIV_REPLY_OK,
+    struct viv_subject subject = {.path = path.bytes};
+    viv_request_answer(node, connection, front, &subject, reader.bad ? VIV_REPLY_MARSHALLING_ERROR : VIV_REPLY_OK,
                        viv_buffer_bytes(&node->record));
     viv_connection_pop(&node->connections, connection);
     viv_request_advance(node, connection);
@@ -317,6 +316,7 @@ static void take_auth(struct viv_node *node, struct viv_connection *connection, 
     struct viv_reply_header header = {.xid = xid, .err = ok ? VIV_REPLY_OK : VIV_REPLY_AUTH_FAILED};
     viv_connection_reply(&node->connections, connection, &header, (struct viv_bytes){0});
     if (!ok) {
+        node->measure.auth_failures++;
         viv_log(VIV_LOG_INFO, "node", "authentication failed", "conn=%llu", (unsigned long long)connection->id);
         viv_request_close(node, connection);
     }
@@ -360,7 +360,8 @@ static void touch(struct viv_node *node, struct viv_attachment *session)
 }
 
 /* False: not now; the frame is to be kept. */
-static bool serve(struct viv_node *node, struct viv_connection *connection, struct viv_bytes frame)
+static bool serve(struct viv_node *node, struct viv_connection *connection, struct viv_bytes frame,
+                  uint64_t received_ns)
 {
     struct viv_request_header header;
     struct viv_jute_reader reader = viv_jute_reader_of(frame);
@@ -373,7 +374,8 @@ static bool serve(struct viv_node *node, struct viv_connection *connection, stru
     }
     node->requests++;
     touch(node, connection->session);
-    struct viv_pending request = {.xid = header.xid, .op = header.type, .received_ms = node->turn.now_ms};
+    struct viv_pending request = {
+        .xid = header.xid, .op = header.type, .received_ns = received_ns, .routed_ns = node->turn.now_ns};
     if (header.type == VIV_OP_AUTH) {
         take_auth(node, connection, header.xid, reader.rest);
     } else if (node->is_read_only && viv_read_only_refuses(header.type)) {
@@ -398,6 +400,7 @@ static void keep_early(struct viv_node *node, struct viv_connection *connection,
 {
     struct viv_early_frame *early = viv_fifo_push(&connection->early);
     viv_buffer_append_bytes(&early->frame, frame);
+    early->received_ns = node->turn.now_ns;
     viv_connection_mark_dirty(&node->connections, connection);
 }
 
@@ -412,7 +415,7 @@ void viv_request_take(struct viv_node *node, struct viv_connection *connection, 
         keep_early(node, connection, frame);
         break;
     case VIV_CONNECTION_LIVE:
-        if (connection->waits_for != VIV_CONNECTION_WAITS_NOT || !serve(node, connection, frame)) {
+        if (connection->waits_for != VIV_CONNECTION_WAITS_NOT || !serve(node, connection, frame, node->turn.now_ns)) {
             keep_early(node, connection, frame);
         }
         viv_connection_hold(connection, node->turn.out);
@@ -430,7 +433,7 @@ void viv_request_take_early(struct viv_node *node, struct viv_connection *connec
         struct viv_early_frame *front = viv_fifo_front(&connection->early);
         struct viv_buffer frame = front->frame;
         front->frame = (struct viv_buffer){0}; /* a connection that closes forgets its frames */
-        if (!serve(node, connection, viv_buffer_bytes(&frame))) {
+        if (!serve(node, connection, viv_buffer_bytes(&frame), front->received_ns)) {
             front = viv_fifo_front(&connection->early);
             front->frame = frame;
             return;
@@ -452,8 +455,10 @@ void viv_request_refuse_early(struct viv_node *node, struct viv_connection *conn
     struct viv_jute_reader reader = viv_jute_reader_of(viv_buffer_bytes(&front->frame));
     viv_request_header_decode(&reader, &header);
     VIV_ASSERT(!reader.bad);
+    uint64_t received_ns = front->received_ns;
     viv_buffer_fini(&front->frame);
     viv_fifo_pop(&connection->early);
-    struct viv_pending request = {.xid = header.xid, .op = header.type, .received_ms = node->turn.now_ms};
+    struct viv_pending request = {
+        .xid = header.xid, .op = header.type, .received_ns = received_ns, .routed_ns = node->turn.now_ns};
     refuse_in_order(node, connection, &request, err);
 }

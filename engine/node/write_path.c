@@ -83,7 +83,7 @@ static bool encode_reply(struct viv_buffer *out, int32_t op, const struct viv_ap
 }
 
 static void answer(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *pending,
-                   const struct viv_applied *applied)
+                   const struct viv_applied *applied, const struct viv_mark *mark)
 {
     int32_t err = VIV_REPLY_OK;
     viv_buffer_clear(&node->record);
@@ -97,7 +97,11 @@ static void answer(struct viv_node *node, struct viv_connection *connection, con
         viv_request_close(node, connection);
         return;
     }
-    viv_request_answer(node, connection, pending, err, viv_buffer_bytes(&node->record));
+    struct viv_subject subject = {.mark = mark, .is_applied = true};
+    if (applied->change_count > 0) {
+        subject.path = applied->changes[0].path;
+    }
+    viv_request_answer(node, connection, pending, &subject, err, viv_buffer_bytes(&node->record));
     if (err != VIV_REPLY_OK) {
         connection->stats.last_op = 0; /* as ZooKeeper shows it */
     }
@@ -113,7 +117,7 @@ static bool is_awaited(const struct viv_connection *connection, const struct viv
            header->zxid > front->after_zxid;
 }
 
-static void tell_session(struct viv_node *node, const struct viv_applied *applied)
+static void tell_session(struct viv_node *node, const struct viv_applied *applied, const struct viv_mark *mark)
 {
     if (applied->header.type == VIV_OP_CREATE_SESSION && node->local.by_id.count > 0) {
         viv_local_made_global(node, applied->header.session_id);
@@ -124,11 +128,11 @@ static void tell_session(struct viv_node *node, const struct viv_applied *applie
     }
     struct viv_connection *connection = session->connection;
     if (applied->header.type == VIV_OP_CREATE_SESSION) {
-        viv_handshake_created(node, connection);
+        viv_handshake_created(node, connection, mark);
         return;
     }
     if (is_awaited(connection, &applied->header)) {
-        answer(node, connection, viv_fifo_front(&connection->pending), applied);
+        answer(node, connection, viv_fifo_front(&connection->pending), applied, mark);
     }
     if (applied->header.type == VIV_OP_CLOSE_SESSION) {
         viv_request_close(node, connection);
@@ -143,12 +147,16 @@ static void deliver_event(void *ctx, const struct viv_watch_event *event)
     struct viv_connection *connection = viv_connections_find(&node->connections, event->conn);
     VIV_ASSERT(connection != NULL);
     viv_connection_say(&node->connections, connection, event->frame);
+    viv_request_measure_notified(&node->measure, event->type, event->frame.size);
 }
 
-void viv_write_applied(struct viv_node *node, const struct viv_applied *applied)
+void viv_write_applied(struct viv_node *node, const struct viv_applied *applied, const struct viv_mark *mark)
 {
     for (size_t i = 0; i < applied->change_count; i++) {
         viv_watches_fire(node->watches, &applied->changes[i], applied->header.zxid, deliver_event, node);
+        if (node->measure.fired_all > 0) {
+            viv_request_measure_fired(&node->measure);
+        }
     }
-    tell_session(node, applied);
+    tell_session(node, applied, mark);
 }

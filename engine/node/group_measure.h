@@ -1,0 +1,68 @@
+#ifndef VIV_NODE_GROUP_MEASURE_H
+#define VIV_NODE_GROUP_MEASURE_H
+
+#include "metrics/metrics.h"
+#include "metrics/sampler.h"
+#include "node/marks.h"
+#include "node/turn.h"
+#include "tree/apply.h"
+#include "zab/zab.h"
+
+/* What the group side counts and times: proposals, entries on their way through the log, transactions applied, roles.
+ * It watches and decides nothing: without it the group would do the same. */
+
+struct viv_group_measure {
+    struct viv_metrics *metrics; /* the node's */
+    viv_gid gid;
+    struct viv_marks marks;
+    struct viv_sampler sampler;                                           /* of transactions applied */
+    uint64_t proposal_bytes_last, proposal_bytes_min, proposal_bytes_max; /* 0: none yet */
+
+    /* transactions applied in a row that were proposed at the same time */
+    uint64_t run_count;
+    int64_t run_time_ms;
+    const struct viv_mark *run_mark;
+    struct viv_mark mark; /* of the one being applied */
+
+    /* roles; 0: not now */
+    enum viv_server_state state;
+    bool serving;
+    uint64_t looking_ns, found_ns, lost_ns, led_ns;
+    uint64_t checkpoint_ns; /* the one that runs began */
+};
+
+void viv_group_measure_init(struct viv_group_measure *measure, struct viv_metrics *metrics, viv_gid gid);
+/* Sizes begin anew, as after srst. */
+void viv_group_measure_reset(struct viv_group_measure *measure);
+
+/* This server leads and proposes a transaction of so many bytes. */
+static inline void viv_group_measure_proposed(struct viv_group_measure *measure, uint64_t bytes)
+{
+    measure->proposal_bytes_last = bytes;
+    measure->proposal_bytes_max = bytes > measure->proposal_bytes_max ? bytes : measure->proposal_bytes_max;
+    if (bytes - 1 < measure->proposal_bytes_min - 1) { /* 0, none yet, is larger than any */
+        measure->proposal_bytes_min = bytes;
+    }
+}
+
+/* The entries of one turn go to the log; they came from a leader, or are our own proposals. */
+void viv_group_measure_appended(struct viv_group_measure *measure, const struct viv_entry *entries, size_t count,
+                                bool is_leading, const struct viv_turn *turn);
+/* They are durable, up to zxid. */
+void viv_group_measure_stored(struct viv_group_measure *measure, uint64_t zxid, size_t count, uint64_t proposed_ns,
+                              const struct viv_turn *turn);
+/* A transaction is in the tree. Returns when it passed the stages before, or NULL; valid until the next call. */
+const struct viv_mark *viv_group_measure_applied(struct viv_group_measure *measure, const struct viv_applied *applied,
+                                                 bool is_leading, const struct viv_turn *turn);
+/* Nothing more is applied for now. */
+void viv_group_measure_pause(struct viv_group_measure *measure, bool is_leading, const struct viv_turn *turn);
+void viv_group_measure_role(struct viv_group_measure *measure, const struct viv_zab_output *role,
+                            const struct viv_turn *turn);
+/* The leader has chosen how a learner is brought up to date. */
+void viv_group_measure_sync(struct viv_group_measure *measure, uint64_t packet_type, size_t streams);
+void viv_group_measure_checkpoint(struct viv_group_measure *measure, const struct viv_turn *turn);
+void viv_group_measure_checkpoint_done(struct viv_group_measure *measure, bool ok, uint64_t bytes,
+                                       const struct viv_turn *turn);
+void viv_group_measure_tick(struct viv_group_measure *measure, const struct viv_turn *turn);
+
+#endif /* VIV_NODE_GROUP_MEASURE_H */

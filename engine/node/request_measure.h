@@ -1,0 +1,69 @@
+#ifndef VIV_NODE_REQUEST_MEASURE_H
+#define VIV_NODE_REQUEST_MEASURE_H
+
+#include "metrics/metrics.h"
+#include "metrics/sampler.h"
+#include "node/connection.h"
+#include "node/marks.h"
+#include "node/node.h"
+#include "wire/op.h"
+
+/* What the session side counts and times: every request once, when it is answered. */
+
+struct viv_request_measure {
+    struct viv_metrics *metrics; /* the node's */
+    struct viv_tally *reads, *updates;
+    struct viv_sampler sampler;
+    uint64_t slow_from_ns; /* what takes longer is kept as slow */
+    uint64_t auth_failures, watch_bytes;
+    unsigned fired[VIV_EVENT_NODE_CHILDREN_CHANGED + 1], fired_all; /* notifications of the change at hand, by type */
+};
+
+/* What a request was about. */
+struct viv_subject {
+    struct viv_bytes path;       /* empty: of none, of several, or as `record` has it */
+    struct viv_bytes record;     /* a read's */
+    const struct viv_mark *mark; /* a write that became a transaction: when it passed the stages in between, or NULL */
+    bool is_applied;
+    struct viv_bytes reply; /* a read's record */
+};
+
+void viv_request_measure_init(struct viv_request_measure *measure, struct viv_metrics *metrics);
+void viv_request_measure_tick(struct viv_request_measure *measure, uint64_t now_ns);
+/* A notification of so many bytes goes out. */
+static inline void viv_request_measure_notified(struct viv_request_measure *measure, enum viv_event_type type,
+                                                uint64_t bytes)
+{
+    measure->watch_bytes += bytes;
+    measure->fired[type]++;
+    measure->fired_all++;
+}
+/* All who wait for one change were told. */
+void viv_request_measure_fired(struct viv_request_measure *measure);
+void viv_request_measure_stats(const struct viv_request_measure *measure, struct viv_node_stats *stats);
+
+/* Of those that are sampled: stages, namespaces and sessions. */
+void viv_request_measure_sample(struct viv_request_measure *measure, const struct viv_connection *connection,
+                                const struct viv_pending *request, const struct viv_subject *subject,
+                                const struct viv_turn *turn);
+void viv_request_measure_slow(struct viv_request_measure *measure, const struct viv_connection *connection,
+                              const struct viv_pending *request, const struct viv_subject *subject,
+                              const struct viv_turn *turn);
+
+/* The request is answered in this turn. */
+static inline void viv_request_measure_answered(struct viv_request_measure *measure,
+                                                const struct viv_connection *connection,
+                                                const struct viv_pending *request, const struct viv_subject *subject,
+                                                const struct viv_turn *turn)
+{
+    uint64_t whole_ns = turn->now_ns - request->received_ns;
+    viv_tally_add(request->kind == VIV_PENDING_WRITE ? measure->updates : measure->reads, whole_ns);
+    if (whole_ns >= measure->slow_from_ns) {
+        viv_request_measure_slow(measure, connection, request, subject, turn);
+    }
+    if (viv_sampler_takes(&measure->sampler)) {
+        viv_request_measure_sample(measure, connection, request, subject, turn);
+    }
+}
+
+#endif /* VIV_NODE_REQUEST_MEASURE_H */
