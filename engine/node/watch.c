@@ -367,7 +367,7 @@ void viv_watches_drop(struct viv_watches *watches, viv_conn conn)
 /* What one change has to tell of one path: the frame is made when the first connection wants it. */
 struct news {
     enum viv_event_type type;
-    struct viv_bytes path;
+    struct viv_bytes path, acl;
     uint64_t zxid;
     bool is_encoded;
     viv_watch_event_fn *deliver;
@@ -386,7 +386,8 @@ static void tell(struct viv_watches *watches, struct news *news, uint32_t watche
         viv_watch_event_encode(&watches->frame, news->type, (int64_t)news->zxid, news->path);
         news->is_encoded = true;
     }
-    struct viv_watch_event event = {watcher->conn, news->type, news->path, viv_buffer_bytes(&watches->frame)};
+    struct viv_watch_event event = {watcher->conn, news->type, news->path, viv_buffer_bytes(&watches->frame),
+                                    news->acl};
     watches->is_firing = true;
     news->deliver(news->ctx, &event);
     watches->is_firing = false;
@@ -447,13 +448,14 @@ static void trigger_child(struct viv_watches *watches, struct news *news)
     }
 }
 
-static void trigger_parent(struct viv_watches *watches, const struct news *of_child)
+static void trigger_parent(struct viv_watches *watches, const struct news *of_child, struct viv_bytes parent_acl)
 {
     struct viv_bytes parent = viv_path_parent(of_child->path);
     struct news news = *of_child;
 
     news.type = VIV_EVENT_NODE_CHILDREN_CHANGED;
     news.path = parent.size == 0 ? VIV_BYTES_LITERAL("/") : parent;
+    news.acl = parent_acl;
     news.is_encoded = false;
     watches->trigger++;
     trigger_child(watches, &news);
@@ -472,7 +474,7 @@ void viv_watches_fire(struct viv_watches *watches, const struct viv_change *chan
     if (watches->watches.live == 0) {
         return;
     }
-    struct news news = {types[change->kind], change->path, zxid, false, deliver, ctx};
+    struct news news = {types[change->kind], change->path, change->acl, zxid, false, deliver, ctx};
     watches->trigger++;
     trigger_data(watches, &news);
     if (change->kind == VIV_CHANGE_DELETED) {
@@ -480,7 +482,7 @@ void viv_watches_fire(struct viv_watches *watches, const struct viv_change *chan
         trigger_child(watches, &news);
     }
     if (change->kind != VIV_CHANGE_DATA) {
-        trigger_parent(watches, &news);
+        trigger_parent(watches, &news, change->parent_acl);
     }
 }
 

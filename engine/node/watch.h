@@ -8,7 +8,7 @@
  * connection holds a set of modes on a path; modes coexist. Watches are local to a server, never replicated.
  *
  * It does not know the tree, ACLs, sessions or outboxes: whoever registers has looked first, and whoever delivers may
- * still drop an event (a connection without READ); a one-shot watch is consumed either way.
+ * still drop an event (a connection without READ: the event carries the list); a one-shot watch is consumed either way.
  *
  * Events come in the order in which the watches were set, those of the path itself before those of its ancestors.
  * Cost: nothing is looked up while nothing is watched; a trigger is one lookup (one for every ancestor more while
@@ -48,6 +48,7 @@ struct viv_watch_event {
     enum viv_event_type type;
     struct viv_bytes path;  /* of the event: the parent for NodeChildrenChanged */
     struct viv_bytes frame; /* the whole notification with its length */
+    struct viv_bytes acl;   /* who may read that path, and so hear of it; empty: everybody */
 };
 /* Must not change the watches. */
 typedef void viv_watch_event_fn(void *ctx, const struct viv_watch_event *event);

@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "node/node_internal.h"
+#include "tree/acl.h"
 #include "wire/reply_code.h"
 
 /* What the reply to each write holds behind its header (client-protocol.md §5, §7). */
@@ -141,13 +142,16 @@ static void tell_session(struct viv_node *node, const struct viv_applied *applie
     }
 }
 
+/* Who may not read the node does not hear of it; the watch is spent all the same. */
 static void deliver_event(void *ctx, const struct viv_watch_event *event)
 {
     struct viv_node *node = ctx;
     struct viv_connection *connection = viv_connections_find(&node->connections, event->conn);
     VIV_ASSERT(connection != NULL);
-    viv_connection_say(&node->connections, connection, event->frame);
-    viv_request_measure_notified(&node->measure, event->type, event->frame.size);
+    if (event->acl.size == 0 || viv_acl_allows(event->acl, VIV_PERM_READ, viv_buffer_bytes(&connection->authinfo))) {
+        viv_connection_say(&node->connections, connection, event->frame);
+        viv_request_measure_notified(&node->measure, event->type, event->frame.size);
+    }
 }
 
 void viv_write_applied(struct viv_node *node, const struct viv_applied *applied, const struct viv_mark *mark)

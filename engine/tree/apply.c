@@ -11,13 +11,34 @@ struct apply_context {
     struct viv_arena *arena;
     struct viv_txn_header header;
     struct viv_applied *applied;
+    struct viv_bytes kept_acl; /* the list that was kept last: neighbours mostly share one */
 };
 
-static void add_change(struct apply_context *context, enum viv_change_kind kind, struct viv_bytes path)
+/* A list outlives its node only as a copy. Nearly every node has the one that needs none. */
+static struct viv_bytes keep_acl(struct apply_context *context, viv_node_id id)
+{
+    const struct viv_tree *tree = context->tree;
+    uint32_t acl_id = viv_slot_acl_id(&tree->znodes, viv_slot_at(&tree->znodes, id));
+    if (acl_id == 0) {
+        return (struct viv_bytes){0};
+    }
+    struct viv_bytes acl = viv_tree_acl(tree, acl_id);
+    if (!viv_bytes_equal(acl, context->kept_acl)) {
+        context->kept_acl = viv_arena_copy(context->arena, acl);
+    }
+    return context->kept_acl;
+}
+
+/* Before a node is gone. `parent`: VIV_NODE_NONE when its children stay what they are. */
+static void add_change(struct apply_context *context, enum viv_change_kind kind, struct viv_bytes path, viv_node_id id,
+                       viv_node_id parent)
 {
     struct viv_applied *applied = context->applied;
     if (context->mode == VIV_APPLY_LIVE) {
-        applied->changes[applied->change_count++] = (struct viv_change){kind, viv_arena_copy(context->arena, path)};
+        struct viv_change *change = &applied->changes[applied->change_count++];
+        *change = (struct viv_change){.kind = kind, .path = viv_arena_copy(context->arena, path)};
+        change->acl = keep_acl(context, id);
+        change->parent_acl = parent == VIV_NODE_NONE ? (struct viv_bytes){0} : keep_acl(context, parent);
     }
 }
 
@@ -89,7 +110,7 @@ static void apply_create(struct apply_context *context, const struct viv_txn_rec
     id = insert_created(context, record, parent);
     result->path = viv_arena_copy(context->arena, create->path);
     fill_stat(context, id, result);
-    add_change(context, VIV_CHANGE_CREATED, create->path);
+    add_change(context, VIV_CHANGE_CREATED, create->path, id, parent);
 }
 
 /* The parent moves on even when the node is gone already: it may have been dropped before the image saw the parent. */
@@ -105,7 +126,7 @@ static void delete_path(struct apply_context *context, struct viv_bytes path)
     if (id == VIV_NODE_NONE) {
         return;
     }
-    add_change(context, VIV_CHANGE_DELETED, path);
+    add_change(context, VIV_CHANGE_DELETED, path, id, parent);
     if (context->mode == VIV_APPLY_LIVE) {
         viv_edit_remove(tree, id);
     } else {
@@ -135,7 +156,7 @@ static void apply_set_data(struct apply_context *context, const struct viv_txn_r
         context->tree, id,
         &(struct viv_edit_data){set->path, set->data, set->version, context->header.zxid, context->header.time_ms});
     fill_stat(context, id, result);
-    add_change(context, VIV_CHANGE_DATA, set->path);
+    add_change(context, VIV_CHANGE_DATA, set->path, id, VIV_NODE_NONE);
 }
 
 static void apply_set_acl(struct apply_context *context, const struct viv_txn_record *record,

@@ -11,11 +11,14 @@ enum viv_apply_mode {
     VIV_APPLY_REPLAY, /* over a fuzzy image: idempotent, rules of on-disk-format.md §5 */
 };
 
-/* A node-level effect, for watches. Paths live in the arena. */
+/* A node-level effect, for watches. The lists are raw vector<ACL>: who may hear of it is who may read the node as it
+ * was before the change (created: as it is), and for the parent's children the parent. Empty: everybody. Path and lists
+ * live in the arena or in the body. */
 enum viv_change_kind { VIV_CHANGE_CREATED, VIV_CHANGE_DELETED, VIV_CHANGE_DATA };
 struct viv_change {
     enum viv_change_kind kind;
     struct viv_bytes path;
+    struct viv_bytes acl, parent_acl; /* the latter not of DATA */
 };
 
 /* What one operation of the transaction came to; a multi has several. */

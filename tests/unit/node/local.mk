@@ -7,6 +7,7 @@ test_reads_LDADD = $(viv_test_libs)
 check_PROGRAMS += test_node
 TESTS += test_node
 test_node_SOURCES = \
+	%reldir%/test_access.c \
 	%reldir%/test_chaos.c \
 	%reldir%/test_ensemble.c \
 	%reldir%/test_expiry.c \
@@ -14,6 +15,7 @@ test_node_SOURCES = \
 	%reldir%/test_link.c \
 	%reldir%/test_listing.c \
 	%reldir%/test_local_session.c \
+	%reldir%/test_reap.c \
 	%reldir%/test_recovery.c \
 	%reldir%/test_service.c \
 	%reldir%/test_table.c \
@@ -22,7 +24,8 @@ test_node_SOURCES = \
 	tests/support/node_net.c tests/support/node_net.h \
 	tests/support/node_queue.c tests/support/node_queue.h \
 	tests/support/node_recipe.c tests/support/node_recipe.h \
-	tests/support/hex.c tests/support/hex.h
+	tests/support/hex.c tests/support/hex.h \
+	tests/support/world.c tests/support/world.h
 test_node_LDADD = $(viv_test_libs)
 
 # The long form: SEEDS=FIRST-LAST runs of three servers against whatever the seed throws at them.

@@ -28,7 +28,7 @@ static void add(struct viv_watches *watches, viv_conn conn, const char *path, en
 static void expect_events(struct viv_watches *watches, enum viv_change_kind kind, const char *path, const char *events)
 {
     struct recorder recorder = {0};
-    struct viv_change change = {kind, viv_bytes_text(path)};
+    struct viv_change change = {.kind = kind, .path = viv_bytes_text(path)};
     viv_watches_fire(watches, &change, 9, record_event, &recorder);
     cr_assert(viv_bytes_equal(viv_buffer_bytes(&recorder.text), viv_bytes_text(events)), "expected '%s', got '%.*s'",
               events, (int)recorder.text.size, (const char *)recorder.text.data);
@@ -159,7 +159,7 @@ VIV_TEST(node_watch, a_notification_has_its_golden_bytes_and_is_encoded_once)
                    "00000026ffffffffffffffffffffffff0000000000000001000000030000000a2f6361702f6c61746572");
     add(watches, 1, "/cap", VIV_WATCH_DATA);
     add(watches, 2, "/cap", VIV_WATCH_DATA);
-    struct viv_change change = {VIV_CHANGE_DATA, VIV_BYTES_LITERAL("/cap")};
+    struct viv_change change = {.kind = VIV_CHANGE_DATA, .path = VIV_BYTES_LITERAL("/cap")};
     viv_watches_fire(watches, &change, 0x100000002, record_event, &first);
     viv_hex_expect(viv_bytes_of(first.frame, 36),
                    "00000020ffffffff0000000100000002000000000000000300000003000000042f636170");
@@ -251,7 +251,7 @@ static void fire_both(struct viv_watches *watches, struct model *model, enum viv
 {
     static const int parent_of[PATHS] = {0, 0, 1, 2, 1, 0};
     bool expected[CONNS * PATHS * 5] = {0}, actual[CONNS * PATHS * 5] = {0};
-    struct viv_change change = {kind, viv_bytes_text(paths[path])};
+    struct viv_change change = {.kind = kind, .path = viv_bytes_text(paths[path])};
 
     model_fire(model, kind, path, parent_of[path], expected);
     viv_watches_fire(watches, &change, 1, mark_event, actual);
