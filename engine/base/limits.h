@@ -15,6 +15,8 @@
 #define VIV_SID_MAX 254
 /* ZooKeeper ensembles rarely exceed 13 servers; quorum sets are bit masks over member indexes. */
 #define VIV_MEMBERS_MAX 64
+/* Of a voter in hierarchical quorums: 64 of them add up without overflow. */
+#define VIV_WEIGHT_MAX 1000000
 /* Entries kept in memory for learners that come back (DIFF without touching the disk). */
 #define VIV_HISTORY_BYTES_MAX (64 << 20)
 /* Proposals in flight at a leader before it stops reading from clients. */

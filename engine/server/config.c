@@ -390,6 +390,27 @@ static void host_text(struct viv_buffer *out, const char *host)
     viv_buffer_printf(out, strchr(host, ':') != NULL ? "[%s]" : "%s", host);
 }
 
+static void put_groups(const struct viv_config *config, struct viv_buffer *out)
+{
+    for (size_t i = 0; i < config->group_count; i++) {
+        const char *between = "";
+        viv_buffer_printf(out, "group.%lld=", (long long)config->groups[i].number);
+        for (size_t k = 0; k < config->member_count; k++) {
+            if (config->members[k].group == config->groups[i].number) {
+                viv_buffer_printf(out, "%s%lld", between, (long long)config->members[k].sid);
+                between = ":";
+            }
+        }
+        viv_buffer_printf(out, "\n");
+    }
+    for (size_t k = 0; k < config->member_count && config->group_count > 0; k++) {
+        if (config->members[k].voter) {
+            viv_buffer_printf(out, "weight.%lld=%lld\n", (long long)config->members[k].sid,
+                              (long long)config->members[k].weight);
+        }
+    }
+}
+
 void viv_config_members_text(const struct viv_config *config, struct viv_buffer *out)
 {
     for (size_t i = 0; i < config->member_count; i++) {
@@ -405,6 +426,7 @@ void viv_config_members_text(const struct viv_config *config, struct viv_buffer 
         }
         viv_buffer_printf(out, "\n");
     }
+    put_groups(config, out);
     viv_buffer_printf(out, "version=%llx", (unsigned long long)config->version);
 }
 

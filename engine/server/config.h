@@ -26,6 +26,7 @@ struct viv_config_member {
     char host[VIV_CONFIG_HOST_BYTES];
     int peer_port, election_port;
     bool voter;
+    int64_t group, weight;                   /* group 0: majorities decide */
     char client_host[VIV_CONFIG_HOST_BYTES]; /* "" unless given */
     int client_port;                         /* -1 unless given */
 };
@@ -46,6 +47,16 @@ struct viv_config_metrics {
     int64_t port;
 };
 
+/* "group.G=sid:sid" as written; "weight.S=w". */
+struct viv_config_group {
+    int64_t number;
+    uint64_t sids[4]; /* bit a server */
+};
+struct viv_config_weight {
+    viv_sid sid;
+    int64_t weight;
+};
+
 /* All numbers are int64_t, so that one parser fits all. */
 struct viv_config {
     char file[VIV_CONFIG_PATH_BYTES]; /* where it was read from; "" when it was not a file */
@@ -62,10 +73,14 @@ struct viv_config {
     uint64_t version;                                  /* of the members, ZooKeeper's config version */
     struct viv_config_member members[VIV_MEMBERS_MAX]; /* by ascending sid */
     size_t member_count;
+    struct viv_config_group groups[VIV_MEMBERS_MAX];
+    size_t group_count;
+    struct viv_config_weight weights[VIV_MEMBERS_MAX];
+    size_t weight_count;
     char backend[VIV_CONFIG_HOST_BYTES];
     bool durable, snapshot;
     int64_t segment_bytes, load_threads;
-    int64_t reserve_mib; /* of the disk, to be left free; -1: as it is large */
+    int64_t reserve_mib;                    /* of the disk, to be left free; -1: as it is large */
     char trace_file[VIV_CONFIG_PATH_BYTES]; /* "" = none */
     uint64_t cluster[2];
     struct viv_config_admin admin;

@@ -65,6 +65,76 @@ static void check_members(struct viv_config_parse *parse)
     config->sync_limit_ticks = config->sync_limit_ticks < 0 ? 5 : config->sync_limit_ticks;
 }
 
+static struct viv_config_member *find_member(struct viv_config *config, viv_sid sid)
+{
+    for (size_t i = 0; i < config->member_count; i++) {
+        if (config->members[i].sid == sid) {
+            return &config->members[i];
+        }
+    }
+    return NULL;
+}
+
+static void assign_group(struct viv_config_parse *parse, const struct viv_config_group *group)
+{
+    struct viv_config *config = parse->config;
+    for (viv_sid sid = 1; sid <= VIV_SID_MAX; sid++) {
+        if ((group->sids[sid / 64] >> sid % 64 & 1) == 0) {
+            continue;
+        }
+        struct viv_config_member *member = find_member(config, sid);
+        if (member == NULL) {
+            viv_config_complain(parse, viv_config_line_of(parse, "group."), true,
+                                "group.%lld names server %lld, which has no server line", (long long)group->number,
+                                (long long)sid);
+        } else if (member->group != 0) {
+            viv_config_complain(parse, viv_config_line_of(parse, "group."), true,
+                                "server %lld is in two groups, %lld and %lld; legal: one", (long long)sid,
+                                (long long)member->group, (long long)group->number);
+        } else {
+            member->group = group->number;
+        }
+    }
+}
+
+/* Hierarchical quorums: every voter in one group, and somebody whose word counts. */
+static void check_groups(struct viv_config_parse *parse)
+{
+    struct viv_config *config = parse->config;
+    if (config->group_count == 0 && config->weight_count > 0) {
+        viv_config_complain(parse, viv_config_line_of(parse, "weight."), true,
+                            "a weight counts within a group only; legal: group lines that name every voter");
+    }
+    for (size_t i = 0; i < config->group_count; i++) {
+        assign_group(parse, &config->groups[i]);
+    }
+    for (size_t i = 0; i < config->member_count; i++) {
+        config->members[i].weight = 1;
+    }
+    for (size_t i = 0; i < config->weight_count; i++) {
+        struct viv_config_member *member = find_member(config, config->weights[i].sid);
+        if (member != NULL) {
+            member->weight = config->weights[i].weight;
+        } else {
+            viv_config_complain(parse, viv_config_line_of(parse, "weight."), true,
+                                "weight.%lld has no server line of that number", (long long)config->weights[i].sid);
+        }
+    }
+    int64_t weight = 0;
+    for (size_t i = 0; i < config->member_count && config->group_count > 0; i++) {
+        const struct viv_config_member *member = &config->members[i];
+        weight += member->voter ? member->weight : 0;
+        if (member->voter && member->group == 0) {
+            viv_config_complain(parse, viv_config_line_of(parse, "group."), true,
+                                "server %lld is in no group; legal: every voter in one", (long long)member->sid);
+        }
+    }
+    if (config->group_count > 0 && weight == 0) {
+        viv_config_complain(parse, viv_config_line_of(parse, "weight."), true,
+                            "every voter has weight 0; at least one must count");
+    }
+}
+
 static void check_myid(struct viv_config_parse *parse, const char *myid)
 {
     struct viv_config *config = parse->config;
@@ -161,6 +231,7 @@ void viv_config_check(struct viv_config_parse *parse, const char *myid)
     check_storage(parse);
     check_sessions(parse);
     check_members(parse);
+    check_groups(parse);
     check_myid(parse, myid);
     check_client_port(parse);
     check_admin(parse);

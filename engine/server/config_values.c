@@ -288,6 +288,73 @@ static bool parse_peer_part(struct viv_config_member *server, char *text, const 
     return server->voter || strcmp(role, "observer") == 0;
 }
 
+/* The number behind the dot of "group.3" or "weight.3", from 1 to most. */
+static bool key_number(const struct viv_config_value *value, int64_t most, int64_t *number)
+{
+    return viv_config_number(value->key_text + strlen(value->key->name), number) && *number >= 1 && *number <= most;
+}
+
+static bool parse_group(struct viv_config *config, const struct viv_config_value *value, void *member, const char **why)
+{
+    (void)member;
+    struct viv_config_group group = {0};
+    char text[VIV_CONFIG_PATH_BYTES];
+    char *saved = NULL;
+    *why = "the number of the group is not one from 1 to 255";
+    if (!key_number(value, UINT8_MAX, &group.number)) {
+        return false;
+    }
+    *why = "given twice, or one group too many";
+    for (size_t i = 0; i < config->group_count; i++) {
+        if (config->groups[i].number == group.number) {
+            return false;
+        }
+    }
+    if (config->group_count == VIV_MEMBERS_MAX || !copy_text(text, sizeof text, value->text, why)) {
+        return false;
+    }
+    *why = "not numbers of servers with colons between";
+    for (char *part = strtok_r(text, ":", &saved); part != NULL; part = strtok_r(NULL, ":", &saved)) {
+        int64_t sid;
+        if (!viv_config_number(part, &sid) || sid < 1 || sid > VIV_SID_MAX) {
+            return false;
+        }
+        group.sids[sid / 64] |= UINT64_C(1) << sid % 64;
+    }
+    size_t at = config->group_count++;
+    for (; at > 0 && config->groups[at - 1].number > group.number; at--) {
+        config->groups[at] = config->groups[at - 1];
+    }
+    config->groups[at] = group;
+    return true;
+}
+
+static bool parse_weight(struct viv_config *config, const struct viv_config_value *value, void *member,
+                         const char **why)
+{
+    (void)member;
+    struct viv_config_weight weight;
+    *why = "not the number of a server";
+    if (!key_number(value, VIV_SID_MAX, &weight.sid)) {
+        return false;
+    }
+    *why = "not a weight";
+    if (!viv_config_number(value->text, &weight.weight) || weight.weight < 0 || weight.weight > VIV_WEIGHT_MAX) {
+        return false;
+    }
+    *why = "given twice, or one weight too many";
+    for (size_t i = 0; i < config->weight_count; i++) {
+        if (config->weights[i].sid == weight.sid) {
+            return false;
+        }
+    }
+    if (config->weight_count == VIV_MEMBERS_MAX) {
+        return false;
+    }
+    config->weights[config->weight_count++] = weight;
+    return true;
+}
+
 /* Keeps the members sorted. */
 static bool member_insert(struct viv_config *config, const struct viv_config_member *server, const char **why)
 {
@@ -347,6 +414,8 @@ bool viv_config_value_parse(struct viv_config *config, const struct viv_config_v
         [VIV_CONFIG_KIND_DURABILITY] = parse_durability,
         [VIV_CONFIG_KIND_SNAPSHOT] = parse_snapshot,
         [VIV_CONFIG_KIND_VERSION] = parse_version,
+        [VIV_CONFIG_KIND_GROUP] = parse_group,
+        [VIV_CONFIG_KIND_WEIGHT] = parse_weight,
         [VIV_CONFIG_KIND_CLUSTER] = parse_cluster,
         [VIV_CONFIG_KIND_DIGEST] = parse_digest,
         [VIV_CONFIG_KIND_AUTH_PROVIDER] = parse_auth_provider,

@@ -165,10 +165,11 @@ static struct viv_node *make_node(const struct viv_recovery *recovery, const str
     const struct viv_config *config = recovery->config;
     struct viv_zab_member members[VIV_MEMBERS_MAX];
     for (size_t i = 0; i < config->member_count; i++) {
-        members[i] = (struct viv_zab_member){config->members[i].sid, config->members[i].voter};
+        members[i] = (struct viv_zab_member){config->members[i].sid, config->members[i].voter,
+                                             (uint32_t)config->members[i].group, (uint64_t)config->members[i].weight};
     }
     if (config->member_count == 0) {
-        members[0] = (struct viv_zab_member){config->sid, true};
+        members[0] = (struct viv_zab_member){.sid = config->sid, .voter = true};
     }
     struct timespec wall;
     clock_gettime(CLOCK_REALTIME, &wall);

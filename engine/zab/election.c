@@ -45,19 +45,14 @@ static void broadcast(struct viv_zab *zab)
     }
 }
 
-/* Observers propose the smallest of everything: they learn of the leader and never win. */
+/* Who may not lead proposes the smallest of everything: it learns of the leader and never wins. */
 static struct viv_candidate own_candidate(const struct viv_zab *zab)
 {
-    if (!zab->is_voter) {
+    if (!viv_quorum_may_lead(&zab->quorum, zab->sid)) {
         return (struct viv_candidate){INT64_MIN, (uint64_t)INT64_MIN, INT64_MIN};
     }
     VIV_ASSERT(viv_durable_is_idle(&zab->durable)); /* D8 */
     return (struct viv_candidate){zab->sid, zab->durable.last_zxid, (int64_t)zab->durable.current_epoch};
-}
-
-static bool is_voter(const struct viv_zab *zab, viv_sid sid)
-{
-    return viv_quorum_voter(&zab->quorum, sid) != 0;
 }
 
 static bool ballots_agree(const struct viv_ballot *a, const struct viv_ballot *b)
@@ -99,7 +94,7 @@ static void propose(struct viv_zab *zab, const struct viv_candidate *candidate)
 static void decide(struct viv_zab *zab, const struct viv_candidate *candidate, uint64_t supporters)
 {
     struct viv_election *election = &zab->election;
-    VIV_ASSERT(is_voter(zab, candidate->leader));
+    VIV_ASSERT(viv_quorum_may_lead(&zab->quorum, candidate->leader));
     VIV_ASSERT(election->is_open);
     election->is_open = false;
     election->supporters = supporters;
@@ -117,7 +112,7 @@ static void count(struct viv_zab *zab)
         election->is_agreed = false;
         return;
     }
-    uint64_t expected = zab->quorum.voters & ~election->absent;
+    uint64_t expected = zab->quorum.deciding & ~election->absent;
     if ((expected & ~agreed) == 0) {
         decide(zab, &election->proposal, agreed);
         return;
@@ -188,7 +183,7 @@ static void settled_vote(struct viv_zab *zab, int index, const struct viv_ballot
 static void heed(struct viv_zab *zab, int index, const struct viv_ballot *ballot)
 {
     VIV_ASSERT(zab->state == VIV_LOOKING && zab->election.is_open);
-    if (!is_voter(zab, ballot->candidate.leader)) {
+    if (!viv_quorum_may_lead(&zab->quorum, ballot->candidate.leader)) {
         return;
     }
     zab->election.absent &= ~bit(index);

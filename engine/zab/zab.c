@@ -109,7 +109,7 @@ struct viv_zab *viv_zab_new(const struct viv_zab_config *config)
     VIV_ASSERT(count > 0 && config->tick_ms > 0);
     zab->members = viv_alloc_zeroed(count, sizeof *zab->members);
     if (config->standalone) {
-        zab->members[0] = (struct viv_zab_member){config->sid, true};
+        zab->members[0] = (struct viv_zab_member){.sid = config->sid, .voter = true};
     } else {
         memcpy(zab->members, config->members, count * sizeof *zab->members);
     }

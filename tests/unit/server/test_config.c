@@ -376,8 +376,39 @@ VIV_TEST(server_config, what_would_change_a_promise_is_refused_and_its_default_i
     expect_message(
         BASE "forceSync=no\n", NULL,
         "f:3: error: forceSync=no: not supported; legal: yes; durability=none says that nothing needs to last\n");
+}
+
+#define THREE "initLimit=10\nsyncLimit=5\nserver.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\n"
+
+VIV_TEST(server_config, voters_may_be_in_groups_with_weights)
+{
+    struct viv_config config;
+    struct viv_buffer text = {0};
+    expect_clean(&config, "group.2=3\nweight.2=0\n" BASE THREE "group.1=1:2\n", "1");
+    cr_assert_eq(config.members[2].group, 2);
+    cr_assert_eq(config.members[1].weight, 0);
+    viv_config_members_text(&config, &text);
+    cr_assert(viv_bytes_equal(viv_buffer_bytes(&text),
+                              VIV_BYTES_LITERAL("server.1=a:1:2:participant\nserver.2=b:1:2:participant\n"
+                                                "server.3=c:1:2:participant\ngroup.1=1:2\ngroup.2=3\n"
+                                                "weight.1=1\nweight.2=0\nweight.3=1\nversion=0")),
+              "%.*s", (int)text.size, (const char *)text.data);
+    viv_buffer_fini(&text);
+}
+
+VIV_TEST(server_config, groups_that_decide_nothing_are_refused)
+{
+    expect_message(BASE THREE "group.1=1:2\n", "1", "f:8: error: server 3 is in no group; legal: every voter in one\n");
+    expect_message(BASE THREE "group.1=1:2:3:4\n", "1",
+                   "f:8: error: group.1 names server 4, which has no server line\n");
+    expect_message(BASE THREE "group.1=1:2:3\ngroup.2=3\n", "1",
+                   "f:9: error: server 3 is in two groups, 1 and 2; legal: one\n");
+    expect_message(BASE THREE "weight.1=2\n", "1",
+                   "f:8: error: a weight counts within a group only; legal: group lines that name every voter\n");
+    expect_message(BASE THREE "group.1=1:2:3\nweight.1=0\nweight.2=0\nweight.3=0\n", "1",
+                   "f:11: error: every voter has weight 0; at least one must count\n");
     expect_message(
-        BASE "group.1=1:2:3\n", NULL,
-        "f:3: error: group.1=1:2:3: not supported; write instead: no group line; a majority of the servers is "
-        "a quorum\n");
+        BASE THREE "group.1=1;2\n", "1",
+        "f:8: error: group.1=1;2: not numbers of servers with colons between; legal: group.G=N:N:..., G from 1 "
+        "to 255, the voters of one group\n");
 }

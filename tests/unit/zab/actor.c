@@ -8,7 +8,8 @@
 
 void actor_init(struct actor *actor, const struct actor_config *config)
 {
-    static const struct viv_zab_member members[] = {{1, true}, {2, true}, {3, true}, {4, false}};
+    static const struct viv_zab_member members[] = {
+        {.sid = 1, .voter = true}, {.sid = 2, .voter = true}, {.sid = 3, .voter = true}, {.sid = 4}};
     *actor = (struct actor){.now_ms = 1000};
     actor->out.arena = &actor->arena;
     actor->zab = viv_zab_new(&(struct viv_zab_config){

@@ -204,7 +204,11 @@ void net_init(struct net *net, const struct net_config *config)
         server->voter = i < config->voters;
         server->writes_end = &server->writes;
         server->out.arena = &server->arena;
-        net->members[i] = (struct viv_zab_member){server->sid, server->voter};
+        net->members[i] = (struct viv_zab_member){.sid = server->sid, .voter = server->voter};
+        if (config->has_groups) {
+            net->members[i].group = (uint32_t)(i % 3) + 1;
+            net->members[i].weight = i == 4 ? 0 : 1; /* it only follows */
+        }
     }
 }
 

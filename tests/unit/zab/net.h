@@ -65,6 +65,7 @@ struct net_event;
 struct net_config {
     uint64_t seed;
     size_t voters, observers;
+    bool has_groups;        /* three of them, in turn; the fifth server has no weight */
     bool disks_lie;         /* they answer before anything is durable */
     bool rules_unchecked;   /* leave D1-D8 to the consequences */
     uint32_t disk_ms_max;   /* an operation takes up to this */

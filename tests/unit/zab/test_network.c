@@ -99,6 +99,7 @@ static struct net_config config_of(uint64_t seed)
         .seed = seed,
         .voters = seed % 2 == 0 ? 3 : 5,
         .observers = seed % 5 == 0 ? 1 : 0,
+        .has_groups = seed % 6 == 1,
         .disk_ms_max = seed % 3 == 0 ? 40 : 4,
         .packet_ms_max = seed % 7 == 0 ? 15 : 3,
         .vote_ms_max = seed % 4 == 1 ? 400 : 5,

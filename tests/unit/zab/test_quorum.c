@@ -3,7 +3,11 @@
 #include "zab/election_policy.h"
 #include "zab/quorum.h"
 
-static const struct viv_zab_member five[] = {{11, true}, {12, false}, {13, true}, {14, true}, {15, true}};
+static const struct viv_zab_member five[] = {{.sid = 11, .voter = true},
+                                             {.sid = 12},
+                                             {.sid = 13, .voter = true},
+                                             {.sid = 14, .voter = true},
+                                             {.sid = 15, .voter = true}};
 
 VIV_TEST(zab_quorum, more_than_half_of_the_voters_decide_and_observers_count_for_nothing)
 {
@@ -27,6 +31,49 @@ VIV_TEST(zab_quorum, the_zxid_of_a_quorum_is_what_three_of_four_reached)
     cr_assert_eq(viv_quorum_zxid(&quorum, reached), 7);
     reached[3] = 8;
     cr_assert_eq(viv_quorum_zxid(&quorum, reached), 8);
+}
+
+/* Three groups of three; 9 counts for nothing, 10 observes; group 4 has no weight. */
+static const struct viv_zab_member grouped[] = {
+    {1, true, 1, 1}, {2, true, 1, 1}, {3, true, 1, 1}, {4, true, 2, 5},   {5, true, 2, 1},  {6, true, 2, 1},
+    {7, true, 3, 1}, {8, true, 3, 1}, {9, true, 3, 0}, {10, false, 0, 1}, {11, true, 4, 0},
+};
+
+static uint64_t set_of(const struct viv_quorum *quorum, const char *sids)
+{
+    uint64_t set = 0;
+    for (; *sids != '\0'; sids++) {
+        set |= viv_quorum_voter(quorum, *sids - '0');
+    }
+    return set;
+}
+
+VIV_TEST(zab_quorum, more_than_half_of_the_weight_in_more_than_half_of_the_groups_decides)
+{
+    struct viv_quorum quorum;
+    viv_quorum_init(&quorum, grouped, sizeof grouped / sizeof *grouped);
+    cr_assert_eq(quorum.group_count, 3);
+    cr_assert(viv_quorum_has(&quorum, set_of(&quorum, "124")), "two of group 1, and the heavy one of group 2");
+    cr_assert_not(viv_quorum_has(&quorum, set_of(&quorum, "12569")),
+                  "5 and 6 are no half of group 2, nor 9 of group 3");
+    cr_assert(viv_quorum_has(&quorum, set_of(&quorum, "1278")));
+    cr_assert_not(viv_quorum_has(&quorum, set_of(&quorum, "1279")), "weight 0 does not count");
+    cr_assert_not(viv_quorum_has(&quorum, set_of(&quorum, "123569")), "one group of three");
+    cr_assert(viv_quorum_may_lead(&quorum, 4));
+    cr_assert_not(viv_quorum_may_lead(&quorum, 9));
+    cr_assert_not(viv_quorum_may_lead(&quorum, 10));
+    cr_assert_neq(viv_quorum_voter(&quorum, 9), 0, "it follows and acknowledges all the same");
+}
+
+VIV_TEST(zab_quorum, any_two_quorums_share_a_server_that_counts)
+{
+    struct viv_quorum quorum;
+    viv_quorum_init(&quorum, grouped, sizeof grouped / sizeof *grouped);
+    for (uint64_t a = 0; a < 1U << 11; a++) {
+        bool has = viv_quorum_has(&quorum, a);
+        bool rest_has = viv_quorum_has(&quorum, ~a & ((1U << 11) - 1));
+        cr_assert_not(has && rest_has, "0x%llx and the others decide apart", (unsigned long long)a);
+    }
 }
 
 VIV_TEST(zab_election_policy, fle_is_a_strict_total_order)
