@@ -239,6 +239,14 @@ void viv_metrics_namespace_observe(struct viv_metrics *metrics, enum viv_metric_
     }
 }
 
+void viv_metrics_namespace_set(struct viv_metrics *metrics, enum viv_metric_id id, struct viv_bytes path, int64_t value)
+{
+    struct viv_bytes name = namespace_of(path);
+    if (name.size > 0) {
+        viv_metrics_key_set(metrics, id, name, value);
+    }
+}
+
 void viv_metrics_keys_clear(struct viv_metrics *metrics, enum viv_metric_id id)
 {
     VIV_ASSERT(viv_metric_rows[id].kind == VIV_METRIC_GAUGE_SET);

@@ -84,6 +84,9 @@ void viv_metrics_key_observe(struct viv_metrics *metrics, enum viv_metric_id id,
 /* A *_per_namespace summary: `bytes` and the path's length, under the first part of the path; the root has none. */
 void viv_metrics_namespace_observe(struct viv_metrics *metrics, enum viv_metric_id id, struct viv_bytes path,
                                    uint64_t bytes, uint64_t count);
+/* A *_per_namespace gauge, under the first part of the path. */
+void viv_metrics_namespace_set(struct viv_metrics *metrics, enum viv_metric_id id, struct viv_bytes path,
+                               int64_t value);
 /* Forgets the keys of a GAUGE_SET, which is filled anew each time it is shown. */
 void viv_metrics_keys_clear(struct viv_metrics *metrics, enum viv_metric_id id);
 

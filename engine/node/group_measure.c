@@ -27,15 +27,15 @@ static uint64_t wall_age_ns(int64_t since_ms, const struct viv_turn *turn)
 void viv_group_measure_appended(struct viv_group_measure *measure, const struct viv_entry *entries, size_t count,
                                 bool is_leading, const struct viv_turn *turn)
 {
-    struct viv_metrics *metrics = measure->metrics;
-    viv_metrics_add(metrics, VIV_METRIC_sync_processor_request_queued, count);
-    if (!is_leading) {
-        struct viv_bytes body = entries[count - 1].body;
-        viv_metrics_add(metrics, VIV_METRIC_learner_proposal_received_count, count);
-        if (body.size >= TXN_HEAD_BYTES) {
-            int64_t time_ms = (int64_t)viv_load_be64(body.data + TXN_TIME_OFFSET);
-            viv_metrics_observe_many(metrics, VIV_METRIC_proposal_latency, wall_age_ns(time_ms, turn), count);
-        }
+    measure->appended += count;
+    if (is_leading) {
+        return;
+    }
+    struct viv_bytes body = entries[count - 1].body;
+    measure->learnt += count;
+    if (body.size >= TXN_HEAD_BYTES) {
+        int64_t time_ms = (int64_t)viv_load_be64(body.data + TXN_TIME_OFFSET);
+        viv_metrics_observe_many(measure->metrics, VIV_METRIC_proposal_latency, wall_age_ns(time_ms, turn), count);
     }
 }
 
@@ -44,28 +44,41 @@ void viv_group_measure_stored(struct viv_group_measure *measure, uint64_t zxid, 
 {
     uint64_t took_ns = turn->now_ns - proposed_ns;
     viv_marks_lay(&measure->marks, &(struct viv_mark){zxid, proposed_ns, turn->now_ns});
-    viv_metrics_observe_many(measure->metrics, VIV_METRIC_sync_processor_queue_and_flush_time_ms, took_ns, count);
-    viv_metrics_observe_many(measure->metrics, VIV_METRIC_proposal_ack_creation_latency, took_ns, count);
+    if (viv_sampler_takes(&measure->batches)) {
+        count *= viv_sampler_weight(&measure->batches);
+        viv_metrics_observe_many(measure->metrics, VIV_METRIC_sync_processor_queue_and_flush_time_ms, took_ns, count);
+        viv_metrics_observe_many(measure->metrics, VIV_METRIC_proposal_ack_creation_latency, took_ns, count);
+    }
 }
 
 /* ---- transactions ---- */
 
-void viv_group_measure_pause(struct viv_group_measure *measure, bool is_leading, const struct viv_turn *turn)
+/* A run counts when one of it is sampled, for itself or for those that were passed over. */
+static void count_run(struct viv_group_measure *measure, bool is_leading, const struct viv_turn *turn)
 {
-    if (measure->run_count == 0) {
-        return;
-    }
     struct viv_metrics *metrics = measure->metrics;
-    uint64_t age_ns = wall_age_ns(measure->run_time_ms, turn), count = measure->run_count;
+    uint64_t age_ns = wall_age_ns(measure->run_time_ms, turn), weight = viv_sampler_weight(&measure->sampler);
+    uint64_t count = measure->run_count > weight ? measure->run_count : weight;
     viv_metrics_observe_many(metrics, VIV_METRIC_propagation_latency, age_ns, count);
     if (!is_leading) {
-        viv_metrics_add(metrics, VIV_METRIC_learner_commit_received_count, count);
         viv_metrics_observe_many(metrics, VIV_METRIC_commit_propagation_latency, age_ns, count);
     } else if (measure->run_mark != NULL) {
-        viv_metrics_observe_many(metrics, VIV_METRIC_quorum_ack_latency, turn->now_ns - measure->mark.proposed_ns,
-                                 count);
+        uint64_t took_ns = turn->now_ns - measure->mark.proposed_ns;
+        viv_metrics_observe_many(metrics, VIV_METRIC_quorum_ack_latency, took_ns, count);
     }
-    viv_metrics_add(metrics, VIV_METRIC_request_commit_queued, count);
+}
+
+void viv_group_measure_pause(struct viv_group_measure *measure, bool is_leading, const struct viv_turn *turn)
+{
+    uint64_t count = measure->run_count;
+    if (count == 0) {
+        return;
+    }
+    measure->applied += count;
+    measure->applied_as_learner += is_leading ? 0 : count;
+    if ((measure->sampler.seen & measure->sampler.mask) < count) {
+        count_run(measure, is_leading, turn);
+    }
     measure->run_count = 0;
     measure->run_mark = NULL;
 }
@@ -203,7 +216,13 @@ void viv_group_measure_checkpoint_done(struct viv_group_measure *measure, bool o
     measure->checkpoint_ns = 0;
 }
 
+uint64_t viv_group_measure_leader_ms(const struct viv_group_measure *measure, const struct viv_turn *turn)
+{
+    return measure->led_ns != 0 ? (turn->now_ns - measure->led_ns) / NS_PER_MS : 0;
+}
+
 void viv_group_measure_tick(struct viv_group_measure *measure, const struct viv_turn *turn)
 {
     viv_sampler_tick(&measure->sampler, turn->now_ns);
+    viv_sampler_tick(&measure->batches, turn->now_ns);
 }

@@ -15,7 +15,8 @@ struct viv_group_measure {
     struct viv_metrics *metrics; /* the node's */
     viv_gid gid;
     struct viv_marks marks;
-    struct viv_sampler sampler;                                           /* of transactions applied */
+    struct viv_sampler sampler, batches; /* of transactions applied; of what the log answers */
+    uint64_t appended, learnt, applied, applied_as_learner;
     uint64_t proposal_bytes_last, proposal_bytes_min, proposal_bytes_max; /* 0: none yet */
 
     /* transactions applied in a row that were proposed at the same time */
@@ -63,6 +64,8 @@ void viv_group_measure_sync(struct viv_group_measure *measure, uint64_t packet_t
 void viv_group_measure_checkpoint(struct viv_group_measure *measure, const struct viv_turn *turn);
 void viv_group_measure_checkpoint_done(struct viv_group_measure *measure, bool ok, uint64_t bytes,
                                        const struct viv_turn *turn);
+/* How long this server has led by now; 0: it does not. */
+uint64_t viv_group_measure_leader_ms(const struct viv_group_measure *measure, const struct viv_turn *turn);
 void viv_group_measure_tick(struct viv_group_measure *measure, const struct viv_turn *turn);
 
 #endif /* VIV_NODE_GROUP_MEASURE_H */

@@ -30,6 +30,7 @@ libcore_a_SOURCES += \
 	%reldir%/recovery.c \
 	%reldir%/request.c \
 	%reldir%/request_measure.c %reldir%/request_measure.h \
+	%reldir%/sample.c \
 	%reldir%/attachment.c %reldir%/attachment.h \
 	%reldir%/stream.c %reldir%/stream.h \
 	%reldir%/table.c %reldir%/table.h \

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 #include <sys/statvfs.h>
 
 #include "base/assert.h"
@@ -35,6 +36,8 @@ struct viv_background {
     pthread_mutex_t chunk_mutex;
     pthread_cond_t chunk_ready;
     unsigned chunks_unread;
+
+    _Atomic uint64_t prepares, prepare_ns;
 
     /* of the thread */
     bool in_checkpoint;
@@ -179,9 +182,19 @@ static void run_abort(struct viv_background *background)
 
 /* ---- the log ---- */
 
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
 static void run_prepare(struct viv_background *background)
 {
+    uint64_t begin_ns = now_ns();
     viv_status status = viv_log_prepare(background->config.log);
+    atomic_fetch_add(&background->prepares, 1);
+    atomic_fetch_add(&background->prepare_ns, now_ns() - begin_ns);
     if (status != VIV_OK && status != VIV_ERR_NOSPACE) {
         viv_server_fatal("prepare", background->config.log_path, status);
     }
@@ -381,4 +394,9 @@ void viv_background_chunk_done(struct viv_background *background)
     background->chunks_unread--;
     pthread_cond_signal(&background->chunk_ready);
     pthread_mutex_unlock(&background->chunk_mutex);
+}
+
+void viv_background_counts(struct viv_background *background, struct viv_background_counts *counts)
+{
+    *counts = (struct viv_background_counts){atomic_load(&background->prepares), atomic_load(&background->prepare_ns)};
 }

@@ -31,6 +31,11 @@ void viv_background_add(struct viv_background *background, struct viv_action *ac
 void viv_background_prepare(struct viv_background *background);
 /* Looks whether the disks still have their reserve; DISK_LOW tells when they have not. */
 void viv_background_watch_disk(struct viv_background *background);
+/* Since the start. Any thread. */
+struct viv_background_counts {
+    uint64_t prepares, prepare_ns; /* times that room in the log was made, and how long that took */
+};
+void viv_background_counts(struct viv_background *background, struct viv_background_counts *counts);
 /* A chunk of LOG_READ was consumed: the next may be read. */
 void viv_background_chunk_done(struct viv_background *background);
 

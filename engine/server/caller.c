@@ -147,6 +147,7 @@ static size_t take_frames(struct viv_caller *caller, struct viv_bytes in)
         }
         uint32_t size = viv_load_be32(in.data + used);
         if (size == 0 || size > (uint64_t)caller->port->server->config->frame_bytes_max) {
+            caller->port->oversized++;
             viv_log(VIV_LOG_WARN, "client", "closed: a frame of impossible length", "address=%s:%d length=%d",
                     caller->address.text, caller->address.port, (int)size);
             viv_caller_close(caller);
@@ -203,9 +204,11 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
         return;
     }
     if (got < 0) {
+        port->dropped += !caller->is_ending;
         viv_caller_close(caller);
         return;
     }
+    port->bytes_received += (size_t)got;
     caller->read_turn = port->server->turn;
     if (caller->input.size < VIV_CALLER_READ_BYTES) {
         struct viv_bytes in = viv_bytes_of(port->shared, (size_t)(buf->base - (char *)port->shared) + (size_t)got);

@@ -48,7 +48,8 @@ struct viv_client_port {
     bool is_listening;
     bool is_paused; /* all connections */
     uint64_t rejected, refusal_told_ms, looked_ms;
-    uint64_t words; /* four-letter words answered */
+    uint64_t dropped, oversized, bytes_received, pauses; /* of struct viv_client_port_counts */
+    uint64_t words;                                      /* four-letter words answered */
     struct viv_caller **slots;
     size_t slot_count;
     struct viv_buffer free_slots; /* of uint32_t */

@@ -224,6 +224,7 @@ void viv_client_port_close(struct viv_client_port *port, viv_conn conn)
 
 void viv_client_port_pause(struct viv_client_port *port, viv_conn conn, bool is_paused)
 {
+    port->pauses += is_paused;
     if (conn != 0) {
         struct viv_caller *caller = find_client(port, conn);
         if (caller != NULL) {
@@ -331,9 +332,10 @@ void viv_client_port_reset_stats(struct viv_client_port *port)
     }
 }
 
-uint64_t viv_client_port_rejected(const struct viv_client_port *port)
+void viv_client_port_counts(const struct viv_client_port *port, struct viv_client_port_counts *counts)
 {
-    return port->rejected;
+    *counts = (struct viv_client_port_counts){port->rejected, port->dropped, port->oversized, port->bytes_received,
+                                              port->pauses};
 }
 
 uint64_t viv_client_port_words(const struct viv_client_port *port)

@@ -18,6 +18,14 @@ enum viv_disk_full {
     VIV_DISK_NO_ROOM_NOW = 2,   /* the log thread holds a write back */
 };
 
+/* What one sync of the log has made durable, and what it took. */
+struct viv_log_batch {
+    uint64_t entry_count; /* 0: nothing is told */
+    uint64_t task_count;  /* appends of the loop that it answers */
+    uint64_t bytes;
+    uint64_t queue_ns, append_ns, sync_ns; /* queue: from being handed over to the begin, of the oldest */
+};
+
 struct viv_completion {
     enum viv_event_kind kind;
     uint64_t ticket, zxid;
@@ -25,6 +33,7 @@ struct viv_completion {
     bool last, flag;
     enum viv_disk_full disk;
     struct viv_completion_chunk *chunk; /* LOG_READ with entries; the receiver frees it */
+    struct viv_log_batch batch;         /* the last LOG_DONE of a batch */
 };
 
 /* Called on the thread that posted, possibly many times for one look into the mailbox. */

@@ -1,12 +1,11 @@
-#include <dirent.h>
 #include <inttypes.h>
-#include <sys/resource.h>
 
 #include "admin/report.h"
 #include "base/assert.h"
 #include "base/endian.h"
 #include "server/environment.h"
 #include "server/four_letter_internal.h"
+#include "server/measure.h"
 #include "server/server_internal.h"
 
 struct answer {
@@ -15,28 +14,6 @@ struct answer {
     const struct viv_node_stats *stats; /* the view's */
     struct viv_buffer *out;
 };
-
-/* ---- values ---- */
-
-static uint64_t open_files(void)
-{
-    uint64_t count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    if (dir == NULL) {
-        return 0;
-    }
-    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        count += entry->d_name[0] != '.';
-    }
-    closedir(dir);
-    return count > 0 ? count - 1 : 0; /* without the one that looks */
-}
-
-static uint64_t open_files_max(void)
-{
-    struct rlimit limit;
-    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (uint64_t)limit.rlim_cur : 0;
-}
 
 /* ---- answers ---- */
 
@@ -59,30 +36,14 @@ static void answer_srvr(const struct answer *answer)
 static void answer_mntr(const struct answer *answer)
 {
     const struct viv_server *server = answer->server;
-    const struct viv_node_stats *stats = answer->stats;
     struct viv_buffer *out = answer->out;
     viv_buffer_printf(out, "zk_version\t%s\nzk_server_state\t%s\n", viv_view_version(), viv_view_mode(answer->view));
     if (!server->config->standalone) {
         viv_buffer_printf(out, "zk_peer_state\t%s - %s\n", viv_view_role(answer->view), viv_view_phase(answer->view));
     }
-    viv_buffer_printf(out, "zk_avg_latency\t");
-    viv_view_print_average(out, stats->latency_ms_sum, stats->latency_count);
-    viv_buffer_printf(out, "\n");
-    const struct {
-        const char *name;
-        uint64_t value;
-    } lines[] = {
-#define VIV_MNTR(name, value) {name, value},
-#include "server/mntr.def"
-#undef VIV_MNTR
-    };
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-        viv_buffer_printf(out, "%s\t%" PRIu64 "\n", lines[i].name, lines[i].value);
-    }
-    if (stats->zab.state == VIV_LEADING && !server->config->standalone) {
-        viv_buffer_printf(out, "zk_learners\t%zu\nzk_synced_followers\t%zu\nzk_synced_observers\t%zu\n",
-                          stats->zab.learners, stats->zab.synced_followers, stats->zab.synced_observers);
-    }
+    struct viv_metrics_view what;
+    const struct viv_metrics *metrics = viv_server_metrics(answer->server, &what);
+    viv_metrics_mntr(metrics, &what, out);
 }
 
 static void answer_conf(const struct answer *answer)

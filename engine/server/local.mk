@@ -12,10 +12,11 @@ libskin_a_SOURCES += \
 	%reldir%/environment.c %reldir%/environment.h \
 	%reldir%/exit_code.h \
 	%reldir%/four_letter.c %reldir%/four_letter.def %reldir%/four_letter.h \
-	%reldir%/four_letter_answer.c %reldir%/four_letter_internal.h %reldir%/four_letter_list.c %reldir%/mntr.def \
+	%reldir%/four_letter_answer.c %reldir%/four_letter_internal.h %reldir%/four_letter_list.c \
 	%reldir%/log_sink.c %reldir%/log_sink.h \
 	%reldir%/log_thread.c %reldir%/log_thread.h \
 	%reldir%/mailbox.c %reldir%/mailbox.h \
+	%reldir%/measure.c %reldir%/measure.h \
 	%reldir%/outbox.c %reldir%/outbox.h \
 	%reldir%/perform.c \
 	%reldir%/quorum_port.c %reldir%/quorum_port.h \

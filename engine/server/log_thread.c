@@ -20,7 +20,7 @@ enum {
 struct log_task {
     enum viv_action_kind kind;
     viv_gid gid;
-    uint64_t ticket, zxid;
+    uint64_t ticket, zxid, added_ns;
     const struct viv_entry *entries;
     size_t entry_count;
     struct viv_hard_state hard;
@@ -115,7 +115,8 @@ static bool write_runs(struct viv_log_thread *thread)
     return is_written;
 }
 
-static void sync_log(struct viv_log_thread *thread)
+/* appended_ns: when the append of the batch began. */
+static void sync_log(struct viv_log_thread *thread, uint64_t appended_ns, struct viv_log_batch *batch)
 {
     uint64_t begin_ns = now_ns();
     check(thread, "sync", viv_log_sync(thread->config.log));
@@ -123,6 +124,16 @@ static void sync_log(struct viv_log_thread *thread)
     if (end_ns - begin_ns > SLOW_SYNC_NS) {
         atomic_store(&thread->slow_sync_at_ns, end_ns);
     }
+    batch->append_ns = begin_ns - appended_ns;
+    batch->sync_ns = end_ns - begin_ns;
+}
+
+/* The last answer of a batch tells of it. */
+static void note_batch(struct viv_log_thread *thread, const struct viv_log_batch *batch)
+{
+    VIV_ASSERT(thread->done.size >= sizeof(struct viv_completion));
+    uint8_t *end = thread->done.data + thread->done.size;
+    ((struct viv_completion *)(end - sizeof(struct viv_completion)))->batch = *batch;
 }
 
 /* Asks for room once enough was appended. */
@@ -148,7 +159,9 @@ static size_t entries_bytes(const struct log_task *task)
  * told to stop before all could be written. */
 static size_t append_neighbours(struct viv_log_thread *thread, const struct log_task *tasks, size_t count)
 {
-    size_t used = 0, batch_bytes = 0, bytes = 0;
+    size_t used = 0, batch_bytes = 0;
+    uint64_t begin_ns = now_ns();
+    struct viv_log_batch batch = {.queue_ns = begin_ns > tasks[0].added_ns ? begin_ns - tasks[0].added_ns : 0};
     for (; used < count && tasks[used].kind == VIV_ACTION_LOG_APPEND; used++) {
         const struct log_task *task = &tasks[used];
         size_t task_bytes = entries_bytes(task);
@@ -162,14 +175,17 @@ static size_t append_neighbours(struct viv_log_thread *thread, const struct log_
         struct viv_log_run run = {task->gid, task->zxid, task->entries, task->entry_count};
         viv_buffer_append(&thread->runs, &run, sizeof run);
         batch_bytes += task_bytes;
-        bytes += task_bytes;
+        batch.bytes += task_bytes;
+        batch.entry_count += task->entry_count;
         note_done(thread, task);
     }
     if (!write_runs(thread)) {
         return 0;
     }
-    sync_log(thread);
-    note_bytes(thread, bytes);
+    sync_log(thread, begin_ns, &batch);
+    batch.task_count = used;
+    note_batch(thread, &batch);
+    note_bytes(thread, batch.bytes);
     return used;
 }
 
@@ -252,13 +268,14 @@ void viv_log_thread_stop(struct viv_log_thread *thread)
     free(thread);
 }
 
-void viv_log_thread_add(struct viv_log_thread *thread, const struct viv_action *action)
+void viv_log_thread_add(struct viv_log_thread *thread, const struct viv_action *action, uint64_t now_ns)
 {
     struct log_task task = {
         .kind = action->kind,
         .gid = action->gid,
         .ticket = action->ticket,
         .zxid = action->zxid,
+        .added_ns = now_ns,
         .entries = action->entries,
         .entry_count = action->entry_count,
         .hard = action->hard,
@@ -287,19 +304,21 @@ bool viv_log_thread_has_lone_append(const struct viv_log_thread *thread)
     return slow_at_ns == 0 || now_ns() - slow_at_ns >= SLOW_SYNC_REMEMBERED_NS;
 }
 
-uint64_t viv_log_thread_write_inline(struct viv_log_thread *thread)
+uint64_t viv_log_thread_write_inline(struct viv_log_thread *thread, struct viv_log_batch *batch)
 {
     VIV_ASSERT(thread->added.size == sizeof(struct log_task));
     VIV_ASSERT(atomic_load(&thread->busy) == 0);
     struct log_task task = *(const struct log_task *)thread->added.data;
     struct viv_log_run run = {task.gid, task.zxid, task.entries, task.entry_count};
+    *batch = (struct viv_log_batch){.entry_count = task.entry_count, .task_count = 1, .bytes = entries_bytes(&task)};
+    uint64_t begin_ns = now_ns();
     viv_status status = viv_log_append(thread->config.log, &run, 1);
     if (status == VIV_ERR_NOSPACE) {
         return 0;
     }
     check(thread, "append", status);
     viv_buffer_clear(&thread->added);
-    sync_log(thread);
-    note_bytes(thread, entries_bytes(&task));
+    sync_log(thread, begin_ns, batch);
+    note_bytes(thread, batch->bytes);
     return task.ticket;
 }

@@ -26,8 +26,8 @@ struct viv_log_thread *viv_log_thread_start(const struct viv_log_thread_config *
 void viv_log_thread_stop(struct viv_log_thread *thread);
 
 /* Notes a LOG_APPEND, _TRUNCATE, _RESET, _HARD or _TRIM for the next kick. What the action borrows must stay valid
- * until its LOG_DONE. */
-void viv_log_thread_add(struct viv_log_thread *thread, const struct viv_action *action);
+ * until its LOG_DONE. now_ns: of this turn, for measuring. */
+void viv_log_thread_add(struct viv_log_thread *thread, const struct viv_action *action, uint64_t now_ns);
 /* Hands over everything added since the last kick. Once a turn. */
 void viv_log_thread_kick(struct viv_log_thread *thread);
 
@@ -35,7 +35,7 @@ void viv_log_thread_kick(struct viv_log_thread *thread);
  * lately: writing at once would save waking two threads in turn. */
 bool viv_log_thread_has_lone_append(const struct viv_log_thread *thread);
 /* Instead of a kick, when there is a lone append: writes and syncs it on the caller's thread. Returns its ticket, for
- * which no LOG_DONE will come; 0 when the disk is full: kick, the thread waits for room. */
-uint64_t viv_log_thread_write_inline(struct viv_log_thread *thread);
+ * which no LOG_DONE will come, and says what it took; 0 when the disk is full: kick, the thread waits for room. */
+uint64_t viv_log_thread_write_inline(struct viv_log_thread *thread, struct viv_log_batch *batch);
 
 #endif /* VIV_SERVER_LOG_THREAD_H */

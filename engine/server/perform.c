@@ -44,7 +44,7 @@ static void route(struct viv_server *server, struct viv_action *action)
     case VIV_ACTION_LOG_RESET:
     case VIV_ACTION_LOG_HARD:
     case VIV_ACTION_LOG_TRIM:
-        viv_log_thread_add(server->log_thread, action);
+        viv_log_thread_add(server->log_thread, action, server->turn_ns);
         break;
     case VIV_ACTION_LOG_READ:
     case VIV_ACTION_CHECKPOINT_BEGIN:
@@ -54,6 +54,9 @@ static void route(struct viv_server *server, struct viv_action *action)
         viv_background_add(server->background, action);
         break;
     case VIV_ACTION_TRACE:
+        if (action->trace == VIV_TRACE_SERVING) {
+            viv_server_count_serving(server);
+        }
         viv_trace_record(&server->trace, action->gid, (enum viv_trace_code)action->trace, action->a, action->b);
         break;
     case VIV_ACTION_FATAL:
@@ -85,7 +88,11 @@ void viv_server_perform(struct viv_server *server, bool may_inline)
     }
     uint64_t written = 0;
     if (may_inline && may_write_inline(server)) {
-        written = viv_log_thread_write_inline(server->log_thread);
+        struct viv_log_batch batch;
+        written = viv_log_thread_write_inline(server->log_thread, &batch);
+        if (written != 0) {
+            viv_server_count_batch(server, &batch);
+        }
     }
     if (written == 0) {
         viv_log_thread_kick(server->log_thread);

@@ -232,6 +232,30 @@ static void print_report(const struct viv_recovery *recovery, const struct phase
     fflush(stdout);
 }
 
+static void count_phases(struct viv_metrics *metrics, const struct phases *phases)
+{
+    const struct {
+        enum viv_metric_id id;
+        uint64_t value;
+    } gauges[] = {
+        {VIV_METRIC_viv_start_image_load_ms, phases->state_open_ns + phases->image_ns},
+        {VIV_METRIC_viv_start_log_open_ms, phases->log_open_ns},
+        {VIV_METRIC_viv_start_replay_ms, phases->replay_ns},
+        {VIV_METRIC_viv_start_image_rows, phases->state.rows},
+        {VIV_METRIC_viv_start_image_bytes, phases->state.bytes},
+        {VIV_METRIC_viv_start_entries_replayed, phases->entries_replayed},
+        {VIV_METRIC_viv_start_bytes_replayed, phases->bytes_replayed},
+    };
+    for (size_t i = 0; i < sizeof gauges / sizeof gauges[0]; i++) {
+        viv_metrics_set(metrics, gauges[i].id, (int64_t)gauges[i].value);
+    }
+    viv_metrics_observe(metrics, VIV_METRIC_startup_snap_load_time, phases->state_open_ns + phases->image_ns);
+    viv_metrics_observe(metrics, VIV_METRIC_startup_txns_load_time, phases->log_open_ns + phases->replay_ns);
+    viv_metrics_observe(metrics, VIV_METRIC_startup_txns_loaded, phases->entries_replayed);
+    viv_metrics_observe(metrics, VIV_METRIC_dbinittime,
+                        phases->state_open_ns + phases->image_ns + phases->log_open_ns + phases->replay_ns);
+}
+
 static struct viv_store_config store_config(const struct viv_recovery *recovery)
 {
     const struct viv_config *config = recovery->config;
@@ -288,6 +312,7 @@ viv_status viv_recovery_run(const struct viv_recovery *recovery, struct viv_stor
     viv_status status = recover(recovery, stores, node, &phases);
     if (status == VIV_OK) {
         print_report(recovery, &phases);
+        count_phases(viv_node_metrics(*node), &phases);
         return VIV_OK;
     }
     if (*node != NULL) {

@@ -10,7 +10,7 @@
 
 /* ZooKeeper's: requests, packets, sessions and warnings. */
 enum { TRACE_MASK_DEFAULT = 306 };
-enum { TICK_MS_MAX = 20, TICKS_PER_TICK = 10, INLINE_TURNS_MAX = 4 };
+enum { TICK_MS_MAX = 20, TICKS_PER_TICK = 10, INLINE_TURNS_MAX = 4, NS_PER_MS = 1000000 };
 enum { DISK_WATCH_MS = 1000, DISK_RETRY_MS = 500, DISK_RETRY_MS_MAX = 8000 };
 /* What a stopping server still answers must not delay the election of its successor. */
 enum { DRAIN_MS = 10 };
@@ -20,11 +20,13 @@ uint64_t viv_server_now_ms(const struct viv_server *server)
     return uv_now(&server->loop);
 }
 
-static int64_t wall_ms(void)
+/* The wall clock is looked at with every tick; in between it goes on with the monotonic one. */
+static void look_at_wall(struct viv_server *server)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    int64_t wall_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    server->wall_ahead_ms = wall_ms - (int64_t)(uv_hrtime() / NS_PER_MS);
 }
 
 void viv_server_step(struct viv_server *server, struct viv_event *event)
@@ -32,9 +34,13 @@ void viv_server_step(struct viv_server *server, struct viv_event *event)
     if (server->is_stopping) {
         return;
     }
+    if (!server->is_turn_open) {
+        server->is_turn_open = true;
+        server->turn_ns = uv_hrtime();
+    }
     event->now_ms = viv_server_now_ms(server);
-    event->wall_ms = wall_ms();
-    server->is_turn_open = true;
+    event->now_ns = server->turn_ns;
+    event->wall_ms = server->wall_ahead_ms + (int64_t)(server->turn_ns / NS_PER_MS);
     viv_node_step(server->node, event, &server->actions);
 }
 
@@ -157,7 +163,9 @@ static void watch_disk(struct viv_server *server)
 static void on_tick(uv_timer_t *timer)
 {
     struct viv_server *server = timer->data;
+    look_at_wall(server);
     viv_server_step(server, &(struct viv_event){.kind = VIV_EVENT_TICK});
+    viv_sampler_tick(&server->batches, server->turn_ns);
     viv_client_port_tick(server->clients);
     if (server->election != NULL) {
         viv_election_port_tick(server->election);
@@ -177,6 +185,9 @@ static void on_tick(uv_timer_t *timer)
 
 static void step_completion(struct viv_server *server, const struct viv_completion *completion)
 {
+    if (completion->batch.entry_count > 0) {
+        viv_server_count_batch(server, &completion->batch);
+    }
     struct viv_event event = {
         .kind = completion->kind,
         .ticket = completion->ticket,
@@ -335,6 +346,7 @@ static enum viv_exit serve(struct viv_server *server)
         start_threads(server);
         start_handles(server);
         server->start_ms = viv_server_now_ms(server);
+        look_at_wall(server);
         viv_server_step(server, &(struct viv_event){.kind = VIV_EVENT_START});
         uv_run(&server->loop, UV_RUN_DEFAULT);
         /* What was kicked becomes durable: a client that was answered was promised it. */
@@ -354,6 +366,7 @@ static enum viv_exit recover_and_serve(struct viv_server *server, const struct v
                                        const struct viv_state_ops *state)
 {
     struct viv_recovery recovery = {server->config, &server->data, log, state, &server->trace};
+    server->begin_ns = uv_hrtime();
     if (viv_recovery_run(&recovery, &server->stores, &server->node) != VIV_OK) {
         return VIV_EXIT_DATA;
     }

@@ -3,6 +3,7 @@
 
 #include <uv.h>
 
+#include "metrics/sampler.h"
 #include "node/node.h"
 #include "server/background.h"
 #include "server/client_port.h"
@@ -25,9 +26,13 @@ struct viv_server {
     struct viv_stores stores;
     struct viv_node *node;
     struct viv_actions actions;
-    uint64_t turn;     /* counts the rounds of the loop */
-    bool is_turn_open; /* the node was stepped since the last turn ended */
-    uint64_t drain_until_ms; /* 0: not told to stop */
+    uint64_t turn;              /* counts the rounds of the loop */
+    uint64_t turn_ns;           /* when the turn opened, by the monotonic clock */
+    int64_t wall_ahead_ms;      /* of the monotonic clock */
+    uint64_t begin_ns;          /* of recovery; 0: clients were served since */
+    struct viv_sampler batches; /* of the log */
+    bool is_turn_open;          /* the node was stepped since the last turn ended */
+    uint64_t drain_until_ms;    /* 0: not told to stop */
     bool is_stopping;
     unsigned disk_full; /* of enum viv_disk_full */
     uint64_t start_ms, disk_watched_ms, disk_asked_ms, disk_retry_ms;
@@ -58,6 +63,9 @@ void viv_server_want_turn(struct viv_server *server);
 /* Performs the actions of a turn in the order of the house. When `may_inline` and nothing else is to be done, a lone
  * append is written by the caller, and its LOG_DONE was stepped on return. */
 void viv_server_perform(struct viv_server *server, bool may_inline);
+/* measure.c: a batch of the log is durable; clients are served for the first time. */
+void viv_server_count_batch(struct viv_server *server, const struct viv_log_batch *batch);
+void viv_server_count_serving(struct viv_server *server);
 /* Monotonic milliseconds of the loop. */
 uint64_t viv_server_now_ms(const struct viv_server *server);
 

@@ -172,7 +172,7 @@ def check_full_alone(tap):
 
 def digests(ensemble):
     shown = [ensemble.mntr(i) for i in range(ensemble.servers)]
-    keys = ("viv_digest", "viv_digest_extra", "viv_last_zxid")
+    keys = ("viv_group_0_digest", "viv_group_0_digest_extra", "viv_group_0_last_zxid")
     return [tuple(pairs.get(key, "") for key in keys) for pairs in shown]
 
 

@@ -54,7 +54,7 @@ def digests(ensemble):
     shown = []
     for index in range(ensemble.servers):
         pairs = ensemble.mntr(index)
-        shown.append(tuple(pairs.get(key) for key in ("viv_last_zxid", "viv_digest", "viv_digest_extra")))
+        shown.append(tuple(pairs.get("viv_group_0_" + key) for key in ("last_zxid", "digest", "digest_extra")))
     return shown
 
 
@@ -197,7 +197,7 @@ def truncated(tap, ensemble, name):
     leader = ensemble.leader()
     others = others_of(ensemble, leader)
     client = connect(host(ensemble, leader))
-    before = ensemble.mntr(leader).get("viv_last_zxid")
+    before = ensemble.mntr(leader).get("viv_group_0_last_zxid")
     for index in others:
         ensemble.signal(index, signal.SIGSTOP)
     ghosts = [client.create_async("/ghost-%d" % number, b"") for number in range(20)]

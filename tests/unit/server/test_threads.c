@@ -212,7 +212,7 @@ static void add_append(struct viv_log_thread *thread, const struct viv_entry *en
 {
     viv_log_thread_add(
         thread,
-        &(struct viv_action){.kind = VIV_ACTION_LOG_APPEND, .ticket = ticket, .entries = entry, .entry_count = 1});
+        &(struct viv_action){.kind = VIV_ACTION_LOG_APPEND, .ticket = ticket, .entries = entry, .entry_count = 1}, 0);
 }
 
 static void make_entries(struct viv_entry *entries, size_t count)
@@ -270,7 +270,7 @@ VIV_TEST(server_log_thread, a_truncation_waits_for_the_appends_before_it_and_hol
     struct viv_log_thread *thread = start_log(&rig, 1 << 20, 1 << 20);
     add_append(thread, &entries[0], 1);
     add_append(thread, &entries[1], 2);
-    viv_log_thread_add(thread, &(struct viv_action){.kind = VIV_ACTION_LOG_TRUNCATE, .ticket = 3, .zxid = 1});
+    viv_log_thread_add(thread, &(struct viv_action){.kind = VIV_ACTION_LOG_TRUNCATE, .ticket = 3, .zxid = 1}, 0);
     add_append(thread, &entries[2], 4);
     viv_log_thread_kick(thread);
     for (uint64_t ticket = 1; ticket <= 4; ticket++) {
@@ -308,7 +308,9 @@ VIV_TEST(server_log_thread, only_a_lone_append_may_be_written_by_the_caller)
     cr_assert_not(viv_log_thread_has_lone_append(thread));
     add_append(thread, &entries[0], 1);
     cr_assert(viv_log_thread_has_lone_append(thread));
-    cr_assert_eq(viv_log_thread_write_inline(thread), 1);
+    struct viv_log_batch batch;
+    cr_assert_eq(viv_log_thread_write_inline(thread, &batch), 1);
+    cr_assert_eq(batch.entry_count, 1);
     cr_assert_eq(rig.log.syncs, 1);
     cr_assert_not(viv_log_thread_has_lone_append(thread));
     add_append(thread, &entries[1], 2);
