@@ -52,6 +52,22 @@
 /* One page of such a list: short enough to be served between others' requests. */
 #define VIV_LISTING_PAGE_NAMES_MAX 10000
 #define VIV_LISTING_PAGE_BYTES_MAX (256 << 10)
+/* A connection with more unsent reply bytes must get on: when it takes nothing for so long it is closed. One reply of
+ * any length still passes, and so does what waited behind one write, as long as it is read. */
+#define VIV_OUTPUT_STALL_BYTES (8 << 20)
+#define VIV_OUTPUT_STALL_MS    5000
+/* From fewer unsent bytes on a connection that was held back is answered again. */
+#define VIV_OUTPUT_DRAINED_BYTES (256 << 10)
+/* Unsent reply bytes of all connections together. Over it, those that hold most of them are closed. */
+#define VIV_OUTPUT_BYTES_TOTAL_MAX (256 << 20)
+/* New connections a second and at once: a crowd that comes back after a failure is let in at a pace at which those who
+ * are in are still served. */
+#define VIV_CONNECTIONS_PER_SECOND 1000
+#define VIV_CONNECTIONS_BURST      2000
+/* Descriptors that clients cannot take: stores, peers, the admin port. */
+#define VIV_DESCRIPTORS_RESERVED 64
+/* How long a client may take to send one frame: one that lets it drip holds memory and a descriptor. */
+#define VIV_FRAME_MS_MAX 30000
 /* Unsent bytes of one link between servers. A learner that takes nothing would fill its leader's memory until it is
  * overdue; more cuts it off, and it comes back for what it missed. Holds what a slow one is sent to catch up: log that
  * was read, and the history. */

@@ -12,7 +12,8 @@
  * thread in issue order; neighbouring LOG_APPENDs may share one write and one sync. */
 
 enum viv_action_kind {
-    VIV_ACTION_CLIENT_SEND,      /* conn, bytes: complete frames with their lengths */
+    VIV_ACTION_CLIENT_SEND,      /* conn, bytes: complete frames with their lengths; flag: answer with one
+                                    CLIENT_DRAINED as soon as less than 256 KiB of them are unsent */
     VIV_ACTION_CLIENT_CLOSE,     /* conn: send what is queued, then close */
     VIV_ACTION_CLIENT_PAUSE,     /* conn (0 = all), flag: stop reading, or go on */
     VIV_ACTION_VOTE_SEND,        /* sid, bytes: body of an election message; the latest replaces an unsent one */

@@ -169,7 +169,7 @@ static bool is_over(bool is_paused, uint64_t waiting, uint64_t limit)
 /* Nothing is read while a session is being made, but what had come already. */
 static bool wants_pause(const struct viv_connections *connections, const struct viv_connection *connection)
 {
-    return connection->early.count > 0 ||
+    return connection->early.count > 0 || connection->is_held ||
            is_over(connection->is_paused, connection->pending.count, connections->pending_per_connection_max) ||
            is_over(connection->is_paused, connection->pending_bytes, VIV_OUTSTANDING_BYTES_PER_CONNECTION_MAX);
 }
@@ -181,6 +181,8 @@ static void flush_connection(const struct viv_connections *connections, struct v
         struct viv_action *action = viv_actions_add(out, VIV_ACTION_CLIENT_SEND);
         action->conn = connection->id;
         action->bytes = viv_buffer_bytes(&connection->outbox);
+        action->flag = connection->outbox.size >= VIV_OUTPUT_PAUSE_BYTES;
+        connection->is_held |= action->flag;
     }
     if (connection->state == VIV_CONNECTION_CLOSING) {
         viv_actions_add(out, VIV_ACTION_CLIENT_CLOSE)->conn = connection->id;
@@ -193,9 +195,14 @@ static void flush_connection(const struct viv_connections *connections, struct v
     }
 }
 
+bool viv_connection_is_full(const struct viv_connection *connection)
+{
+    return connection->is_held || connection->outbox.size >= VIV_OUTPUT_PAUSE_BYTES;
+}
+
 void viv_connection_hold(struct viv_connection *connection, struct viv_actions *out)
 {
-    if (connection->outbox.size >= VIV_OUTPUT_PAUSE_BYTES && !connection->is_paused) {
+    if (viv_connection_is_full(connection) && !connection->is_paused) {
         connection->is_paused = true;
         pause(connection->id, true, out);
     }

@@ -80,6 +80,7 @@ struct viv_connection {
     struct viv_buffer outbox; /* whole frames */
     bool is_dirty;            /* has something to say or do at the end of the turn */
     bool is_paused;
+    bool is_held; /* a long answer is on its way to the socket: no other is made before CLIENT_DRAINED */
     struct viv_connection_stats stats;
     struct viv_connection *next, *previous; /* in order of opening */
 };
@@ -102,9 +103,11 @@ struct viv_connection *viv_connections_add(struct viv_connections *connections, 
                                            const struct viv_turn *turn);
 struct viv_connection *viv_connections_find(const struct viv_connections *connections, viv_conn id);
 void viv_connections_remove(struct viv_connections *connections, struct viv_connection *connection);
-/* After each frame: a long answer is made only when the ones before it went to the socket, which happens when the turn
- * ends. The rest of the frames waits until then. */
+/* After each frame: a long answer is made only when the ones before it went to the socket. The rest of the frames waits
+ * until then. */
 void viv_connection_hold(struct viv_connection *connection, struct viv_actions *out);
+/* Whether as much is said, or said and not taken, as should wait for its reader. */
+bool viv_connection_is_full(const struct viv_connection *connection);
 /* End of a turn: one CLIENT_SEND per connection, then CLIENT_CLOSE where it is due; pauses and their ends. */
 void viv_connections_flush(struct viv_connections *connections, struct viv_actions *out);
 /* Start of a turn: what the last one sent is done with. */

@@ -15,6 +15,7 @@ enum viv_event_kind {
                                   certificate proves, empty without one; flag: over TLS */
     VIV_EVENT_CLIENT_FRAME,    /* conn, bytes = one frame without its length */
     VIV_EVENT_CLIENT_CLOSED,   /* conn: the socket is gone (also after CLIENT_CLOSE) */
+    VIV_EVENT_CLIENT_DRAINED,  /* conn: answers a CLIENT_SEND with flag */
     VIV_EVENT_VOTE,            /* sid, bytes = body of an election message */
     VIV_EVENT_LINK_UP,         /* link, sid as dialled, or sid 0 for a learner that connected */
     VIV_EVENT_LINK_DOWN,       /* link; or link 0 and sid when a dial failed */

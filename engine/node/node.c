@@ -192,6 +192,14 @@ static void on_client_frame(struct viv_node *node, const struct viv_event *event
     }
 }
 
+static void on_client_drained(struct viv_node *node, const struct viv_event *event)
+{
+    struct viv_connection *connection = viv_connections_find(&node->connections, event->conn);
+    if (connection != NULL && connection->state != VIV_CONNECTION_CLOSING) {
+        viv_request_drained(node, connection);
+    }
+}
+
 static void on_client_closed(struct viv_node *node, const struct viv_event *event)
 {
     struct viv_connection *connection = viv_connections_find(&node->connections, event->conn);
@@ -318,6 +326,7 @@ static event_fn *const event_table[] = {
     [VIV_EVENT_CLIENT_OPEN] = on_client_open,
     [VIV_EVENT_CLIENT_FRAME] = on_client_frame,
     [VIV_EVENT_CLIENT_CLOSED] = on_client_closed,
+    [VIV_EVENT_CLIENT_DRAINED] = on_client_drained,
     [VIV_EVENT_VOTE] = on_vote,
     [VIV_EVENT_LINK_UP] = on_link_up,
     [VIV_EVENT_LINK_DOWN] = on_link_down,

@@ -69,6 +69,8 @@ void viv_request_take_early(struct viv_node *node, struct viv_connection *connec
 void viv_request_refuse_early(struct viv_node *node, struct viv_connection *connection, int32_t err);
 /* Answers everything at the head of the order that waits for nothing. */
 void viv_request_advance(struct viv_node *node, struct viv_connection *connection);
+/* The long answer that others waited behind was taken. */
+void viv_request_drained(struct viv_node *node, struct viv_connection *connection);
 void viv_request_answer(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
                         const struct viv_subject *subject, int32_t err, struct viv_bytes record);
 /* The request was answered: for operators. */

@@ -139,7 +139,7 @@ static void end_unknown(struct viv_node *node, struct viv_connection *connection
     viv_request_close(node, connection);
 }
 
-/* What waited for one write or handshake is answered in one go: that has a limit, the one of the client port. */
+/* What stands before a write is answered in one go, so that it does not see the write: that has a limit. */
 static bool has_too_much(struct viv_node *node, struct viv_connection *connection)
 {
     if (connection->outbox.size <= VIV_OUTPUT_BYTES_MAX) {
@@ -152,12 +152,28 @@ static bool has_too_much(struct viv_node *node, struct viv_connection *connectio
     return true;
 }
 
+/* Reads wait for their reader, unless a write or a sync stands behind them: its word comes from elsewhere, and what was
+ * asked before it must be answered by then. */
+static bool may_wait(const struct viv_connection *connection)
+{
+    if (!viv_connection_is_full(connection)) {
+        return false;
+    }
+    for (size_t i = 0; i < connection->pending.count; i++) {
+        const struct viv_pending *pending = viv_fifo_at(&connection->pending, i);
+        if (pending->kind == VIV_PENDING_WRITE || pending->kind == VIV_PENDING_SYNC) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void viv_request_advance(struct viv_node *node, struct viv_connection *connection)
 {
     for (;;) {
         struct viv_pending *front = viv_fifo_front(&connection->pending);
         if (front == NULL || has_too_much(node, connection) || front->kind == VIV_PENDING_WRITE ||
-            front->kind == VIV_PENDING_SYNC) {
+            front->kind == VIV_PENDING_SYNC || may_wait(connection)) {
             return;
         }
         if (front->kind == VIV_PENDING_END) {
@@ -180,10 +196,17 @@ void viv_request_advance(struct viv_node *node, struct viv_connection *connectio
     }
 }
 
+void viv_request_drained(struct viv_node *node, struct viv_connection *connection)
+{
+    connection->is_held = false;
+    viv_connection_mark_dirty(&node->connections, connection);
+    viv_request_advance(node, connection);
+}
+
 static void take_read(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
                       struct viv_bytes record)
 {
-    if (connection->pending.count == 0) {
+    if (connection->pending.count == 0 && !viv_connection_is_full(connection)) {
         serve_read(node, connection, request, record);
         return;
     }
@@ -233,6 +256,10 @@ static void take_write(struct viv_node *node, struct viv_connection *connection,
     if (request->op == VIV_OP_CLOSE_SESSION) {
         connection->state = VIV_CONNECTION_LEAVING;
     }
+    viv_request_advance(node, connection);
+    if (connection->state == VIV_CONNECTION_CLOSING) {
+        return;
+    }
     struct viv_request wanted = request_of(connection, request, record);
     int32_t err = viv_group_write(&node->group, &wanted);
     if (err != VIV_REPLY_OK) {
@@ -246,6 +273,10 @@ static void take_sync(struct viv_node *node, struct viv_connection *connection, 
     struct viv_pending *pending = viv_connection_push(&node->connections, connection, request, record.size);
     pending->kind = VIV_PENDING_SYNC;
     viv_buffer_append_bytes(&pending->record, record);
+    viv_request_advance(node, connection);
+    if (connection->state == VIV_CONNECTION_CLOSING) {
+        return;
+    }
     struct viv_request wanted = request_of(connection, request, record);
     viv_group_sync(&node->group, connection->id, &wanted);
 }

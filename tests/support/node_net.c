@@ -184,6 +184,16 @@ static void pause_clients(struct viv_node_net *net, size_t server, const struct 
     }
 }
 
+static void send_to_client(struct viv_node_net *net, size_t server, const struct viv_action *action)
+{
+    net->servers[server].counts.client_sends++;
+    viv_buffer_append_bytes(&find_client(net, action->conn)->received, action->bytes);
+    if (action->flag) {
+        struct viv_event event = {.kind = VIV_EVENT_CLIENT_DRAINED, .conn = action->conn};
+        expect(net, server, NETWORK_MS, &event, (struct viv_bytes){0});
+    }
+}
+
 /* ---- actions ---- */
 
 static void give_to_disk(struct viv_node_net *net, size_t server, struct viv_action *action, uint64_t delay_ms)
@@ -199,8 +209,7 @@ static void perform(struct viv_node_net *net, size_t server, struct viv_action *
 {
     switch (action->kind) {
     case VIV_ACTION_CLIENT_SEND:
-        net->servers[server].counts.client_sends++;
-        viv_buffer_append_bytes(&find_client(net, action->conn)->received, action->bytes);
+        send_to_client(net, server, action);
         break;
     case VIV_ACTION_CLIENT_CLOSE:
         close_client(net, find_client(net, action->conn));
