@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* ZooKeeper's ssl.* and ssl.quorum.* keys as values (admin.md §1), and what each may be. Text only: files are opened by
- * key_store.h and the library is asked by tls_context.h. All-zero is what stands when no key is given. */
+/* ZooKeeper's ssl.* and ssl.quorum.* keys as values (admin.md §1), and what each may be. Text only: files are opened
+ * by key_store.h and the library is asked by tls_context.h. All-zero is what stands when no key is given. */
 
 enum { VIV_TLS_PATH_BYTES = 1024, VIV_TLS_SECRET_BYTES = 256, VIV_TLS_CIPHERS_BYTES = 2048 };
 

@@ -1,5 +1,6 @@
 #include "server/caller.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -14,6 +15,9 @@ void viv_caller_close(struct viv_caller *caller)
 {
     if (!caller->is_closing) {
         caller->is_closing = true;
+        caller->port->unsent_bytes -= caller->counted;
+        caller->counted = 0;
+        viv_caller_end_handshake(caller);
         uv_close((uv_handle_t *)&caller->handle, viv_caller_closed);
     }
 }
@@ -34,6 +38,49 @@ static void want_more_of_answer(struct viv_caller *caller)
     }
 }
 
+/* Closes the connection that holds most of what nobody takes. */
+static void close_slowest(struct viv_client_port *port)
+{
+    struct viv_caller *slowest = NULL;
+    for (size_t slot = 0; slot < port->slot_count; slot++) {
+        struct viv_caller *caller = port->slots[slot];
+        if (caller != NULL && !caller->is_closing && (slowest == NULL || caller->counted > slowest->counted)) {
+            slowest = caller;
+        }
+    }
+    VIV_ASSERT(slowest != NULL);
+    uint64_t swallowed;
+    if (viv_log_gate_open(&port->slow, viv_server_now_ms(port->server), &swallowed)) {
+        viv_log(VIV_LOG_WARN, "client", "closed: replies that are not read fill the memory, and it holds most of them",
+                "address=%s:%d unsent_bytes=%zu unsent_bytes_total=%zu swallowed=%" PRIu64, slowest->address.text,
+                slowest->address.port, slowest->counted, port->unsent_bytes, swallowed);
+    }
+    viv_caller_close(slowest);
+}
+
+void viv_caller_heed_unsent(struct viv_caller *caller, size_t unsent)
+{
+    struct viv_client_port *port = caller->port;
+    caller->is_output_full = unsent >= VIV_OUTPUT_PAUSE_BYTES;
+    if (unsent != caller->counted) {
+        if (unsent < caller->counted || caller->counted == 0) {
+            caller->took_ms = viv_server_now_ms(port->server);
+        }
+        port->unsent_bytes += unsent - caller->counted;
+        caller->counted = unsent;
+        while (port->unsent_bytes > VIV_OUTPUT_BYTES_TOTAL_MAX) {
+            close_slowest(port);
+        }
+    }
+    if (caller->tell_drained && unsent < VIV_OUTPUT_DRAINED_BYTES && !caller->is_closing) {
+        caller->tell_drained = false;
+        viv_buffer_append(&port->drained, &caller->id, sizeof caller->id);
+        viv_server_want_turn(port->server);
+    }
+    viv_caller_update_reading(caller);
+    want_more_of_answer(caller);
+}
+
 void viv_caller_written(void *ctx, int status)
 {
     struct viv_caller *caller = ctx;
@@ -45,9 +92,7 @@ void viv_caller_written(void *ctx, int status)
         viv_caller_close(caller);
         return;
     }
-    caller->is_output_full = unsent >= VIV_OUTPUT_PAUSE_BYTES;
-    viv_caller_update_reading(caller);
-    want_more_of_answer(caller);
+    viv_caller_heed_unsent(caller, unsent);
 }
 
 void viv_caller_flush(struct viv_caller *caller)
@@ -55,20 +100,16 @@ void viv_caller_flush(struct viv_caller *caller)
     if (caller->is_closing) {
         return;
     }
+    if (caller->is_ending && caller->report == NULL) {
+        viv_outbox_end(&caller->outbox);
+    }
     int status = viv_outbox_flush(&caller->outbox);
     size_t unsent = viv_outbox_unsent_bytes(&caller->outbox);
-    if (unsent > VIV_OUTPUT_BYTES_MAX) {
-        viv_log(VIV_LOG_WARN, "client", "closed: it does not read its replies", "address=%s:%d unsent_bytes=%zu",
-                caller->address.text, caller->address.port, unsent);
-        status = UV_ENOBUFS;
-    }
     if (status != 0 || (caller->is_ending && unsent == 0 && caller->report == NULL)) {
         viv_caller_close(caller);
         return;
     }
-    caller->is_output_full = unsent >= VIV_OUTPUT_PAUSE_BYTES;
-    viv_caller_update_reading(caller);
-    want_more_of_answer(caller);
+    viv_caller_heed_unsent(caller, unsent);
 }
 
 /* ---- frames ---- */
@@ -126,6 +167,18 @@ static void give_frame(struct viv_caller *caller, struct viv_bytes frame)
     heed_new_actions(caller, from);
 }
 
+static void refuse_frame(struct viv_caller *caller, int length)
+{
+    uint64_t swallowed;
+    caller->port->oversized++;
+    if (viv_log_gate_open(&caller->port->malformed, viv_server_now_ms(caller->port->server), &swallowed)) {
+        viv_log(VIV_LOG_WARN, "client", "closed: a frame of impossible length",
+                "address=%s:%d length=%d swallowed=%" PRIu64, caller->address.text, caller->address.port, length,
+                swallowed);
+    }
+    viv_caller_close(caller);
+}
+
 /* Takes whole frames off the front; returns the bytes used. */
 static size_t take_frames(struct viv_caller *caller, struct viv_bytes in)
 {
@@ -147,10 +200,7 @@ static size_t take_frames(struct viv_caller *caller, struct viv_bytes in)
         }
         uint32_t size = viv_load_be32(in.data + used);
         if (size == 0 || size > (uint64_t)caller->port->server->config->frame_bytes_max) {
-            caller->port->oversized++;
-            viv_log(VIV_LOG_WARN, "client", "closed: a frame of impossible length", "address=%s:%d length=%d",
-                    caller->address.text, caller->address.port, (int)size);
-            viv_caller_close(caller);
+            refuse_frame(caller, (int)size);
             return in.size;
         }
         if (in.size - used - VIV_CALLER_HEAD_BYTES < size) {
@@ -175,7 +225,9 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
         *buf = uv_buf_init(NULL, 0); /* one read a turn: the rest is still there in the next */
         return;
     }
-    if (caller->input.size < VIV_CALLER_READ_BYTES) {
+    if (!caller->is_plain) {
+        *buf = uv_buf_init((char *)port->shared, VIV_CALLER_READ_BYTES);
+    } else if (caller->input.size < VIV_CALLER_READ_BYTES) {
         if (caller->input.size > 0) {
             memcpy(port->shared, caller->input.data, caller->input.size);
         }
@@ -196,6 +248,30 @@ static void keep_rest(struct viv_caller *caller, struct viv_bytes rest)
     viv_buffer_append_bytes(input, rest);
 }
 
+/* The time of a frame begins with its first byte. What a pause holds back is no part of a frame. */
+static void note_partial(struct viv_caller *caller, size_t used)
+{
+    if (caller->input.size == 0) {
+        caller->partial_ms = 0;
+    } else if (used > 0 || caller->partial_ms == 0) {
+        caller->partial_ms = viv_server_now_ms(caller->port->server);
+    }
+}
+
+void viv_caller_take_bytes(struct viv_caller *caller, struct viv_bytes in)
+{
+    size_t used = take_frames(caller, in);
+    keep_rest(caller, viv_bytes_of(in.data + used, in.size - used));
+    note_partial(caller, used);
+}
+
+void viv_caller_take_input(struct viv_caller *caller)
+{
+    size_t used = take_frames(caller, viv_buffer_bytes(&caller->input));
+    viv_buffer_consume(&caller->input, used);
+    note_partial(caller, used);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 {
     struct viv_caller *caller = stream->data;
@@ -210,14 +286,14 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
     }
     port->bytes_received += (size_t)got;
     caller->read_turn = port->server->turn;
-    if (caller->input.size < VIV_CALLER_READ_BYTES) {
-        struct viv_bytes in = viv_bytes_of(port->shared, (size_t)(buf->base - (char *)port->shared) + (size_t)got);
-        size_t used = take_frames(caller, in);
-        keep_rest(caller, viv_bytes_of(in.data + used, in.size - used));
+    if (!caller->is_plain) {
+        viv_caller_take_network(caller, viv_bytes_of(buf->base, (size_t)got));
+    } else if (caller->input.size < VIV_CALLER_READ_BYTES) {
+        viv_caller_take_bytes(caller,
+                              viv_bytes_of(port->shared, (size_t)(buf->base - (char *)port->shared) + (size_t)got));
     } else {
         caller->input.size += (size_t)got;
-        size_t used = take_frames(caller, viv_buffer_bytes(&caller->input));
-        viv_buffer_consume(&caller->input, used);
+        viv_caller_take_input(caller);
     }
     viv_caller_update_reading(caller);
 }
@@ -231,6 +307,7 @@ void viv_caller_update_reading(struct viv_caller *caller)
         return;
     }
     caller->is_reading = may_read;
+    caller->partial_ms = 0;
     if (!may_read) {
         uv_read_stop((uv_stream_t *)&caller->handle);
         return;
@@ -246,7 +323,6 @@ void viv_caller_update_reading(struct viv_caller *caller)
 
 void viv_caller_take_held(struct viv_caller *caller)
 {
-    size_t used = take_frames(caller, viv_buffer_bytes(&caller->input));
-    viv_buffer_consume(&caller->input, used);
+    viv_caller_take_input(caller);
     viv_caller_update_reading(caller);
 }

@@ -9,9 +9,10 @@
 #include "base/log.h"
 #include "server/caller.h"
 
-enum { REFUSAL_TOLD_MS = 5000 };
+/* How often deadlines are looked at; each may be passed by as much. */
+enum { LOOK_MS = 1000 };
 
-static struct viv_caller *find_client(const struct viv_client_port *port, viv_conn conn)
+struct viv_caller *viv_caller_find(const struct viv_client_port *port, viv_conn conn)
 {
     size_t slot = conn & (VIV_CALLER_SLOTS_MAX - 1);
     struct viv_caller *caller = slot < port->slot_count ? port->slots[slot] : NULL;
@@ -30,14 +31,16 @@ void viv_caller_closed(uv_handle_t *handle)
     viv_report_free(caller->report);
     viv_outbox_fini(&caller->outbox);
     viv_buffer_fini(&caller->input);
+    viv_tls_channel_free(caller->tls);
     struct viv_event event = {.kind = VIV_EVENT_CLIENT_CLOSED, .conn = caller->id};
+    bool was_open = caller->is_open;
     free(caller);
-    viv_server_step(port->server, &event);
+    if (was_open) {
+        viv_server_step(port->server, &event);
+    }
 }
 
-/* ---- accepting ---- */
-
-static void add_client(struct viv_client_port *port, struct viv_caller *caller)
+void viv_client_port_add(struct viv_client_port *port, struct viv_caller *caller)
 {
     uint32_t slot;
     if (port->free_slots.size > 0) {
@@ -52,71 +55,6 @@ static void add_client(struct viv_client_port *port, struct viv_caller *caller)
     caller->id = ++port->serial << VIV_CALLER_SLOT_BITS | slot;
     port->slots[slot] = caller;
     port->client_count++;
-}
-
-static const char *refuse_reason(struct viv_client_port *port, const struct viv_caller *caller)
-{
-    const struct viv_config *config = port->server->config;
-    size_t most = config->connections_max > 0 ? (size_t)config->connections_max : VIV_CALLER_SLOTS_MAX;
-    if (port->client_count >= most) {
-        return "maxCnxns";
-    }
-    if (!viv_address_counts_add(&port->counts, caller->address.bytes, (uint64_t)config->connections_per_address_max)) {
-        return "maxClientCnxns";
-    }
-    return NULL;
-}
-
-/* A client that tries again and again must not fill the log. */
-static void note_refusal(struct viv_client_port *port, const struct viv_caller *caller, const char *limit)
-{
-    uint64_t now_ms = viv_server_now_ms(port->server);
-    port->rejected++;
-    if (port->rejected == 1 || now_ms - port->refusal_told_ms >= REFUSAL_TOLD_MS) {
-        port->refusal_told_ms = now_ms;
-        viv_log(VIV_LOG_WARN, "client", "refused: too many connections", "address=%s limit=%s refused_so_far=%" PRIu64,
-                caller->address.text, limit, port->rejected);
-    }
-}
-
-static void on_refused_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-static void accept_client(struct viv_client_port *port, struct viv_caller *caller)
-{
-    const char *limit = NULL;
-    if (uv_accept((uv_stream_t *)&port->listener, (uv_stream_t *)&caller->handle) != 0 ||
-        viv_address_peer(&caller->handle, &caller->address) != 0 || (limit = refuse_reason(port, caller)) != NULL) {
-        if (limit != NULL) {
-            note_refusal(port, caller, limit);
-        }
-        uv_close((uv_handle_t *)&caller->handle, on_refused_closed);
-        return;
-    }
-    (void)uv_tcp_nodelay(&caller->handle, 1);
-    viv_outbox_init(&caller->outbox, (uv_stream_t *)&caller->handle, viv_caller_written, caller);
-    add_client(port, caller);
-    viv_server_step(port->server, &(struct viv_event){.kind = VIV_EVENT_CLIENT_OPEN,
-                                                      .conn = caller->id,
-                                                      .bytes = viv_bytes_text(caller->address.text)});
-    viv_caller_update_reading(caller);
-}
-
-static void on_connection(uv_stream_t *listener, int status)
-{
-    struct viv_client_port *port = listener->data;
-    if (status != 0) {
-        viv_log(VIV_LOG_WARN, "client", "a connection could not be accepted", "error=\"%s\"", uv_strerror(status));
-        return;
-    }
-    struct viv_caller *caller = viv_alloc_zeroed(1, sizeof *caller);
-    VIV_ASSERT(uv_tcp_init(&port->server->loop, &caller->handle) == 0);
-    caller->handle.data = caller;
-    caller->port = port;
-    caller->read_turn = UINT64_MAX;
-    accept_client(port, caller);
 }
 
 /* ---- the port ---- */
@@ -138,6 +76,8 @@ void viv_client_port_free(struct viv_client_port *port)
     viv_buffer_fini(&port->to_flush);
     viv_buffer_fini(&port->to_resume);
     viv_buffer_fini(&port->resuming);
+    viv_buffer_fini(&port->drained);
+    viv_buffer_fini(&port->plain);
     free(port->slots);
     free(port->shared);
     free(port);
@@ -145,43 +85,22 @@ void viv_client_port_free(struct viv_client_port *port)
 
 viv_status viv_client_port_listen(struct viv_client_port *port)
 {
-    const struct viv_config *config = port->server->config;
-    int status =
-        viv_address_bind(&port->server->loop, &port->listener, config->client_address, (int)config->client_port);
-    port->is_listening = true;
-    port->listener.data = port;
-    if (status == 0) {
-        status = uv_listen((uv_stream_t *)&port->listener, (int)config->listen_backlog, on_connection);
-    }
-    if (status != 0) {
-        viv_log(VIV_LOG_ERROR, "client",
-                "the client port cannot be opened; stop what uses it, or change clientPort or clientPortAddress",
-                "address=%s port=%d error=\"%s\"", config->client_address, (int)config->client_port,
-                uv_strerror(status));
-        return VIV_ERR_BUSY;
-    }
-    viv_log(VIV_LOG_INFO, "client", "listening", "address=%s port=%d",
-            config->client_address[0] != '\0' ? config->client_address : "*", viv_client_port_number(port));
-    if (!viv_address_is_loopback(&port->listener)) {
-        viv_log(VIV_LOG_WARN, "client",
-                "clients of other machines are served without TLS: who sits on the network can read and change what "
-                "they send",
-                "port=%d", viv_client_port_number(port));
-    }
-    return VIV_OK;
+    return viv_client_listeners_open(port);
 }
 
 int viv_client_port_number(const struct viv_client_port *port)
 {
-    return viv_address_local_port(&port->listener);
+    return port->listeners[0].is_open ? viv_address_local_port(&port->listeners[0].handle) : -1;
+}
+
+int viv_client_port_secure_number(const struct viv_client_port *port)
+{
+    return port->listeners[1].is_open ? viv_address_local_port(&port->listeners[1].handle) : -1;
 }
 
 void viv_client_port_stop(struct viv_client_port *port)
 {
-    if (port->is_listening) {
-        port->is_listening = false;
-        uv_close((uv_handle_t *)&port->listener, NULL);
-    }
+    viv_client_listeners_close(port);
     for (size_t slot = 0; slot < port->slot_count; slot++) {
         if (port->slots[slot] != NULL) {
             viv_caller_close(port->slots[slot]);
@@ -199,12 +118,13 @@ static void want_flush(struct viv_caller *caller)
     }
 }
 
-void viv_client_port_send(struct viv_client_port *port, viv_conn conn, struct viv_bytes bytes)
+void viv_client_port_send(struct viv_client_port *port, viv_conn conn, struct viv_bytes bytes, bool tell_drained)
 {
-    struct viv_caller *caller = find_client(port, conn);
+    struct viv_caller *caller = viv_caller_find(port, conn);
     if (caller == NULL) {
         return;
     }
+    caller->tell_drained |= tell_drained;
     for (size_t at = 0; at + VIV_CALLER_HEAD_BYTES <= bytes.size;
          at += VIV_CALLER_HEAD_BYTES + viv_load_be32(bytes.data + at)) {
         caller->sent++;
@@ -215,7 +135,7 @@ void viv_client_port_send(struct viv_client_port *port, viv_conn conn, struct vi
 
 void viv_client_port_close(struct viv_client_port *port, viv_conn conn)
 {
-    struct viv_caller *caller = find_client(port, conn);
+    struct viv_caller *caller = viv_caller_find(port, conn);
     if (caller != NULL) {
         viv_caller_begin_ending(caller);
         want_flush(caller);
@@ -226,7 +146,7 @@ void viv_client_port_pause(struct viv_client_port *port, viv_conn conn, bool is_
 {
     port->pauses += is_paused;
     if (conn != 0) {
-        struct viv_caller *caller = find_client(port, conn);
+        struct viv_caller *caller = viv_caller_find(port, conn);
         if (caller != NULL) {
             caller->is_paused = is_paused;
             viv_caller_update_reading(caller);
@@ -253,14 +173,26 @@ void viv_client_port_flush(struct viv_client_port *port)
 
 /* ---- turns ---- */
 
+static void report_drained(struct viv_client_port *port)
+{
+    const viv_conn *conns = (const viv_conn *)port->drained.data;
+    for (size_t i = 0; i < port->drained.size / sizeof *conns; i++) {
+        if (viv_caller_find(port, conns[i]) != NULL) {
+            viv_server_step(port->server, &(struct viv_event){.kind = VIV_EVENT_CLIENT_DRAINED, .conn = conns[i]});
+        }
+    }
+    viv_buffer_clear(&port->drained);
+}
+
 void viv_client_port_resume(struct viv_client_port *port)
 {
     VIV_ASSERT(port->resuming.size == 0);
+    report_drained(port);
     struct viv_buffer list = port->to_resume;
     port->to_resume = port->resuming;
     const viv_conn *conns = (const viv_conn *)list.data;
     for (size_t i = 0; i < list.size / sizeof *conns; i++) {
-        struct viv_caller *caller = find_client(port, conns[i]);
+        struct viv_caller *caller = viv_caller_find(port, conns[i]);
         if (caller != NULL && caller->report != NULL) {
             viv_caller_go_on(caller);
         } else if (caller != NULL && caller->is_reading) {
@@ -271,18 +203,50 @@ void viv_client_port_resume(struct viv_client_port *port)
     port->resuming = list;
 }
 
+/* Why the connection may not stay, or NULL. */
+static const char *overdue(const struct viv_caller *caller, uint64_t now_ms)
+{
+    if (caller->is_ending) {
+        return now_ms >= caller->ending_since_ms + VIV_CALLER_ENDING_MS_MAX ? "it does not take its last replies"
+                                                                            : NULL;
+    }
+    if (viv_caller_is_overdue(caller, now_ms)) {
+        return caller->tls != NULL ? "its TLS handshake takes too long" : "it says nothing";
+    }
+    if (caller->counted > VIV_OUTPUT_STALL_BYTES && now_ms >= caller->took_ms + VIV_OUTPUT_STALL_MS) {
+        return "it does not read its replies";
+    }
+    bool is_late = caller->is_reading && caller->partial_ms != 0 && now_ms >= caller->partial_ms + VIV_FRAME_MS_MAX;
+    return is_late ? "one frame takes too long" : NULL;
+}
+
 void viv_client_port_tick(struct viv_client_port *port)
 {
+    viv_client_listeners_tick(port);
     uint64_t now_ms = viv_server_now_ms(port->server);
-    if (now_ms < port->looked_ms + VIV_CALLER_ENDING_MS_MAX) {
+    if (now_ms < port->looked_ms + LOOK_MS) {
         return;
     }
     port->looked_ms = now_ms;
     for (size_t slot = 0; slot < port->slot_count; slot++) {
         struct viv_caller *caller = port->slots[slot];
-        if (caller != NULL && caller->is_ending && now_ms >= caller->ending_since_ms + VIV_CALLER_ENDING_MS_MAX) {
-            viv_caller_close(caller);
+        if (caller == NULL || caller->is_closing) {
+            continue;
         }
+        if (caller->counted > VIV_OUTPUT_STALL_BYTES) { /* the socket takes parts without a word */
+            viv_caller_heed_unsent(caller, viv_outbox_unsent_bytes(&caller->outbox));
+        }
+        const char *why = overdue(caller, now_ms);
+        uint64_t swallowed;
+        if (why == NULL) {
+            continue;
+        }
+        if (!caller->is_ending && viv_log_gate_open(&port->overdue, now_ms, &swallowed)) {
+            viv_log(VIV_LOG_INFO, "client", "closed: a connection that lingers",
+                    "address=%s:%d why=\"%s\" swallowed=%" PRIu64, caller->address.text, caller->address.port, why,
+                    swallowed);
+        }
+        viv_caller_close(caller);
     }
 }
 
@@ -302,7 +266,7 @@ static struct viv_client_info info_of(const struct viv_caller *caller)
 
 bool viv_client_port_find(const struct viv_client_port *port, viv_conn conn, struct viv_client_info *info)
 {
-    const struct viv_caller *caller = find_client(port, conn);
+    const struct viv_caller *caller = viv_caller_find(port, conn);
     if (caller != NULL) {
         *info = info_of(caller);
     }
@@ -315,7 +279,7 @@ size_t viv_client_port_visit(const struct viv_client_port *port, size_t from, si
     size_t slot = from;
     for (; slot < port->slot_count && slot - from < count; slot++) {
         const struct viv_caller *caller = port->slots[slot];
-        if (caller != NULL && !caller->is_closing) {
+        if (caller != NULL && !caller->is_closing && caller->is_open) {
             struct viv_client_info info = info_of(caller);
             visit(ctx, &info);
         }

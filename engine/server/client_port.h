@@ -3,8 +3,9 @@
 
 #include "node/event.h"
 
-/* The client port: accepts connections, cuts the byte stream into frames, answers four-letter words, writes replies.
- * Knows that a frame is a length and bytes; what is in it is the node's business, sessions and time limits included.
+/* The client ports, plain and TLS: accepts connections, cuts the byte stream into frames, answers four-letter words,
+ * writes replies. Knows that a frame is a length and bytes; what is in it is the node's business, sessions and time
+ * limits included.
  *
  * One read of at most 64 KiB a connection and turn, one write a connection and turn. */
 
@@ -15,20 +16,23 @@ struct viv_client_port *viv_client_port_new(struct viv_server *server);
 void viv_client_port_free(struct viv_client_port *port); /* after the loop has closed every handle */
 /* Binds and listens; the failure was logged with what to do. */
 viv_status viv_client_port_listen(struct viv_client_port *port) VIV_MUST_USE;
-/* The port that clients connect to, also when 0 was configured. */
+/* The ports that clients connect to, plain and TLS, also when 0 was configured; -1: there is none. */
 int viv_client_port_number(const struct viv_client_port *port);
+int viv_client_port_secure_number(const struct viv_client_port *port);
 /* Takes no more connections and closes those there are. */
 void viv_client_port_stop(struct viv_client_port *port);
 
 /* The node's actions; conn may be gone already. Bytes stay valid until viv_client_port_flush. */
-void viv_client_port_send(struct viv_client_port *port, viv_conn conn, struct viv_bytes bytes);
+void viv_client_port_send(struct viv_client_port *port, viv_conn conn, struct viv_bytes bytes, bool tell_drained);
 void viv_client_port_close(struct viv_client_port *port, viv_conn conn);
 void viv_client_port_pause(struct viv_client_port *port, viv_conn conn, bool is_paused); /* conn 0: all */
 /* One write to each connection that was sent to. */
 void viv_client_port_flush(struct viv_client_port *port);
-/* Gives the node frames that were read before a pause and may go in now. Called when a turn begins. */
+/* Gives the node frames that were read before a pause and may go in now, and says what has drained. Called when a turn
+ * begins. */
 void viv_client_port_resume(struct viv_client_port *port);
-/* Gives up connections whose last replies are not read. Called on every tick. */
+/* Gives up connections that take too long over a handshake, a frame or their last replies; lets in who waits. Called on
+ * every tick. */
 void viv_client_port_tick(struct viv_client_port *port);
 
 /* For `stat` and `cons`: one call a connection, for those in `count` places from `from` on. Returns where to go on, 0

@@ -130,8 +130,9 @@ static void refuse_value(struct viv_config_parse *parse, const struct viv_config
 {
     struct viv_buffer legal = {0};
     legal_values(parse, value->key, &legal);
-    viv_config_complain(parse, parse->line, true, "%s=%s: %s; legal: %.*s", value->key_text, value->text, why,
-                        (int)legal.size, (const char *)legal.data);
+    const char *text = value->key->kind == VIV_CONFIG_KIND_SECRET ? "(not shown)" : value->text;
+    viv_config_complain(parse, parse->line, true, "%s=%s: %s; legal: %.*s", value->key_text, text, why, (int)legal.size,
+                        (const char *)legal.data);
     viv_buffer_fini(&legal);
 }
 
@@ -428,6 +429,16 @@ void viv_config_members_text(const struct viv_config *config, struct viv_buffer 
     }
     put_groups(config, out);
     viv_buffer_printf(out, "version=%llx", (unsigned long long)config->version);
+}
+
+bool viv_config_clients_use_tls(const struct viv_config *config)
+{
+    return config->secure_client_port >= 0 || config->client_port_unification;
+}
+
+bool viv_config_peers_use_tls(const struct viv_config *config)
+{
+    return !config->standalone && (config->ssl_quorum || config->peer_port_unification);
 }
 
 void viv_config_describe_keys(struct viv_buffer *out)

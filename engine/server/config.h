@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/entry.h"
 #include "base/limits.h"
+#include "security/tls_settings.h"
 #include "server/four_letter.h"
 
 /* The configuration file: Java properties as ZooKeeper reads them, plus our own keys (config_keys.def).
@@ -57,6 +58,15 @@ struct viv_config_weight {
     int64_t weight;
 };
 
+/* ssl.* or ssl.quorum.* */
+struct viv_config_tls {
+    struct viv_tls_settings settings;
+    uint32_t protocol; /* counts when there are no settings.protocols */
+    bool verify_host;
+    bool reload; /* as soon as the files change, not only when told to */
+    int64_t handshake_ms;
+};
+
 /* All numbers are int64_t, so that one parser fits all. */
 struct viv_config {
     char file[VIV_CONFIG_PATH_BYTES]; /* where it was read from; "" when it was not a file */
@@ -83,6 +93,13 @@ struct viv_config {
     int64_t reserve_mib;                    /* of the disk, to be left free; -1: as it is large */
     char trace_file[VIV_CONFIG_PATH_BYTES]; /* "" = none */
     uint64_t cluster[2];
+    struct viv_config_tls client_tls, peer_tls;
+    int64_t secure_client_port;                        /* -1: none */
+    char secure_client_address[VIV_CONFIG_HOST_BYTES]; /* "" = every interface */
+    bool client_port_unification;                      /* clientPort takes TLS and plain connections */
+    bool ssl_quorum, peer_port_unification;
+    int64_t handshakes_max;
+    char x509_super_user[VIV_CONFIG_PATH_BYTES]; /* "" = nobody */
     struct viv_config_admin admin;
     struct viv_config_metrics metrics;
     bool extended_types, emulate_353_ttl; /* the latter only with the former */
@@ -142,6 +159,9 @@ void viv_config_report_fini(struct viv_config_report *report);
 const struct viv_config_member *viv_config_self(const struct viv_config *config);
 /* "server.1=host:peer:election:participant[;host:port]\n...version=0", as ZooKeeper writes it. */
 void viv_config_members_text(const struct viv_config *config, struct viv_buffer *out);
+/* Whether the ports of clients, or those between servers, speak TLS. */
+bool viv_config_clients_use_tls(const struct viv_config *config);
+bool viv_config_peers_use_tls(const struct viv_config *config);
 /* The list of keys with legal values and defaults, for --help. */
 void viv_config_describe_keys(struct viv_buffer *out);
 

@@ -173,7 +173,7 @@ static void check_client_port(struct viv_config_parse *parse)
             memcpy(config->client_address, self->client_host, sizeof config->client_address);
         }
     }
-    if (config->client_port < 0) {
+    if (config->client_port < 0 && config->secure_client_port < 0) {
         viv_config_complain(parse, 0, true, "clientPort is missing; legal: 0 to 65535 (0 takes a free one)");
     }
 }
@@ -226,6 +226,14 @@ static void check_admin(struct viv_config_parse *parse)
     }
 }
 
+/* What the keys of one prefix mean together. The stores themselves are looked at when the server starts. */
+static void settle_tls(struct viv_config_tls *tls)
+{
+    struct viv_tls_settings *settings = &tls->settings;
+    settings->protocols = settings->protocols != 0 ? settings->protocols : tls->protocol;
+    settings->trust_any_host = !tls->verify_host;
+}
+
 void viv_config_check(struct viv_config_parse *parse, const char *myid)
 {
     check_storage(parse);
@@ -236,4 +244,6 @@ void viv_config_check(struct viv_config_parse *parse, const char *myid)
     check_client_port(parse);
     check_admin(parse);
     check_access(parse);
+    settle_tls(&parse->config->client_tls);
+    settle_tls(&parse->config->peer_tls);
 }

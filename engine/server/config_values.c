@@ -11,6 +11,8 @@
 #include "tree/acl.h"
 #include "tree/prepare.h"
 
+_Static_assert((int)VIV_TLS_PATH_BYTES == (int)VIV_CONFIG_PATH_BYTES, "one parser fits both");
+
 typedef bool value_fn(struct viv_config *config, const struct viv_config_value *value, void *member, const char **why);
 
 bool viv_config_number(const char *text, int64_t *number)
@@ -86,6 +88,49 @@ static bool parse_name(struct viv_config *config, const struct viv_config_value 
 {
     (void)config;
     return copy_text(member, VIV_CONFIG_HOST_BYTES, value->text, why);
+}
+
+/* May be empty. */
+static bool parse_secret(struct viv_config *config, const struct viv_config_value *value, void *member,
+                         const char **why)
+{
+    (void)config;
+    if (value->text[0] == '\0') {
+        *(char *)member = '\0';
+        return true;
+    }
+    return copy_text(member, VIV_TLS_SECRET_BYTES, value->text, why);
+}
+
+static bool parse_ciphers(struct viv_config *config, const struct viv_config_value *value, void *member,
+                          const char **why)
+{
+    (void)config;
+    return copy_text(member, VIV_TLS_CIPHERS_BYTES, value->text, why);
+}
+
+static bool parse_store_type(struct viv_config *config, const struct viv_config_value *value, void *member,
+                             const char **why)
+{
+    (void)config;
+    *why = "not a type of store that is served";
+    return viv_tls_store_type_parse(value->text, member);
+}
+
+static bool parse_client_auth(struct viv_config *config, const struct viv_config_value *value, void *member,
+                              const char **why)
+{
+    (void)config;
+    *why = "none of the three";
+    return viv_tls_client_auth_parse(value->text, member);
+}
+
+static bool parse_protocols(struct viv_config *config, const struct viv_config_value *value, void *member,
+                            const char **why)
+{
+    (void)config;
+    *why = "names a version that is not served; older ones than 1.2 are not safe";
+    return viv_tls_protocols_parse(value->text, member);
 }
 
 static bool parse_words(struct viv_config *config, const struct viv_config_value *value, void *member, const char **why)
@@ -420,6 +465,11 @@ bool viv_config_value_parse(struct viv_config *config, const struct viv_config_v
         [VIV_CONFIG_KIND_DIGEST] = parse_digest,
         [VIV_CONFIG_KIND_AUTH_PROVIDER] = parse_auth_provider,
         [VIV_CONFIG_KIND_QUOTA] = parse_quota,
+        [VIV_CONFIG_KIND_SECRET] = parse_secret,
+        [VIV_CONFIG_KIND_STORE_TYPE] = parse_store_type,
+        [VIV_CONFIG_KIND_CLIENT_AUTH] = parse_client_auth,
+        [VIV_CONFIG_KIND_PROTOCOLS] = parse_protocols,
+        [VIV_CONFIG_KIND_CIPHERS] = parse_ciphers,
     };
     VIV_ASSERT(value->key->kind < sizeof parsers / sizeof parsers[0]);
     VIV_ASSERT(parsers[value->key->kind] != NULL);

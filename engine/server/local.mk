@@ -3,6 +3,8 @@ libskin_a_SOURCES += \
 	%reldir%/address_counts.c %reldir%/address_counts.h \
 	%reldir%/background.c %reldir%/background.h \
 	%reldir%/caller.c %reldir%/caller.h \
+	%reldir%/caller_tls.c \
+	%reldir%/client_listener.c \
 	%reldir%/client_port.c %reldir%/client_port.h \
 	%reldir%/completion.c %reldir%/completion.h \
 	%reldir%/config.c %reldir%/config_check.c %reldir%/config.h %reldir%/config_internal.h %reldir%/config_keys.def \
@@ -20,8 +22,10 @@ libskin_a_SOURCES += \
 	%reldir%/outbox.c %reldir%/outbox.h \
 	%reldir%/perform.c \
 	%reldir%/quorum_port.c %reldir%/quorum_port.h \
+	%reldir%/rate.c %reldir%/rate.h \
 	%reldir%/recovery.c %reldir%/recovery.h \
 	%reldir%/server.c %reldir%/server.h %reldir%/server_internal.h \
+	%reldir%/tls_ports.c %reldir%/tls_ports.h \
 	%reldir%/trace.c %reldir%/trace.h \
 	%reldir%/view.c %reldir%/view.h
 

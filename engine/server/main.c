@@ -55,7 +55,7 @@ static void print_help(void)
           "Files:\n"
           "  dataDir/vivarium         images of the tree; with dataLogDir, the log is in dataLogDir/vivarium\n"
           "  dataDir/myid             the number of this server, 1 to 254\n"
-          "  dataDir/ports            while it runs: client=PORT, the port that clients connect to\n"
+          "  dataDir/ports            while it runs: client=PORT, secureClient=PORT: what clients connect to\n"
           "\n"
           "Output: log lines on stderr; on stdout one JSON line that says what the recovery did and took.\n"
           "\n"

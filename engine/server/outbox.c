@@ -22,6 +22,10 @@ void viv_outbox_add(struct viv_outbox *outbox, struct viv_bytes bytes)
     if (bytes.size == 0) {
         return;
     }
+    if (outbox->tls != NULL) {
+        viv_tls_channel_put(outbox->tls, bytes, &outbox->queued);
+        return;
+    }
     if (outbox->borrowed.size == 0 && outbox->queued.size == 0 && !outbox->is_sending) {
         outbox->borrowed = bytes;
         return;
@@ -31,6 +35,13 @@ void viv_outbox_add(struct viv_outbox *outbox, struct viv_bytes bytes)
         outbox->borrowed = (struct viv_bytes){0};
     }
     viv_buffer_append_bytes(&outbox->queued, bytes);
+}
+
+void viv_outbox_end(struct viv_outbox *outbox)
+{
+    if (outbox->tls != NULL) {
+        viv_tls_channel_end(outbox->tls, &outbox->queued);
+    }
 }
 
 static void clear(struct viv_buffer *buffer)

@@ -16,7 +16,7 @@ static void route(struct viv_server *server, struct viv_action *action)
 {
     switch (action->kind) {
     case VIV_ACTION_CLIENT_SEND:
-        viv_client_port_send(server->clients, action->conn, action->bytes);
+        viv_client_port_send(server->clients, action->conn, action->bytes, action->flag);
         break;
     case VIV_ACTION_CLIENT_CLOSE:
         viv_client_port_close(server->clients, action->conn);

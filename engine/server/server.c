@@ -59,6 +59,8 @@ static void stop(struct viv_server *server)
     }
     uv_close((uv_handle_t *)&server->on_term, NULL);
     uv_close((uv_handle_t *)&server->on_int, NULL);
+    uv_close((uv_handle_t *)&server->on_hup, NULL);
+    viv_tls_ports_stop(&server->tls);
     uv_close((uv_handle_t *)&server->tick, NULL);
     uv_close((uv_handle_t *)&server->before_poll, NULL);
     uv_close((uv_handle_t *)&server->after_poll, NULL);
@@ -79,6 +81,13 @@ static void on_signal(uv_signal_t *handle, int number)
     viv_client_port_pause(server->clients, 0, true);
     uv_timer_set_repeat(&server->tick, 1);
     uv_timer_again(&server->tick);
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    (void)number;
+    struct viv_server *server = handle->data;
+    viv_tls_ports_reload(&server->tls);
 }
 
 static void stop_when_drained(struct viv_server *server)
@@ -259,12 +268,13 @@ static void init_handles(struct viv_server *server)
     VIV_ASSERT(uv_loop_init(loop) == 0);
     VIV_ASSERT(uv_signal_init(loop, &server->on_term) == 0);
     VIV_ASSERT(uv_signal_init(loop, &server->on_int) == 0);
+    VIV_ASSERT(uv_signal_init(loop, &server->on_hup) == 0);
     VIV_ASSERT(uv_timer_init(loop, &server->tick) == 0);
     VIV_ASSERT(uv_prepare_init(loop, &server->before_poll) == 0);
     VIV_ASSERT(uv_check_init(loop, &server->after_poll) == 0);
     VIV_ASSERT(uv_idle_init(loop, &server->more) == 0);
     VIV_ASSERT(uv_async_init(loop, &server->completed, on_completed) == 0);
-    server->on_term.data = server->on_int.data = server->tick.data = server;
+    server->on_term.data = server->on_int.data = server->on_hup.data = server->tick.data = server;
     server->before_poll.data = server->after_poll.data = server->completed.data = server;
 }
 
@@ -274,6 +284,8 @@ static void start_handles(struct viv_server *server)
     tick_ms = tick_ms > TICK_MS_MAX ? TICK_MS_MAX : tick_ms < 1 ? 1 : tick_ms;
     VIV_ASSERT(uv_signal_start(&server->on_term, on_signal, SIGTERM) == 0);
     VIV_ASSERT(uv_signal_start(&server->on_int, on_signal, SIGINT) == 0);
+    VIV_ASSERT(uv_signal_start(&server->on_hup, on_hangup, SIGHUP) == 0);
+    viv_tls_ports_start(&server->tls, &server->loop);
     VIV_ASSERT(uv_timer_start(&server->tick, on_tick, tick_ms, tick_ms) == 0);
     VIV_ASSERT(uv_prepare_start(&server->before_poll, on_before_poll) == 0);
     VIV_ASSERT(uv_check_start(&server->after_poll, on_after_poll) == 0);
@@ -326,7 +338,8 @@ static viv_status open_ports(struct viv_server *server)
         VIV_TRY(viv_election_port_listen(server->election));
     }
     VIV_TRY(viv_client_port_listen(server->clients));
-    return viv_data_dir_write_ports(&server->data, viv_client_port_number(server->clients));
+    return viv_data_dir_write_ports(&server->data, viv_client_port_number(server->clients),
+                                    viv_client_port_secure_number(server->clients));
 }
 
 static void free_ports(struct viv_server *server)
@@ -385,7 +398,8 @@ enum viv_exit viv_server_run(const struct viv_config *config, const struct viv_l
     server->trace_mask = TRACE_MASK_DEFAULT;
     enum viv_exit exit_code = VIV_EXIT_CONFIG;
     signal(SIGPIPE, SIG_IGN);
-    if (viv_trace_open(&server->trace, config->trace_file, config->sid) == VIV_OK) {
+    if (viv_tls_ports_load(&server->tls, config) == VIV_OK &&
+        viv_trace_open(&server->trace, config->trace_file, config->sid) == VIV_OK) {
         exit_code = VIV_EXIT_DATA;
         const struct viv_datadir_pairing pairing = {config->backend, log, state};
         if (viv_data_dir_open(&server->data, config, &pairing) == VIV_OK) {
@@ -397,6 +411,7 @@ enum viv_exit viv_server_run(const struct viv_config *config, const struct viv_l
         }
         viv_trace_close(&server->trace);
     }
+    viv_tls_ports_fini(&server->tls);
     free(server);
     if (exit_code == VIV_EXIT_OK) {
         viv_log(VIV_LOG_INFO, "server", "stopped", "exit=%d", VIV_EXIT_OK);

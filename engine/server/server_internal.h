@@ -14,6 +14,7 @@
 #include "server/mailbox.h"
 #include "server/quorum_port.h"
 #include "server/recovery.h"
+#include "server/tls_ports.h"
 #include "server/trace.h"
 
 /* What the parts of the skin share. Everything here belongs to the loop thread but `completions`. */
@@ -38,7 +39,7 @@ struct viv_server {
     uint64_t start_ms, disk_watched_ms, disk_asked_ms, disk_retry_ms;
     int64_t trace_mask; /* as operators set it */
 
-    uv_signal_t on_term, on_int;
+    uv_signal_t on_term, on_int, on_hup;
     uv_timer_t tick;
     uv_prepare_t before_poll;
     uv_check_t after_poll;
@@ -49,6 +50,7 @@ struct viv_server {
     struct viv_buffer taken;
     unsigned chunks_held; /* of the log, consumed, but no more is wanted yet */
 
+    struct viv_tls_ports tls;
     struct viv_log_thread *log_thread;
     struct viv_background *background;
     struct viv_client_port *clients;

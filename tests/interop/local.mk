@@ -1,7 +1,7 @@
 EXTRA_DIST += tests/support/ensemble.py
-dist_check_SCRIPTS += %reldir%/bad_input.py %reldir%/c_client.py %reldir%/dynamic_file.py %reldir%/lab_smoke.sh \
+dist_check_SCRIPTS += %reldir%/bad_input.py %reldir%/c_client.py %reldir%/client_tls.py %reldir%/dynamic_file.py %reldir%/lab_smoke.sh \
 	%reldir%/operations.py %reldir%/refusals.py %reldir%/smoke.py
-TESTS += %reldir%/bad_input.py %reldir%/c_client.py %reldir%/dynamic_file.py %reldir%/lab_smoke.sh \
+TESTS += %reldir%/bad_input.py %reldir%/c_client.py %reldir%/client_tls.py %reldir%/dynamic_file.py %reldir%/lab_smoke.sh \
 	%reldir%/operations.py %reldir%/refusals.py %reldir%/smoke.py
 
 if HAVE_ZOOKEEPER_CLIENT

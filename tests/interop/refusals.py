@@ -42,7 +42,11 @@ BAD_VALUES = (
     ("server.1=127.0.0.1:2888:3888:king", "role", "legal: server.N="),
     ("server.1=[::1:2888:3888", "host", "legal: server.N="),
     ("forceSync=no", "forceSync", "durability=none"),
-    ("secureClientPort=2281", "secureClientPort", "clientPort"),
+    ("ssl.ocsp=true", "ssl.ocsp", "legal: false"),
+    ("ssl.enabledProtocols=TLSv1.1,TLSv1.2", "not safe", "legal: TLSv1.2"),
+    ("ssl.quorum.keyStore.type=BCFKS", "not a type", "legal: PEM, PKCS12 or JKS"),
+    ("ssl.clientAuth=perhaps", "none of the three", "legal: need"),
+    ("ssl.context.supplier.class=Mine", "not supported", "the other keys"),
 )
 
 

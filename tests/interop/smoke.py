@@ -112,7 +112,8 @@ def check_frames(tap, server):
             except ConnectionResetError:
                 results.append(b"")
     tap.ok(results == [b""] * 4, "frames of impossible length close their connection without a reply", results)
-    tap.ok(server.log().count("a frame of impossible length") == 4, "and each is one line of the log", server.log())
+    tap.ok(1 <= server.log().count("a frame of impossible length") <= 2, "and one line a second tells of them",
+           server.log())
 
 
 def check_client(tap, server):

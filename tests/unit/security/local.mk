@@ -4,5 +4,5 @@ test_security_SOURCES = %reldir%/support.c %reldir%/support.h %reldir%/test_chan
 	tests/support/viv_test.h
 test_security_LDADD = $(viv_test_libs)
 EXTRA_DIST += %reldir%/stores/make.sh %reldir%/stores/key.jks %reldir%/stores/key.p12 %reldir%/stores/key.pem \
-	%reldir%/stores/old.p12 %reldir%/stores/plain.pem %reldir%/stores/trust.jks %reldir%/stores/trust.p12 \
+	%reldir%/stores/expired.p12 %reldir%/stores/old.p12 %reldir%/stores/plain.pem %reldir%/stores/trust.jks %reldir%/stores/trust.p12 \
 	%reldir%/stores/trust.pem

@@ -168,7 +168,7 @@ VIV_TEST(server_config, an_unknown_key_warns_with_its_line_and_the_nearest_key)
     expect_message(BASE "tickTme=1\n", NULL, "f:3: warning: unknown key tickTme is skipped; did you mean tickTime?\n");
     expect_message(BASE "ticktime=1\n", NULL,
                    "f:3: warning: unknown key ticktime is skipped; did you mean tickTime?\n");
-    expect_message(BASE "ssl.quorum.keyStore=1\n", NULL, "f:3: warning: unknown key ssl.quorum.keyStore is skipped\n");
+    expect_message(BASE "quite.another.thing=1\n", NULL, "f:3: warning: unknown key quite.another.thing is skipped\n");
 }
 
 VIV_TEST(server_config, keys_without_effect_say_so_and_keys_given_twice_too)
@@ -182,8 +182,9 @@ VIV_TEST(server_config, keys_without_effect_say_so_and_keys_given_twice_too)
 
 VIV_TEST(server_config, keys_that_would_change_a_promise_are_refused)
 {
-    expect_message(BASE "secureClientPort=1\n", NULL,
-                   "f:3: error: secureClientPort=1: not supported; write instead: clientPort; TLS is not served\n");
+    expect_message(BASE "ssl.quorum.ocsp=true\n", NULL,
+                   "f:3: error: ssl.quorum.ocsp=true: not supported; legal: false; put a revocation list into the "
+                   "trust store, in PEM, and set crl=true\n");
 }
 
 VIV_TEST(server_config, a_bad_number_names_line_key_value_and_what_is_legal)

@@ -18,3 +18,6 @@ openssl pkcs12 -in key.p12 -passin pass:secret -nodes -nocerts 2>/dev/null | ope
 openssl pkcs8 -topk8 -in plain.pem -passout pass:secret >key.pem
 cat trust.pem >>key.pem
 cat trust.pem >>plain.pem
+# And one whose time is over.
+keytool -genkeypair -keystore expired.p12 -storetype PKCS12 -storepass secret -alias own -keyalg EC \
+    -groupname secp256r1 -dname "$name" -startdate "2020/01/01 00:00:00" -validity 1 2>/dev/null
