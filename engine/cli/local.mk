@@ -17,6 +17,7 @@ libcli_a_SOURCES = \
 	%reldir%/quota_text.c %reldir%/quota_text.h \
 	%reldir%/read_commands.c \
 	%reldir%/refusal.c %reldir%/refusals.def \
+	%reldir%/rescue.c \
 	%reldir%/session_commands.c \
 	%reldir%/shell.c %reldir%/shell.h \
 	%reldir%/target.c \
