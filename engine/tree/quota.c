@@ -175,10 +175,15 @@ static void read_limits(const struct viv_tree *tree, struct viv_quota *quota)
 {
     const struct viv_bytes hard = VIV_BYTES_LITERAL("HardLimit");
     struct viv_bytes text = {0};
+    bool is_null = false;
     if (quota->limits != VIV_NODE_NONE) {
-        text = viv_slot_data(&tree->znodes, viv_slot_at(&tree->znodes, quota->limits)).bytes;
+        struct viv_jute_slice data = viv_slot_data(&tree->znodes, viv_slot_at(&tree->znodes, quota->limits));
+        text = data.bytes;
+        is_null = data.null;
     }
-    quota->is_malformed = !viv_quota_limits_parse(text, &quota->limit);
+    quota->limit = (struct viv_quota_limits){-1, -1, -1, -1};
+    /* ZooKeeper trips over null limits, too; not over empty ones. */
+    quota->is_malformed = is_null || !viv_quota_limits_parse(text, &quota->limit);
     quota->names_hard = false;
     for (; text.size >= hard.size && !quota->names_hard; text.data++, text.size--) {
         quota->names_hard = viv_bytes_starts_with(text, hard);
