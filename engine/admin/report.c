@@ -19,6 +19,7 @@ void viv_report_free(struct viv_report *report)
 {
     if (report != NULL) {
         viv_dues_fini(&report->dues);
+        viv_buffer_fini(&report->question);
         free(report);
     }
 }

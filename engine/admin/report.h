@@ -33,7 +33,10 @@ struct viv_report {
     } place;
     struct viv_dues dues; /* gathered by one step for the next */
     uint64_t gathered;
-    struct viv_json json; /* of answers in JSON; empty in texts */
+    struct viv_json json;       /* of answers in JSON; empty in texts */
+    struct viv_buffer question; /* what was given with the word, NUL-terminated; owned */
+    bool is_member_open;        /* in a list of lists in JSON: the inner one is open */
+    struct viv_bytes source;    /* what an answer is made from that is not in the server; borrowed */
 };
 
 /* `steps` ends with NULL and is copied. */

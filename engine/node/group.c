@@ -447,6 +447,8 @@ void viv_group_checkpoint_done(struct viv_group *group, const struct viv_event *
                 group->gid, (unsigned long long)group->checkpoint.zxid_start, viv_status_text(event->status));
     } else {
         group->image_exists = true;
+        group->image_zxid = group->checkpoint.zxid_start;
+        group->image_wall_ms = group->turn->wall_ms;
         trace(group, VIV_TRACE_CHECKPOINT_END, group->checkpoint.zxid_start, group->checkpoint.bytes);
     }
     if (kind == VIV_CHECKPOINT_INSTALL) {

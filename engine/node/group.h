@@ -107,6 +107,8 @@ struct viv_group {
     struct viv_install install;
     struct viv_checkpoint checkpoint;
     bool state_takes_deltas, image_exists;
+    uint64_t image_zxid; /* where the newest image begins */
+    int64_t image_wall_ms;
     uint64_t checkpoint_entries, checkpoint_bytes; /* policy; 0 = never */
     uint64_t entries_since_image, bytes_since_image;
 

@@ -34,6 +34,11 @@ void viv_node_reset_stats(struct viv_node *node)
     viv_metrics_reset(node->metrics);
 }
 
+void viv_node_image(const struct viv_node *node, struct viv_image_view *view)
+{
+    *view = (struct viv_image_view){node->group.image_exists, node->group.image_zxid, node->group.image_wall_ms};
+}
+
 const struct viv_watches *viv_node_watches(const struct viv_node *node)
 {
     return node->watches;

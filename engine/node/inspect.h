@@ -23,6 +23,13 @@ void viv_node_reset_connection_stats(struct viv_node *node);
 /* Packets and latencies of the server. */
 void viv_node_reset_stats(struct viv_node *node);
 
+/* The newest image of the tree. wall_ms: when this process finished it; 0 when it was there at the start. */
+struct viv_image_view {
+    bool exists;
+    uint64_t zxid;
+    int64_t wall_ms;
+};
+void viv_node_image(const struct viv_node *node, struct viv_image_view *view);
 const struct viv_watches *viv_node_watches(const struct viv_node *node);
 const struct viv_digests *viv_node_digests(const struct viv_node *node);
 /* When the session expires, on the clock of events; 0 when this server does not decide it. */

@@ -42,6 +42,7 @@ viv_status viv_group_recover_image_end(struct viv_group *group, const struct viv
     group->mark = *mark;
     group->hard = *hard;
     group->image_exists = mark->digest != 0 || mark->zxid_end != 0;
+    group->image_zxid = mark->zxid_start;
     if (group->image_exists) {
         VIV_TRY(viv_tree_load_finish(group->tree, mark->zxid_start));
     } else {

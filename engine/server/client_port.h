@@ -43,6 +43,7 @@ struct viv_client_info {
     int port;
     uint64_t received, sent; /* frames */
     size_t queued_bytes;
+    bool is_secure; /* over TLS */
 };
 typedef void viv_client_info_fn(void *ctx, const struct viv_client_info *info);
 size_t viv_client_port_visit(const struct viv_client_port *port, size_t from, size_t count, viv_client_info_fn *visit,

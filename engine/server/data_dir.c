@@ -155,14 +155,12 @@ void viv_data_dir_close(struct viv_data_dir *data)
     }
 }
 
-viv_status viv_data_dir_write_ports(const struct viv_data_dir *data, int client_port, int secure_port)
+viv_status viv_data_dir_write_ports(const struct viv_data_dir *data, struct viv_bytes lines)
 {
-    char draft[sizeof data->ports_path + 8], text[64];
+    char draft[sizeof data->ports_path + 8];
     snprintf(draft, sizeof draft, "%s.new", data->ports_path);
-    int size = client_port >= 0 ? snprintf(text, sizeof text, "client=%d\n", client_port) : 0;
-    size += secure_port >= 0 ? snprintf(text + size, sizeof text - (size_t)size, "secureClient=%d\n", secure_port) : 0;
     int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool is_written = fd >= 0 && write(fd, text, (size_t)size) == size;
+    bool is_written = fd >= 0 && write(fd, lines.data, lines.size) == (ssize_t)lines.size;
     int why = errno;
     if (fd >= 0) {
         close(fd);

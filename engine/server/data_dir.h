@@ -22,8 +22,7 @@ struct viv_data_dir {
 viv_status viv_data_dir_open(struct viv_data_dir *data, const struct viv_config *config,
                              const struct viv_datadir_pairing *pairing) VIV_MUST_USE;
 void viv_data_dir_close(struct viv_data_dir *data);
-/* Writes <dataDir>/ports, "client=PORT\n" and "secureClient=PORT\n" as far as they are not -1, at once whole; removed
- * by close. */
-viv_status viv_data_dir_write_ports(const struct viv_data_dir *data, int client_port, int secure_port) VIV_MUST_USE;
+/* Writes <dataDir>/ports, one "name=PORT\n" for each port that is open, at once whole; removed by close. */
+viv_status viv_data_dir_write_ports(const struct viv_data_dir *data, struct viv_bytes lines) VIV_MUST_USE;
 
 #endif /* VIV_SERVER_DATA_DIR_H */

@@ -436,3 +436,13 @@ void viv_election_port_stop(struct viv_election_port *port)
         close_connection(connection);
     }
 }
+
+bool viv_election_port_reaches(const struct viv_election_port *port, viv_sid sid)
+{
+    for (size_t i = 0; i < port->peer_count; i++) {
+        if (port->peers[i].member->sid == sid) {
+            return port->peers[i].connection != NULL;
+        }
+    }
+    return false;
+}

@@ -23,4 +23,7 @@ void viv_election_port_send(struct viv_election_port *port, viv_sid sid, struct 
 /* Dials again for messages that could not be sent. Called on every tick. */
 void viv_election_port_tick(struct viv_election_port *port);
 
+/* Whether a connection to that server stands now. */
+bool viv_election_port_reaches(const struct viv_election_port *port, viv_sid sid);
+
 #endif /* VIV_SERVER_ELECTION_PORT_H */

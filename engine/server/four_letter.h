@@ -32,6 +32,8 @@ bool viv_four_letter_is_allowed(const struct viv_config *config, enum viv_four_l
 /* Bytes that belong to the word and must have come before it is answered; 0 also for NONE and for a word that is not
  * allowed. */
 size_t viv_four_letter_argument_bytes(const struct viv_config *config, enum viv_four_letter word);
+/* The whole text of mntr. */
+void viv_four_letter_put_mntr(struct viv_server *server, struct viv_buffer *out);
 /* The answer, to be taken in pieces; the caller frees it. `asking` is the connection that asked, shown without interest
  * in `stat`. */
 struct viv_report *viv_four_letter_answer(struct viv_server *server, enum viv_four_letter word, uint64_t asking,

@@ -24,13 +24,13 @@ static void answer_ruok(const struct answer *answer)
 
 static void answer_isro(const struct answer *answer)
 {
-    viv_buffer_printf(answer->out, answer->stats->serving ? "rw" : "null");
+    viv_buffer_printf(answer->out, answer->stats->serving ? "rw" : answer->stats->read_only ? "ro" : "null");
 }
 
 static void answer_srvr(const struct answer *answer)
 {
-    viv_four_letter_put_version(answer->out);
-    viv_four_letter_put_summary(answer->view, answer->out);
+    viv_four_letter_put_version(answer->view, answer->out);
+    viv_four_letter_put_summary(answer->server, answer->out);
 }
 
 static void answer_mntr(const struct answer *answer)
@@ -135,6 +135,13 @@ static answer_fn *const answers[VIV_FOUR_LETTER_NONE] = {
     [VIV_FOUR_LETTER_hash] = answer_hash,
 };
 
+void viv_four_letter_put_mntr(struct viv_server *server, struct viv_buffer *out)
+{
+    struct viv_server_view view;
+    viv_server_view(server, &view);
+    answer_mntr(&(struct answer){.server = server, .view = &view, .stats = &view.stats, .out = out});
+}
+
 /* The whole of a short answer is one step. */
 static bool answer_at_once(struct viv_report *report, struct viv_buffer *out)
 {
@@ -169,7 +176,7 @@ struct viv_report *viv_four_letter_answer(struct viv_server *server, enum viv_fo
     viv_report_step_fn *const *list = steps;
     if (!viv_four_letter_is_allowed(view.config, word)) {
         steps[0] = refuse;
-    } else if (viv_four_letter_needs_serving(word) && !view.stats.serving) {
+    } else if (viv_four_letter_needs_serving(word) && !view.stats.serving && !view.stats.read_only) {
         steps[0] = tell_not_serving;
     } else if (answers[word] == NULL) {
         list = viv_four_letter_list(word);

@@ -9,8 +9,9 @@
 
 /* The steps of a word whose answer is a list. */
 viv_report_step_fn *const *viv_four_letter_list(enum viv_four_letter word);
-void viv_four_letter_put_version(struct viv_buffer *out);
-/* From "Latency" to "Node count", as srvr and stat end. */
-void viv_four_letter_put_summary(const struct viv_server_view *view, struct viv_buffer *out);
+/* The line of the version, and that of read-only mode when that is on. */
+void viv_four_letter_put_version(const struct viv_server_view *view, struct viv_buffer *out);
+/* From "Latency" to the end, as srvr and stat end. */
+void viv_four_letter_put_summary(struct viv_server *server, struct viv_buffer *out);
 
 #endif /* VIV_SERVER_FOUR_LETTER_INTERNAL_H */

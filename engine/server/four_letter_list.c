@@ -7,21 +7,41 @@
 
 /* ---- what several words say ---- */
 
-void viv_four_letter_put_version(struct viv_buffer *out)
+void viv_four_letter_put_version(const struct viv_server_view *view, struct viv_buffer *out)
 {
     viv_buffer_printf(out, "Zookeeper version: %s\n", viv_view_version());
+    if (view->stats.read_only) {
+        viv_buffer_printf(out, "READ-ONLY mode; serving only read-only clients\n");
+    }
 }
 
-void viv_four_letter_put_summary(const struct viv_server_view *view, struct viv_buffer *out)
+static void put_proposal_sizes(struct viv_server *server, struct viv_buffer *out)
 {
-    const struct viv_node_stats *stats = &view->stats;
+    struct viv_buffer mntr = {0};
+    viv_four_letter_put_mntr(server, &mntr);
+    struct viv_bytes text = viv_buffer_bytes(&mntr);
+    viv_buffer_printf(out, "Proposal sizes last/min/max: %" PRId64 "/%" PRId64 "/%" PRId64 "\n",
+                      viv_view_number(text, "zk_last_proposal_size", -1),
+                      viv_view_number(text, "zk_min_proposal_size", -1),
+                      viv_view_number(text, "zk_max_proposal_size", -1));
+    viv_buffer_fini(&mntr);
+}
+
+void viv_four_letter_put_summary(struct viv_server *server, struct viv_buffer *out)
+{
+    struct viv_server_view view;
+    viv_server_view(server, &view);
+    const struct viv_node_stats *stats = &view.stats;
     viv_buffer_printf(out, "Latency min/avg/max: %" PRIu64 "/", stats->latency_ms_min);
     viv_view_print_average(out, stats->latency_ms_sum, stats->latency_count);
     viv_buffer_printf(out,
                       "/%" PRIu64 "\nReceived: %" PRIu64 "\nSent: %" PRIu64 "\nConnections: %" PRIu64
                       "\nOutstanding: %" PRIu64 "\nZxid: 0x%" PRIx64 "\nMode: %s\nNode count: %" PRIu64 "\n",
                       stats->latency_ms_max, stats->packets_received, stats->packets_sent, stats->connections,
-                      stats->outstanding, stats->last_zxid, viv_view_mode(view), stats->tree.nodes + 1);
+                      stats->outstanding, stats->last_zxid, viv_view_mode(&view), stats->tree.nodes + 1);
+    if (!view.config->standalone && stats->zab.state == VIV_LEADING) {
+        put_proposal_sizes(server, out);
+    }
 }
 
 /* ---- connections ---- */
@@ -73,8 +93,9 @@ static bool put_connections(struct viv_report *report, struct viv_buffer *out, b
 
 static bool stat_begin(struct viv_report *report, struct viv_buffer *out)
 {
-    (void)report;
-    viv_four_letter_put_version(out);
+    struct viv_server_view view;
+    viv_server_view(report->server, &view);
+    viv_four_letter_put_version(&view, out);
     viv_buffer_printf(out, "Clients:\n");
     return true;
 }
@@ -86,10 +107,8 @@ static bool stat_connections(struct viv_report *report, struct viv_buffer *out)
 
 static bool stat_end(struct viv_report *report, struct viv_buffer *out)
 {
-    struct viv_server_view view;
-    viv_server_view(report->server, &view);
     viv_buffer_printf(out, "\n");
-    viv_four_letter_put_summary(&view, out);
+    viv_four_letter_put_summary(report->server, out);
     return true;
 }
 

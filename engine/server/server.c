@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "admin/admin.h"
 #include "base/assert.h"
 #include "base/log.h"
 #include "server/server_internal.h"
@@ -52,6 +53,7 @@ static void stop(struct viv_server *server)
         return;
     }
     server->is_stopping = true;
+    viv_admin_stop(server->admin);
     viv_client_port_stop(server->clients);
     if (server->election != NULL) {
         viv_election_port_stop(server->election);
@@ -329,21 +331,46 @@ static void stop_threads(struct viv_server *server)
     viv_mailbox_fini(&server->completions);
 }
 
+/* One line for each port that is open. */
+static viv_status write_ports(const struct viv_server *server)
+{
+    const struct {
+        const char *name;
+        int port;
+    } ports[] = {
+        {"client", viv_client_port_number(server->clients)},
+        {"secureClient", viv_client_port_secure_number(server->clients)},
+        {"admin", viv_admin_port(server->admin)},
+        {"metrics", viv_admin_metrics_port(server->admin)},
+    };
+    struct viv_buffer lines = {0};
+    for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
+        if (ports[i].port >= 0) {
+            viv_buffer_printf(&lines, "%s=%d\n", ports[i].name, ports[i].port);
+        }
+    }
+    viv_status status = viv_data_dir_write_ports(&server->data, viv_buffer_bytes(&lines));
+    viv_buffer_fini(&lines);
+    return status;
+}
+
 static viv_status open_ports(struct viv_server *server)
 {
     server->clients = viv_client_port_new(server);
+    server->admin = viv_admin_new(server, &server->loop);
     if (!server->config->standalone) {
         server->election = viv_election_port_new(server);
         server->quorum = viv_quorum_port_new(server);
         VIV_TRY(viv_election_port_listen(server->election));
     }
     VIV_TRY(viv_client_port_listen(server->clients));
-    return viv_data_dir_write_ports(&server->data, viv_client_port_number(server->clients),
-                                    viv_client_port_secure_number(server->clients));
+    VIV_TRY(viv_admin_listen(server->admin));
+    return write_ports(server);
 }
 
 static void free_ports(struct viv_server *server)
 {
+    viv_admin_free(server->admin);
     viv_client_port_free(server->clients);
     if (server->election != NULL) {
         viv_election_port_free(server->election);

@@ -54,6 +54,7 @@ struct viv_server {
     struct viv_log_thread *log_thread;
     struct viv_background *background;
     struct viv_client_port *clients;
+    struct viv_admin *admin;
     struct viv_election_port *election; /* NULL when standalone */
     struct viv_quorum_port *quorum;     /* NULL when standalone */
 };

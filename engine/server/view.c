@@ -2,6 +2,8 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -39,6 +41,31 @@ struct viv_node *viv_server_node(const struct viv_server *server)
     return server->node;
 }
 
+bool viv_server_is_serving(const struct viv_server *server)
+{
+    struct viv_node_stats stats;
+    viv_node_stats(server->node, &stats);
+    return stats.serving || stats.read_only;
+}
+
+int64_t viv_view_number(struct viv_bytes mntr, const char *name, int64_t fallback)
+{
+    size_t name_bytes = strlen(name);
+    while (mntr.size > 0) {
+        const uint8_t *end = memchr(mntr.data, '\n', mntr.size);
+        size_t size = end != NULL ? (size_t)(end - mntr.data) : mntr.size;
+        char value[32] = "";
+        if (size > name_bytes && size - name_bytes <= sizeof value && memcmp(mntr.data, name, name_bytes) == 0 &&
+            mntr.data[name_bytes] == '\t') {
+            memcpy(value, mntr.data + name_bytes + 1, size - name_bytes - 1);
+            return strtoll(value, NULL, 10);
+        }
+        size += end != NULL;
+        mntr = viv_bytes_of(mntr.data + size, mntr.size - size);
+    }
+    return fallback;
+}
+
 /* The protocol level that clients may count on, then what really answers. */
 const char *viv_view_version(void)
 {
@@ -53,6 +80,9 @@ const char *viv_view_mode(const struct viv_server_view *view)
         [VIV_LEADING] = "leader",
         [VIV_OBSERVING] = "observer",
     };
+    if (view->stats.read_only) {
+        return "read-only";
+    }
     return view->config->standalone ? "standalone" : texts[view->stats.zab.state];
 }
 

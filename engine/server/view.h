@@ -25,10 +25,15 @@ struct viv_server_view {
 };
 void viv_server_view(struct viv_server *server, struct viv_server_view *view);
 struct viv_node *viv_server_node(const struct viv_server *server);
+/* Clients are served, be it only reads. */
+bool viv_server_is_serving(const struct viv_server *server);
+/* A number of mntr by its name there; `fallback` when there is no such line. `mntr` is the text of that word. */
+int64_t viv_view_number(struct viv_bytes mntr, const char *name, int64_t fallback);
 
 /* What is said in many places. */
 const char *viv_view_version(void);
-const char *viv_view_mode(const struct viv_server_view *view);  /* standalone leader follower observer looking */
+const char *
+viv_view_mode(const struct viv_server_view *view); /* standalone leader follower observer read-only looking */
 const char *viv_view_phase(const struct viv_server_view *view); /* election discovery synchronization broadcast */
 const char *viv_view_role(const struct viv_server_view *view);  /* looking following leading observing */
 /* As ZooKeeper prints doubles: up to four decimals, at least one. */

@@ -34,7 +34,7 @@ class Server:
         self.errors = os.path.join(folder, "stderr")
         self.output = os.path.join(folder, "stdout")
         with open(self.config, "w") as f:
-            f.write("dataDir=%s\nclientPort=0\nclientPortAddress=127.0.0.1\n%s" % (self.data, extra))
+            f.write("dataDir=%s\nclientPort=0\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n%s" % (self.data, extra))
         self.process = None
         self.port = None
 
@@ -49,7 +49,7 @@ class Server:
         while time.monotonic() < deadline and self.process.poll() is None:
             if os.path.exists(ports):
                 with open(ports) as f:
-                    self.port = int(re.match(r"client=(\d+)\n$", f.read()).group(1))
+                    self.port = int(re.match(r"client=(\d+)\n", f.read()).group(1))
                 if four_letter(self.port, "isro") == "rw":
                     return self
             time.sleep(0.01)
@@ -297,7 +297,7 @@ def wait_modes(servers):
             ports = os.path.join(server.data, "ports")
             if os.path.exists(ports):
                 with open(ports) as f:
-                    server.port = int(f.read().split("=")[1])
+                    server.port = int(re.match(r"client=(\d+)\n", f.read()).group(1))
                 match = re.search(r"^Mode: (\w+)", four_letter(server.port, "srvr"), re.M)
                 modes.append(match.group(1) if match else "none")
         if len(modes) == 3 and "none" not in modes:

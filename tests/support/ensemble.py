@@ -110,6 +110,8 @@ class Ensemble:
         lines += ["dataDir=%s" % data, "clientPort=%d" % self.client_ports[index], "clientPortAddress=127.0.0.1",
                   "4lw.commands.whitelist=*"]
         if self.kind == "vivarium":
+            if "admin.serverPort" not in self.settings:
+                lines.append("admin.enableServer=false")  # many servers run beside one another
             if self.backend:
                 lines.append("backend=%s" % self.backend)
             if self.backend == "memory":

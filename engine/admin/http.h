@@ -1,0 +1,74 @@
+#ifndef VIV_ADMIN_HTTP_H
+#define VIV_ADMIN_HTTP_H
+
+#include <uv.h>
+
+#include "admin/report.h"
+#include "base/status.h"
+
+/* An HTTP port for operators: takes connections, speaks HTTP by libmicrohttpd, asks a handler what to answer, and sends
+ * it whole or piece by piece. Everything happens on the loop thread: the library has no thread of its own, its epoll
+ * descriptor is one of the loop's. Does not know what is asked.
+ *
+ * Only GET and HEAD are let through. Limits, so that a stranger on this port cannot take what clients need:
+ * connections, bytes of a request, silence, and time for a request and for its answer. */
+
+enum {
+    VIV_HTTP_CONNECTIONS_MAX = 64,
+    VIV_HTTP_REQUEST_BYTES_MAX = 32 << 10, /* request line and headers */
+    VIV_HTTP_REQUEST_MS_MAX = 60000,       /* from the first byte, or the last answer, to a whole request */
+    VIV_HTTP_ANSWER_MS_MAX = 300000,       /* to take an answer */
+};
+
+struct viv_http;
+struct viv_http_request; /* lives for the call of the handler */
+
+/* "/a/b": decoded, without the query. */
+const char *viv_http_path(const struct viv_http_request *request);
+/* The value of a query's argument, decoded, or NULL. */
+const char *viv_http_argument(const struct viv_http_request *request, const char *name);
+typedef void viv_http_argument_fn(void *ctx, const char *value);
+/* The same for an argument that may be given more than once. */
+void viv_http_arguments(const struct viv_http_request *request, const char *name, viv_http_argument_fn *visit,
+                        void *ctx);
+/* The value of a header, or NULL. */
+const char *viv_http_header(const struct viv_http_request *request, const char *name);
+
+/* What is answered: `report` in pieces when it is there, `body` otherwise. Both are taken. */
+struct viv_http_answer {
+    unsigned status;
+    const char *type; /* "application/json"; NULL: none */
+    struct viv_buffer body;
+    struct viv_report *report;
+};
+typedef void viv_http_handler_fn(void *ctx, const struct viv_http_request *request, struct viv_http_answer *answer);
+
+/* TLS by texts in PEM, copied; `trusted` is what clients' certificates are checked against, "" when none is asked for.
+ */
+struct viv_http_tls {
+    const char *key, *chain, *trusted;
+    bool needs_client_certificate;
+};
+
+struct viv_http_config {
+    uv_loop_t *loop;
+    const char *name;    /* in log lines: "admin" */
+    const char *address; /* "" = every interface */
+    int port;            /* 0: a free one */
+    uint64_t idle_ms;
+    const struct viv_http_tls *tls; /* NULL: plain only */
+    bool plain_too;                 /* with tls: both on one port, told apart by the first byte */
+    viv_http_handler_fn *handle;
+    void *ctx;
+};
+
+/* Binds and listens. 0, or a libuv error; UV_EINVAL: the library refused key or certificate. *http must be stopped and
+ * freed in either case. */
+int viv_http_open(const struct viv_http_config *config, struct viv_http **http);
+int viv_http_port(const struct viv_http *http);
+bool viv_http_is_loopback(const struct viv_http *http);
+/* Closes everything. */
+void viv_http_stop(struct viv_http *http);
+void viv_http_free(struct viv_http *http); /* after the loop has closed every handle; NULL is nothing */
+
+#endif /* VIV_ADMIN_HTTP_H */

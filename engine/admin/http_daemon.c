@@ -1,0 +1,337 @@
+#include <errno.h>
+#include <gnutls/gnutls.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "admin/http_internal.h"
+#include "base/assert.h"
+#include "base/log.h"
+
+enum {
+    BLOCK_BYTES = 32 << 10,
+    WHOLE_BYTES_MAX = 64 << 10, /* a longer answer is sent in pieces */
+    EMPTY_PIECES_MAX = 4,
+};
+
+/* ---- the loop ---- */
+
+static void run(struct viv_http_daemon *daemon);
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    run(poll->data);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    run(timer->data);
+}
+
+static void run(struct viv_http_daemon *daemon)
+{
+    (void)MHD_run(daemon->mhd);
+    MHD_UNSIGNED_LONG_LONG wait_ms;
+    if (MHD_get_timeout(daemon->mhd, &wait_ms) == MHD_YES) {
+        uv_timer_start(&daemon->timer, on_timer, wait_ms, 0);
+    } else {
+        uv_timer_stop(&daemon->timer);
+    }
+}
+
+/* ---- visitors ---- */
+
+static void note_visitor(void *ctx, struct MHD_Connection *connection, void **socket_context,
+                         enum MHD_ConnectionNotificationCode code)
+{
+    struct viv_http_daemon *daemon = ctx;
+    struct viv_http_visitor *visitor = *socket_context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        visitor = viv_alloc_zeroed(1, sizeof *visitor);
+        visitor->daemon = daemon;
+        visitor->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        visitor->since_ms = uv_now(daemon->http->config.loop);
+        visitor->next = daemon->visitors;
+        visitor->previous = &daemon->visitors;
+        if (visitor->next != NULL) {
+            visitor->next->previous = &visitor->next;
+        }
+        daemon->visitors = visitor;
+        *socket_context = visitor;
+    } else if (visitor != NULL) {
+        *visitor->previous = visitor->next;
+        if (visitor->next != NULL) {
+            visitor->next->previous = visitor->previous;
+        }
+        free(visitor);
+        *socket_context = NULL;
+    }
+}
+
+static void set_asking(struct MHD_Connection *connection, bool is_asking)
+{
+    struct viv_http_visitor *visitor =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    if (visitor != NULL) {
+        visitor->is_asking = is_asking;
+        visitor->since_ms = uv_now(visitor->daemon->http->config.loop);
+    }
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code)
+{
+    (void)ctx;
+    (void)state;
+    (void)code;
+    set_asking(connection, false);
+}
+
+void viv_http_daemon_patrol(struct viv_http_daemon *daemon)
+{
+    uint64_t now_ms = daemon->visitors != NULL ? uv_now(daemon->http->config.loop) : 0;
+    for (struct viv_http_visitor *visitor = daemon->visitors; visitor != NULL; visitor = visitor->next) {
+        uint64_t limit_ms = visitor->is_asking ? VIV_HTTP_ANSWER_MS_MAX : VIV_HTTP_REQUEST_MS_MAX;
+        if (now_ms >= visitor->since_ms + limit_ms && !visitor->is_turned_out) {
+            visitor->is_turned_out = true;
+            shutdown(visitor->fd, SHUT_RDWR); /* the library notices, and closes */
+        }
+    }
+}
+
+/* ---- requests ---- */
+
+struct viv_http_request {
+    struct MHD_Connection *connection;
+    const char *path;
+};
+
+const char *viv_http_path(const struct viv_http_request *request)
+{
+    return request->path;
+}
+
+const char *viv_http_argument(const struct viv_http_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+struct argument_visit {
+    const char *name;
+    viv_http_argument_fn *visit;
+    void *ctx;
+};
+
+static enum MHD_Result visit_argument(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    const struct argument_visit *visit = ctx;
+    (void)kind;
+    if (value != NULL && strcmp(name, visit->name) == 0) {
+        visit->visit(visit->ctx, value);
+    }
+    return MHD_YES;
+}
+
+void viv_http_arguments(const struct viv_http_request *request, const char *name, viv_http_argument_fn *visit,
+                        void *ctx)
+{
+    struct argument_visit wanted = {name, visit, ctx};
+    (void)MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, visit_argument, &wanted);
+}
+
+const char *viv_http_header(const struct viv_http_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+/* ---- answers ---- */
+
+/* An answer that is still being made: what was made last, then the rest. */
+struct pieces {
+    struct viv_report *report; /* NULL: nothing follows */
+    struct viv_buffer made;
+    size_t used;
+};
+
+static void make_piece(struct pieces *pieces)
+{
+    if (!viv_report_next(pieces->report, &pieces->made)) {
+        viv_report_free(pieces->report);
+        pieces->report = NULL;
+    }
+}
+
+/* A blank stands for "not yet": the library would ask again and again without sleeping, and JSON allows it. */
+static ssize_t read_pieces(void *ctx, uint64_t position, char *block, size_t most)
+{
+    struct pieces *pieces = ctx;
+    (void)position;
+    if (pieces->used == pieces->made.size) {
+        viv_buffer_clear(&pieces->made);
+        pieces->used = 0;
+        for (unsigned i = 0; i < EMPTY_PIECES_MAX && pieces->report != NULL && pieces->made.size == 0; i++) {
+            make_piece(pieces);
+        }
+        if (pieces->made.size == 0 && pieces->report == NULL) {
+            return MHD_CONTENT_READER_END_OF_STREAM;
+        }
+        if (pieces->made.size == 0) {
+            viv_buffer_append(&pieces->made, " ", 1);
+        }
+    }
+    size_t size = pieces->made.size - pieces->used;
+    size = size < most ? size : most;
+    memcpy(block, pieces->made.data + pieces->used, size);
+    pieces->used += size;
+    return (ssize_t)size;
+}
+
+static void free_pieces(void *ctx)
+{
+    struct pieces *pieces = ctx;
+    viv_report_free(pieces->report);
+    viv_buffer_fini(&pieces->made);
+    free(pieces);
+}
+
+static struct MHD_Response *respond_in_pieces(struct viv_report *report)
+{
+    struct pieces *pieces = viv_alloc_zeroed(1, sizeof *pieces);
+    pieces->report = report;
+    for (unsigned i = 0; i < EMPTY_PIECES_MAX && pieces->report != NULL && pieces->made.size < WHOLE_BYTES_MAX; i++) {
+        make_piece(pieces);
+    }
+    if (pieces->report != NULL) {
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_pieces, pieces, free_pieces);
+    }
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(pieces->made.size, pieces->made.data, MHD_RESPMEM_MUST_FREE);
+    pieces->made = (struct viv_buffer){0};
+    free_pieces(pieces);
+    return response;
+}
+
+static enum MHD_Result send_answer(struct MHD_Connection *connection, struct viv_http_answer *answer)
+{
+    struct MHD_Response *response =
+        answer->report != NULL
+            ? respond_in_pieces(answer->report)
+            : MHD_create_response_from_buffer(answer->body.size, answer->body.data, MHD_RESPMEM_MUST_FREE);
+    VIV_ASSERT(response != NULL);
+    if (answer->type != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
+    }
+    enum MHD_Result result = MHD_queue_response(connection, answer->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static bool is_trusted(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    unsigned verdict = 0;
+    return info != NULL && gnutls_certificate_verify_peers2(info->tls_session, &verdict) == GNUTLS_E_SUCCESS &&
+           verdict == 0;
+}
+
+/* Called when the headers are there, then for each part of a body, then at the end; a body is read and forgotten. */
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *path, const char *method,
+                                  const char *version, const char *upload, size_t *upload_bytes, void **state)
+{
+    struct viv_http_daemon *daemon = ctx;
+    const struct viv_http_config *config = &daemon->http->config;
+    static char seen;
+    (void)version;
+    (void)upload;
+    if (*state == NULL) {
+        *state = &seen;
+        set_asking(connection, true);
+        return MHD_YES;
+    }
+    if (*upload_bytes > 0) {
+        *upload_bytes = 0;
+        return MHD_YES;
+    }
+    struct viv_http_answer answer = {.status = MHD_HTTP_OK};
+    bool is_tls = daemon == &daemon->http->tls;
+    if (is_tls && daemon->http->needs_client_certificate && !is_trusted(connection)) {
+        answer.status = MHD_HTTP_FORBIDDEN;
+    } else if (strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0) {
+        struct viv_http_request request = {connection, path};
+        config->handle(config->ctx, &request, &answer);
+    } else {
+        answer.status = strcmp(method, MHD_HTTP_METHOD_TRACE) == 0 ? MHD_HTTP_FORBIDDEN : MHD_HTTP_METHOD_NOT_ALLOWED;
+    }
+    return send_answer(connection, &answer);
+}
+
+/* ---- life ---- */
+
+static void on_library_log(void *ctx, const char *format, va_list args)
+{
+    const struct viv_http_daemon *daemon = ctx;
+    char text[256];
+    vsnprintf(text, sizeof text, format, args);
+    text[strcspn(text, "\n")] = '\0';
+    viv_log(VIV_LOG_DEBUG, daemon->http->config.name, "the HTTP library says", "text=\"%s\"", text);
+}
+
+int viv_http_daemon_open(struct viv_http_daemon *daemon, struct viv_http *http, const struct viv_http_tls *tls)
+{
+    daemon->http = http;
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG | (tls != NULL ? MHD_USE_TLS : 0U);
+    struct MHD_OptionItem secured[] = {
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, tls != NULL ? (void *)tls->key : NULL},
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, tls != NULL ? (void *)tls->chain : NULL},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+        {tls != NULL && tls->trusted[0] != '\0' ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0,
+         tls != NULL ? (void *)tls->trusted : NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    daemon->mhd =
+        MHD_start_daemon(flags, 0, NULL, NULL, on_request, daemon, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, daemon,
+                         MHD_OPTION_CONNECTION_LIMIT, (unsigned)VIV_HTTP_CONNECTIONS_MAX,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)VIV_HTTP_REQUEST_BYTES_MAX + 2 * BLOCK_BYTES,
+                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((http->config.idle_ms + 999) / 1000),
+                         MHD_OPTION_NOTIFY_CONNECTION, note_visitor, daemon, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+                         daemon, MHD_OPTION_ARRAY, tls != NULL ? secured : none, MHD_OPTION_END);
+    if (daemon->mhd == NULL) {
+        return UV_EINVAL;
+    }
+    int fd = MHD_get_daemon_info(daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    VIV_ASSERT(uv_poll_init(http->config.loop, &daemon->poll, fd) == 0);
+    VIV_ASSERT(uv_timer_init(http->config.loop, &daemon->timer) == 0);
+    daemon->poll.data = daemon->timer.data = daemon;
+    VIV_ASSERT(uv_poll_start(&daemon->poll, UV_READABLE, on_ready) == 0);
+    return 0;
+}
+
+void viv_http_daemon_take(struct viv_http_daemon *daemon, int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    if (getpeername(fd, (struct sockaddr *)&address, &size) != 0) {
+        close(fd);
+        return;
+    }
+    (void)MHD_add_connection(daemon->mhd, fd, (struct sockaddr *)&address,
+                             size); /* closes it when there are too many */
+    run(daemon);
+}
+
+void viv_http_daemon_close(struct viv_http_daemon *daemon)
+{
+    if (daemon->mhd != NULL) {
+        uv_poll_stop(&daemon->poll);
+        uv_close((uv_handle_t *)&daemon->poll, NULL);
+        uv_close((uv_handle_t *)&daemon->timer, NULL);
+        MHD_stop_daemon(daemon->mhd);
+        VIV_ASSERT(daemon->visitors == NULL);
+        daemon->mhd = NULL;
+    }
+}
