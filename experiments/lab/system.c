@@ -107,13 +107,11 @@ void viv_system_config(const struct viv_cell *cell, const struct viv_system_port
                       ports[sid - 1].client);
     viv_buffer_printf(out, "tickTime=%u\ninitLimit=%u\nsyncLimit=%u\nsnapCount=%u\nmaxClientCnxns=0\n", cell->tick_ms,
                       cell->init_limit_ticks, cell->sync_limit_ticks, cell->snapshot_entries);
-    viv_buffer_printf(out, "4lw.commands.whitelist=ruok,srvr,mntr\n");
+    viv_buffer_printf(out, "4lw.commands.whitelist=ruok,srvr,mntr\nadmin.enableServer=false\n");
     for (uint32_t i = 0; cell->servers > 1 && i < cell->servers; i++) {
         viv_buffer_printf(out, "server.%u=127.0.0.1:%u:%u\n", i + 1, ports[i].peer, ports[i].election);
     }
-    if (cell->system == VIV_SYSTEM_ZOOKEEPER) {
-        viv_buffer_printf(out, "admin.enableServer=false\n");
-    } else {
+    if (cell->system != VIV_SYSTEM_ZOOKEEPER) {
         if (cell->backend != NULL) {
             viv_buffer_printf(out, "backend=%s\n", cell->backend);
         }
