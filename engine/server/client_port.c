@@ -261,6 +261,7 @@ static struct viv_client_info info_of(const struct viv_caller *caller)
         .received = caller->received,
         .sent = caller->sent,
         .queued_bytes = viv_outbox_unsent_bytes(&caller->outbox),
+        .is_secure = caller->tls != NULL,
     };
 }
 

@@ -53,13 +53,13 @@ static void answer_conf(const struct answer *answer)
     struct viv_buffer *out = answer->out;
     viv_buffer_printf(
         out,
-        "clientPort=%d\nsecureClientPort=-1\ndataDir=%s\ndataDirSize=%" PRIu64 "\ndataLogDir=%s\ndataLogSize=%" PRIu64
+        "clientPort=%d\nsecureClientPort=%d\ndataDir=%s\ndataDirSize=%" PRIu64 "\ndataLogDir=%s\ndataLogSize=%" PRIu64
         "\ntickTime=%" PRId64 "\nmaxClientCnxns=%" PRId64 "\nminSessionTimeout=%" PRId64 "\nmaxSessionTimeout=%" PRId64
         "\nclientPortListenBacklog=%" PRId64 "\nserverId=%" PRId64 "\n",
-        viv_client_port_number(view->clients), view->data->state_path, viv_view_directory_bytes(view->data->state_path),
-        view->data->log_path, viv_view_directory_bytes(view->data->log_path), config->tick_ms,
-        config->connections_per_address_max, config->session_timeout_min_ms, config->session_timeout_max_ms,
-        config->listen_backlog, config->sid);
+        viv_client_port_number(view->clients), viv_client_port_secure_number(view->clients), view->data->state_path,
+        viv_view_directory_bytes(view->data->state_path), view->data->log_path,
+        viv_view_directory_bytes(view->data->log_path), config->tick_ms, config->connections_per_address_max,
+        config->session_timeout_min_ms, config->session_timeout_max_ms, config->listen_backlog, config->sid);
     viv_buffer_printf(out, "backend=%s\ndurability=%s\nsnapshot=fuzzy\n", config->backend,
                       config->durable ? "sync" : "none");
     const struct viv_config_member *self = viv_config_self(config);

@@ -176,6 +176,10 @@ def check_words(tap, who, scene, index=0):
         if index > 0 and word in ("wchs", "wchc", "wchp"):
             continue
         text = four_letter(port, word)
+        deadline = time.monotonic() + 5
+        while re.match(pattern, text) is None and time.monotonic() < deadline:
+            time.sleep(0.05)  # another server may be behind the one that the client knows
+            text = four_letter(port, word)
         tap.ok(re.match(pattern, text) is not None, "%s: %s has its form" % (who, word), text)
 
 
