@@ -7,12 +7,25 @@ libcli_a_SOURCES = \
 	%reldir%/cli.c %reldir%/cli.h \
 	%reldir%/command.c %reldir%/command.h %reldir%/commands.def \
 	%reldir%/complete.c %reldir%/complete.h \
+	%reldir%/dump_commands.c \
+	%reldir%/dump_file.h \
+	%reldir%/dump_load.c \
+	%reldir%/dump_online.c %reldir%/dump_online.h \
+	%reldir%/dump_read.c \
+	%reldir%/dump_write.c \
 	%reldir%/event.c %reldir%/event.h \
 	%reldir%/exit_code.h \
 	%reldir%/interrupt.c %reldir%/interrupt.h \
 	%reldir%/line.c %reldir%/line.h \
 	%reldir%/link.c %reldir%/link.h \
 	%reldir%/names.c %reldir%/names.h \
+	%reldir%/offline.c %reldir%/offline.h \
+	%reldir%/offline_diff.c \
+	%reldir%/offline_export.c \
+	%reldir%/offline_import.c \
+	%reldir%/offline_inspect.c \
+	%reldir%/offline_read.c \
+	%reldir%/offline_rollback.c \
 	%reldir%/quota.c \
 	%reldir%/quota_text.c %reldir%/quota_text.h \
 	%reldir%/read_commands.c \
