@@ -2,6 +2,7 @@ EXTRA_DIST += %reldir%/README.md
 include engine/base/local.mk
 include engine/wire/local.mk
 include engine/tree/local.mk
+include engine/detect/local.mk
 include engine/zab/local.mk
 include engine/partition/local.mk
 include engine/metrics/local.mk

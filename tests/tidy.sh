@@ -37,7 +37,7 @@ done)"
 ok "no leftovers" "$(sources | xargs grep -nE '\b(TODO|FIXME|XXX|HACK)\b' | cut -c1-100)"
 ok "no typedef of structs, no NDEBUG" "$(sources | xargs grep -nE '^typedef struct|NDEBUG' | cut -c1-100)"
 
-pure='engine/base engine/wire engine/tree engine/zab engine/partition engine/metrics engine/node'
+pure='engine/base engine/wire engine/tree engine/detect engine/zab engine/partition engine/metrics engine/node'
 ok "the centre includes no header of the operating system" "$(find $pure -name '*.[ch]' | xargs grep -nE \
     '#include <(time|sys/[a-z]+|unistd|pthread|errno|uv|fcntl|signal|dirent|netinet/.*|arpa/.*|setjmp|threads)\.h>')"
 
@@ -45,7 +45,8 @@ ok "the centre includes no header of the operating system" "$(find $pure -name '
 rooms='base:
 wire:
 store:
-zab:wire
+detect:
+zab:wire detect
 partition:wire
 tree:wire
 metrics:

@@ -262,6 +262,7 @@ static void set_defaults(struct viv_config *config, const struct viv_config_back
     config->four_letter_words = viv_four_letter_default();
     config->durable = true;
     config->snapshot = true;
+    config->adaptive = true;
     snprintf(config->backend, sizeof config->backend, "%s", backends->default_name);
 }
 

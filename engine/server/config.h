@@ -88,7 +88,7 @@ struct viv_config {
     struct viv_config_weight weights[VIV_MEMBERS_MAX];
     size_t weight_count;
     char backend[VIV_CONFIG_HOST_BYTES];
-    bool durable, snapshot;
+    bool durable, snapshot, adaptive;
     int64_t segment_bytes, load_threads;
     int64_t reserve_mib;                    /* of the disk, to be left free; -1: as it is large */
     char trace_file[VIV_CONFIG_PATH_BYTES]; /* "" = none */

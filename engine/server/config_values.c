@@ -188,6 +188,15 @@ static bool parse_version(struct viv_config *config, const struct viv_config_val
     return digits > 0 && digits <= 16 && value->text[digits] == '\0';
 }
 
+static bool parse_detector(struct viv_config *config, const struct viv_config_value *value, void *member,
+                           const char **why)
+{
+    (void)config;
+    *why = "neither of the two";
+    *(bool *)member = strcmp(value->text, "fixed") != 0;
+    return strcmp(value->text, "fixed") == 0 || strcmp(value->text, "adaptive") == 0;
+}
+
 static bool parse_snapshot(struct viv_config *config, const struct viv_config_value *value, void *member,
                            const char **why)
 {
@@ -458,6 +467,7 @@ bool viv_config_value_parse(struct viv_config *config, const struct viv_config_v
         [VIV_CONFIG_KIND_BACKEND] = parse_backend,
         [VIV_CONFIG_KIND_DURABILITY] = parse_durability,
         [VIV_CONFIG_KIND_SNAPSHOT] = parse_snapshot,
+        [VIV_CONFIG_KIND_DETECTOR] = parse_detector,
         [VIV_CONFIG_KIND_VERSION] = parse_version,
         [VIV_CONFIG_KIND_GROUP] = parse_group,
         [VIV_CONFIG_KIND_WEIGHT] = parse_weight,

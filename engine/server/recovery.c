@@ -191,6 +191,7 @@ static struct viv_node *make_node(const struct viv_recovery *recovery, const str
                 .tick_ms = (uint32_t)config->tick_ms,
                 .init_limit_ticks = (uint32_t)config->init_limit_ticks,
                 .sync_limit_ticks = (uint32_t)config->sync_limit_ticks,
+                .adaptive = config->adaptive,
                 .seed = seed,
                 .election_policy = "fle",
             },

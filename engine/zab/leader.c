@@ -7,6 +7,9 @@
 #include "zab/sync.h"
 #include "zab/zab_internal.h"
 
+/* How often learners of our own kind hear of us. Its cost is two small packets a learner. */
+enum { BEAT_MS = 50 };
+
 /* Has a quorum, this server among it, got as far as `stage`? */
 static bool has_quorum(const struct viv_zab *zab, enum viv_peer_stage stage)
 {
@@ -78,7 +81,7 @@ void viv_leader_begin(struct viv_zab *zab)
     leader->looking = 0;
     leader->is_hurried = false;
     set_deadline(zab);
-    leader->ping_at_ms = zab->now_ms + zab->tick_ms / 2;
+    leader->ping_at_ms = leader->beat_at_ms = zab->now_ms + zab->tick_ms / 2;
     gather(zab);
 }
 
@@ -516,13 +519,18 @@ static const char *overdue(const struct viv_zab *zab, const struct viv_leader_pe
     return NULL;
 }
 
+/* Java's learners every half tick, as their own leader does; ours as often as their detector wants to hear of us. */
 static void ping(struct viv_zab *zab)
 {
     struct viv_leader *leader = &zab->leader;
-    leader->ping_at_ms = zab->now_ms + zab->tick_ms / 2;
+    bool all = zab->now_ms >= leader->ping_at_ms;
+    uint64_t half_tick_ms = zab->tick_ms / 2;
+    leader->ping_at_ms = all ? zab->now_ms + half_tick_ms : leader->ping_at_ms;
+    leader->beat_at_ms = zab->now_ms + (zab->adaptive && BEAT_MS < half_tick_ms ? BEAT_MS : half_tick_ms);
     for (size_t i = 0; i < leader->peers.count; i++) {
-        if (leader->peers.items[i].stage >= VIV_PEER_FOLLOWS) {
-            viv_zab_send(zab, leader->peers.items[i].link, VIV_PACKET_PING, viv_leader_last_proposed(zab));
+        const struct viv_leader_peer *peer = &leader->peers.items[i];
+        if (peer->stage >= VIV_PEER_FOLLOWS && (all || peer->native)) {
+            viv_zab_send(zab, peer->link, VIV_PACKET_PING, viv_leader_last_proposed(zab));
         }
     }
 }
@@ -553,7 +561,7 @@ void viv_leader_tick(struct viv_zab *zab)
         viv_zab_leave(zab, "its own disk does not answer");
         return;
     }
-    if (zab->now_ms >= leader->ping_at_ms) {
+    if (zab->now_ms >= leader->ping_at_ms || zab->now_ms >= leader->beat_at_ms) {
         ping(zab);
     }
 }

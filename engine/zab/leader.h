@@ -26,7 +26,7 @@ struct viv_leader {
     bool has_committed;     /* something of its own epoch */
     uint64_t deadline_ms;   /* for the quorum waited for */
     bool is_hurried;        /* the next deadlines are short */
-    uint64_t ping_at_ms;
+    uint64_t ping_at_ms, beat_at_ms;
     uint64_t looking; /* supporters that look for a leader again */
     struct viv_peers peers;
 };

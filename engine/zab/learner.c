@@ -267,6 +267,7 @@ static void serve(struct viv_zab *zab)
 {
     struct viv_learner *learner = &zab->learner;
     learner->stage = VIV_LEARNER_SERVES;
+    viv_detector_begin(&learner->detector, zab->sync_limit_ms, zab->now_ms);
     if (!learner->native) {
         viv_zab_send(zab, learner->link, VIV_PACKET_ACK, VIV_ZXID(learner->epoch, 0)); /* as Java learners do */
     }
@@ -440,6 +441,12 @@ static void follow(struct viv_zab *zab, const struct viv_packet *packet)
     }
 }
 
+/* Only one of ours speaks often enough to be missed before syncLimit. */
+static bool is_watched(const struct viv_zab *zab)
+{
+    return zab->adaptive && zab->learner.native && zab->learner.stage == VIV_LEARNER_SERVES;
+}
+
 void viv_learner_packet(struct viv_zab *zab, uint32_t link, const struct viv_packet *packet)
 {
     struct viv_learner *learner = &zab->learner;
@@ -447,6 +454,9 @@ void viv_learner_packet(struct viv_zab *zab, uint32_t link, const struct viv_pac
         return;
     }
     learner->heard_at_ms = zab->now_ms;
+    if (is_watched(zab)) {
+        viv_detector_heard(&learner->detector, zab->now_ms);
+    }
     if (learner->stage == VIV_LEARNER_INTRODUCED) {
         promise(zab, packet);
     } else if (learner->stage == VIV_LEARNER_OFFERED) {
@@ -489,6 +499,8 @@ void viv_learner_tick(struct viv_zab *zab)
     }
     if (zab->now_ms - learner->heard_at_ms > (serves ? zab->sync_limit_ms : zab->init_limit_ms)) {
         viv_zab_leave(zab, "nothing was heard of the leader");
+    } else if (is_watched(zab) && viv_detector_suspects(&learner->detector, zab->now_ms)) {
+        viv_zab_leave(zab, "the leader has been silent for longer than it ever was lately");
     } else if (learner->stage == VIV_LEARNER_PAUSING) {
         if (zab->now_ms >= learner->dial_until_ms) {
             viv_zab_leave(zab, "the leader does not listen");

@@ -1,6 +1,7 @@
 #ifndef VIV_ZAB_LEARNER_H
 #define VIV_ZAB_LEARNER_H
 
+#include "detect/detector.h"
 #include "zab/history.h"
 #include "zab/zab.h"
 
@@ -37,6 +38,7 @@ struct viv_learner {
     uint64_t acked_zxid;
     uint64_t ping_zxid;
     uint64_t heard_at_ms;
+    struct viv_detector detector; /* of the leader, while serving and when it is native */
     uint64_t dial_until_ms;
     struct viv_history incoming; /* behind a snapshot that is being installed */
 };

@@ -123,6 +123,7 @@ struct viv_zab *viv_zab_new(const struct viv_zab_config *config)
     zab->config_version = config->config_version;
     zab->tick_ms = config->tick_ms;
     zab->init_limit_ms = (uint64_t)config->init_limit_ticks * config->tick_ms;
+    zab->adaptive = config->adaptive;
     zab->sync_limit_ms = (uint64_t)config->sync_limit_ticks * config->tick_ms;
     zab->policy = viv_election_policy_find(config->election_policy != NULL ? config->election_policy : "fle");
     VIV_ASSERT(zab->policy != NULL); /* names are checked where configuration is read */

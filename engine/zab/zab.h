@@ -33,6 +33,8 @@ struct viv_zab_config {
     struct viv_bytes config_text; /* "server.1=...\nversion=0"; copied; sent in votes and NEWLEADER */
     uint64_t config_version;
     uint32_t tick_ms, init_limit_ticks, sync_limit_ticks;
+    bool adaptive; /* a leader of our own kind is given up when it is suspected (detect/detector.h), not only after
+                      syncLimit */
     uint64_t seed;
     const char *election_policy; /* "fle" */
 };

@@ -23,6 +23,7 @@ struct viv_zab {
     struct viv_buffer config_text;
     uint64_t config_version;
     uint64_t tick_ms, init_limit_ms, sync_limit_ms;
+    bool adaptive;
     const struct viv_election_policy *policy;
     struct viv_rng rng;
 

@@ -21,6 +21,7 @@ struct viv_node *viv_node_recipe(size_t server_count, size_t server, uint64_t sn
                 .tick_ms = VIV_NODE_RECIPE_TICK_MS,
                 .init_limit_ticks = 10,
                 .sync_limit_ticks = 5,
+                .adaptive = true,
                 .seed = server + 1,
                 .election_policy = "fle"},
         .tick_ms = VIV_NODE_RECIPE_TICK_MS,

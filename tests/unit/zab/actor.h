@@ -15,7 +15,8 @@ struct actor {
 
 struct actor_config {
     viv_sid sid;
-    bool standalone;
+    bool standalone, adaptive;
+    uint32_t tick_ms; /* 0: 100 */
     uint32_t accepted_epoch, current_epoch;
     const uint64_t *zxids; /* of the log, 0 at its end; may be NULL */
     uint64_t committed_zxid;

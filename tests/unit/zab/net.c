@@ -255,6 +255,7 @@ void net_start(struct net *net, size_t index)
         .tick_ms = TICK_MS,
         .init_limit_ticks = INIT_LIMIT,
         .sync_limit_ticks = SYNC_LIMIT,
+        .adaptive = net->config.seed % 2 == 0,
         .seed = viv_rng_next(&net->rng),
         .election_policy = "fle",
     });

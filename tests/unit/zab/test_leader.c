@@ -286,6 +286,30 @@ VIV_TEST(zab_leader, silence_for_sync_limit_ticks_ends_a_reign_and_pings_keep_it
     actor_fini(&actor);
 }
 
+/* How many pings the follower gets in two seconds, half a tick apart by Java's rule. */
+static size_t pings_of(bool native)
+{
+    struct actor actor;
+    struct actor_config config = three;
+    size_t pings = 0;
+    config.adaptive = true;
+    config.tick_ms = 2000;
+    actor_init(&actor, &config);
+    actor_lead(&actor, native, LAST);
+    for (int i = 0; i < 200; i++) {
+        actor_tick(&actor, 10);
+        pings += actor_sent(&actor, 1, VIV_PACKET_PING) != NULL;
+    }
+    actor_fini(&actor);
+    return pings;
+}
+
+VIV_TEST(zab_leader, followers_of_our_own_kind_hear_of_it_often_and_java_followers_every_half_tick)
+{
+    cr_assert_geq(pings_of(true), 20);
+    cr_assert_eq(pings_of(false), 2);
+}
+
 VIV_TEST(zab_leader, a_disk_that_does_not_answer_ends_a_reign)
 {
     struct actor actor;

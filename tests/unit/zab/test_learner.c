@@ -267,6 +267,43 @@ VIV_TEST(zab_learner, a_silent_leader_is_left_after_sync_limit_ticks)
     actor_fini(&actor);
 }
 
+static const struct actor_config adaptive = {.sid = 1,
+                                             .adaptive = true,
+                                             .tick_ms = 2000,
+                                             .accepted_epoch = 2,
+                                             .current_epoch = 2,
+                                             .zxids = entries,
+                                             .committed_zxid = VIV_ZXID(2, 2)};
+
+/* How long a leader that was heard every 50 ms may be silent. */
+static uint64_t silence_borne_ms(bool native)
+{
+    struct actor actor;
+    uint64_t silence_ms = 0;
+    actor_init(&actor, &adaptive);
+    actor_follow(&actor, 3, native);
+    actor_packet(&actor, 1, VIV_PACKET_DIFF, LAST, nothing);
+    actor_packet(&actor, 1, VIV_PACKET_NEWLEADER, VIV_ZXID(3, 0), nothing);
+    epochs_stored(&actor);
+    actor_packet(&actor, 1, VIV_PACKET_UPTODATE, UINT64_MAX, nothing);
+    for (int i = 0; i < 60; i++) {
+        actor_tick(&actor, 50);
+        actor_packet(&actor, 1, VIV_PACKET_PING, LAST, nothing);
+    }
+    while (actor_state(&actor) == VIV_FOLLOWING) {
+        actor_tick(&actor, 20);
+        silence_ms += 20;
+    }
+    actor_fini(&actor);
+    return silence_ms;
+}
+
+VIV_TEST(zab_learner, a_silent_leader_of_our_own_kind_is_left_soon_and_a_foreign_one_after_sync_limit)
+{
+    cr_assert_eq(silence_borne_ms(true), 420);
+    cr_assert_eq(silence_borne_ms(false), 5 * 2000 + 20);
+}
+
 VIV_TEST(zab_learner, a_closed_door_is_knocked_at_every_tick_and_then_left)
 {
     struct actor actor;
