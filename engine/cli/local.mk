@@ -15,9 +15,11 @@ libcli_a_SOURCES = \
 	%reldir%/dump_write.c \
 	%reldir%/event.c %reldir%/event.h \
 	%reldir%/exit_code.h \
+	%reldir%/http.c %reldir%/http.h \
 	%reldir%/interrupt.c %reldir%/interrupt.h \
 	%reldir%/line.c %reldir%/line.h \
 	%reldir%/link.c %reldir%/link.h \
+	%reldir%/live.c \
 	%reldir%/names.c %reldir%/names.h \
 	%reldir%/offline.c %reldir%/offline.h \
 	%reldir%/offline_diff.c \
@@ -33,6 +35,7 @@ libcli_a_SOURCES = \
 	%reldir%/rescue.c \
 	%reldir%/session_commands.c \
 	%reldir%/shell.c %reldir%/shell.h \
+	%reldir%/table.c %reldir%/table.h \
 	%reldir%/target.c \
 	%reldir%/text.c %reldir%/text.h \
 	%reldir%/value.c %reldir%/value.h \
