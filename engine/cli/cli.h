@@ -15,6 +15,7 @@ struct viv_cli_settings {
     const char *servers; /* "host:port,host:port/chroot" */
     uint32_t timeout_ms; /* session timeout asked for; also how long one answer is waited for */
     uint32_t wait_ms;    /* how long a server that serves is looked for */
+    bool wait_first;     /* the shell waits for a server before its first prompt */
     bool read_only;      /* one without a quorum will do */
     bool json;
     bool yes; /* questions are answered with yes */

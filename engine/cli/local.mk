@@ -14,12 +14,13 @@ libcli_a_SOURCES = \
 	%reldir%/dump_read.c \
 	%reldir%/dump_write.c \
 	%reldir%/event.c %reldir%/event.h \
-	%reldir%/exit_code.h \
+	%reldir%/exit_code.h %reldir%/exit_codes.def \
 	%reldir%/http.c %reldir%/http.h \
 	%reldir%/interrupt.c %reldir%/interrupt.h \
 	%reldir%/line.c %reldir%/line.h \
 	%reldir%/link.c %reldir%/link.h \
 	%reldir%/live.c \
+	%reldir%/options.def \
 	%reldir%/names.c %reldir%/names.h \
 	%reldir%/offline.c %reldir%/offline.h \
 	%reldir%/offline_diff.c \

@@ -12,22 +12,35 @@
 
 /* vivarium-cli: reads the command line, then one command or the shell. */
 
-static const char usage_text[] =
-    "[--server HOSTS] [--timeout MS] [--wait MS] [-r] [--json] [--yes] [--help] [--version]";
+struct option {
+    const char *usage; /* "[--server HOSTS]" */
+    const char *text;
+};
+
+static const struct option options[] = {
+#define VIV_CLI_OPTION(usage, text) {usage, text},
+#include "cli/options.def"
+#undef VIV_CLI_OPTION
+};
+
+static const char usage_text[] = ""
+#define VIV_CLI_OPTION(usage, text) usage " "
+#include "cli/options.def"
+#undef VIV_CLI_OPTION
+    ;
 
 static void usage(FILE *to)
 {
-    fprintf(
-        to,
-        "vivarium-cli [OPTION...] [COMMAND ARGUMENT...]   a shell for ZooKeeper's service, and an operator's tools\n\n"
-        "  --server HOSTS   host:port,host:port/chroot (default 127.0.0.1:2181)\n"
-        "  --timeout MS     session timeout, and how long an answer is waited for (default 30000)\n"
-        "  --json           results as JSON, one document a line\n"
-        "  --yes            answer questions with yes\n\n");
+    fprintf(to, "vivarium-cli [OPTION...] [COMMAND ARGUMENT...]   a shell for ZooKeeper's service, and an operator's "
+                "tools\n\n");
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        fprintf(to, "  %-22.*s %s\n", (int)strlen(options[i].usage) - 2, options[i].usage + 1, options[i].text);
+    }
+    fputc('\n', to);
     for (size_t i = 0; i < viv_cli_command_count; i++) {
         fprintf(to, "  %-22s %s\n", viv_cli_commands[i].name, viv_cli_commands[i].summary);
     }
-    fprintf(to, "\n`vivarium-cli help COMMAND` tells how one is used.\n");
+    fprintf(to, "\n`vivarium-cli help COMMAND` tells how one is used; without a command the shell begins.\n");
 }
 
 static void write_log(void *ctx, enum viv_log_level level, const char *room, const char *text, const char *fields)
@@ -98,6 +111,7 @@ int main(int argc, char **argv)
     }
     int first = 1 + used; /* what follows the program's own options belongs to the command */
     viv_cli_interrupt_catch();
+    cli.settings.wait_first = viv_cli_has(&args, "--waitforconnection");
     int code = first == argc ? viv_cli_shell(&cli) : viv_cli_dispatch(&cli, argc - first, argv + first);
     viv_cli_detach(&cli);
     free(cli.servers_text);

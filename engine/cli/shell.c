@@ -273,7 +273,7 @@ int viv_cli_shell(struct viv_cli *cli)
     char *buffer = NULL;
     size_t capacity = 0;
     int first_failure = VIV_CLI_OK;
-    int code = viv_cli_attach_begin(cli);
+    int code = cli->settings.wait_first ? viv_cli_attach(cli) : viv_cli_attach_begin(cli);
     if (code != VIV_CLI_OK) {
         return code;
     }
