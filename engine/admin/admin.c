@@ -10,6 +10,7 @@
 #include "admin/health.h"
 #include "admin/http.h"
 #include "base/log.h"
+#include "server/measure.h"
 #include "server/view.h"
 
 #define PROMETHEUS_PROVIDER "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider"
@@ -62,6 +63,38 @@ static void read_configuration(struct viv_admin *admin)
     }
 }
 
+/* ---- metrics ---- */
+
+enum { NAMES_MAX = 256 };
+
+struct wanted_names {
+    struct viv_bytes names[NAMES_MAX];
+    size_t count;
+};
+
+static void want_name(void *ctx, const char *name)
+{
+    struct wanted_names *wanted = ctx;
+    if (wanted->count < NAMES_MAX) {
+        wanted->names[wanted->count++] = viv_bytes_text(name);
+    }
+}
+
+static void answer_metrics(void *ctx, const struct viv_http_request *request, struct viv_http_answer *answer)
+{
+    struct viv_admin *admin = ctx;
+    if (strcmp(viv_http_path(request), "/metrics") != 0) {
+        answer->status = MHD_HTTP_NOT_FOUND;
+        return;
+    }
+    struct wanted_names wanted = {.count = 0};
+    struct viv_metrics_view view;
+    viv_http_arguments(request, "name[]", want_name, &wanted);
+    const struct viv_metrics *metrics = viv_server_metrics(admin->server, &view);
+    answer->type = "text/plain; version=0.0.4; charset=utf-8";
+    viv_metrics_prometheus(metrics, &view, wanted.names, wanted.count, &answer->body);
+}
+
 /* ---- what is answered ---- */
 
 static void answer_command(struct viv_admin *admin, const struct viv_http_request *request, const char *name,
@@ -95,7 +128,7 @@ static void answer_admin(void *ctx, const struct viv_http_request *request, stru
         answer->type = "application/json";
         answer->status = viv_health_answer(health, &view, &answer->body) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
     } else {
-        answer->status = MHD_HTTP_NOT_FOUND;
+        answer_metrics(ctx, request, answer);
     }
 }
 
@@ -156,6 +189,28 @@ static viv_status listen_admin(struct viv_admin *admin)
     return VIV_OK;
 }
 
+/* ZooKeeper's provider for Prometheus has a port of its own; its default is to tell nobody. */
+static viv_status listen_metrics(struct viv_admin *admin)
+{
+    const struct viv_config_metrics *wanted = &admin->config->metrics;
+    struct viv_http_config port = {
+        .loop = admin->loop,
+        .name = "metrics",
+        .address = wanted->address,
+        .port = (int)wanted->port,
+        .idle_ms = (uint64_t)admin->config->admin.idle_ms,
+        .handle = answer_metrics,
+        .ctx = admin,
+    };
+    int status = viv_http_open(&port, &admin->metrics);
+    if (status != 0) {
+        return complain(&port, status, "metricsProvider.httpHost metricsProvider.httpPort");
+    }
+    admin->are_metrics_open = true;
+    tell_listening(&port, admin->metrics);
+    return VIV_OK;
+}
+
 struct viv_admin *viv_admin_new(struct viv_server *server, uv_loop_t *loop)
 {
     struct viv_admin *admin = viv_alloc_zeroed(1, sizeof *admin);
@@ -170,7 +225,10 @@ struct viv_admin *viv_admin_new(struct viv_server *server, uv_loop_t *loop)
 
 viv_status viv_admin_listen(struct viv_admin *admin)
 {
-    return admin->config->admin.enabled ? listen_admin(admin) : VIV_OK;
+    if (admin->config->admin.enabled) {
+        VIV_TRY(listen_admin(admin));
+    }
+    return strcmp(admin->config->metrics.provider, PROMETHEUS_PROVIDER) == 0 ? listen_metrics(admin) : VIV_OK;
 }
 
 int viv_admin_port(const struct viv_admin *admin)

@@ -35,6 +35,8 @@ static viv_command_fn *const answers[VIV_COMMAND_COUNT] = {
     [VIV_COMMAND_voting_view] = viv_command_voting_view,
     [VIV_COMMAND_watch_summary] = viv_command_watch_summary,
     [VIV_COMMAND_zabstate] = viv_command_zabstate,
+    [VIV_COMMAND_slow] = viv_command_slow,
+    [VIV_COMMAND_top] = viv_command_top,
 };
 
 /* ---- names ---- */

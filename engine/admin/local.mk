@@ -1,7 +1,7 @@
 libskin_a_SOURCES += \
 	%reldir%/admin.c %reldir%/admin.h \
 	%reldir%/command.c %reldir%/command.def %reldir%/command.h %reldir%/command_internal.h \
-	%reldir%/command_ensemble.c %reldir%/command_list.c %reldir%/command_server.c \
+	%reldir%/command_busy.c %reldir%/command_ensemble.c %reldir%/command_list.c %reldir%/command_server.c \
 	%reldir%/dues.c %reldir%/dues.h \
 	%reldir%/health.c %reldir%/health.h \
 	%reldir%/http.c %reldir%/http.h %reldir%/http_daemon.c %reldir%/http_internal.h \

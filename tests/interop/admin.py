@@ -29,6 +29,7 @@ ALIASES = {"configuration": ["conf", "config"], "connections": ["cons"], "enviro
            "observer_connection_stat_reset": ["orst"], "stat_reset": ["srst"], "connection_stat_reset": ["crst"]}
 # Maps of names that are each server's own; and a text that the original has only when it is alone.
 FREE_FORM = ("environment", "system_properties", "monitor", "initial_configuration")
+PROVIDER = "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider"
 JETTY = ("jetty9-server", "jetty9-servlet", "jetty9-http", "jetty9-io", "jetty9-util", "jetty9-util-ajax",
          "jetty9-security", "servlet-api", "jackson-core", "jackson-databind", "jackson-annotations")
 
@@ -283,7 +284,8 @@ def check_not_serving(tap):
 def check_commands(tap, who, recorded, shapes):
     for role, commands in shapes.items():
         wanted = recorded[role]
-        tap.ok(list(wanted) == [name for name in commands if name in wanted], "%s: %s has every command" % (who, role),
+        more = ["slow", "top"] if who == "ours" else []
+        tap.ok(sorted(list(wanted) + more) == sorted(commands), "%s: %s has every command" % (who, role),
                sorted(set(wanted) ^ set(commands)))
         for name, fields in wanted.items():
             same = json.dumps(commands.get(name)) == json.dumps(fields)
@@ -358,6 +360,28 @@ def check_ours_only(tap, ensemble):
               (get(port, path) for path in ("/live", "/ready", "/safe-to-stop"))]
     tap.ok([status for status, _ in health] == [200, 200, 503] and health[2][1]["safe_to_stop"] is False,
            "ours: alone it is live and ready, but not safe to stop", health)
+
+
+def check_busy(tap, scene):
+    """top and slow, and the same numbers in Prometheus' form on both ports."""
+    ensemble = scene.ensemble
+    port = ensemble.admin_ports[0]
+    top, slow = command(port, "top"), command(port, "slow")
+    tap.ok(top["paths"] and top["paths"][0]["path"] == "/" and top["paths"][0]["writes"] >= 130 and
+           scene.session in [s["session_id"] for s in top["sessions"]], "ours: top names the busiest path and session", top)
+    stages = slow["requests"] and slow["requests"][0]["stages_ms"]
+    tap.ok(stages and all(isinstance(v, float) for v in stages.values()), "ours: slow names stages", slow)
+    status, headers, text = get(port, "/metrics")
+    tap.ok(status == 200 and headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8" and
+           "\nznode_count %d.0\n" % command(port, "srvr")["node_count"] in text, "ours: metrics on the admin port",
+           text[:300])
+    metrics = ensemble.ports(0)["metrics"]
+    tap.ok(get(metrics, "/metrics")[0] == 200 and get(metrics, "/commands")[0] == 404 and get(metrics, "/ready")[0] == 404,
+           "ours: metrics, and nothing else, on the port of the provider")
+    some = [line for line in get(metrics, "/metrics?name[]=znode_count&name%5B%5D=uptime")[2].splitlines()
+            if not line.startswith("#")]
+    tap.ok(sorted(line.split()[0] for line in some) == ["uptime", "znode_count"], "ours: only those that are asked for",
+           some)
 
 
 def check_safe_to_stop(tap, ensemble):
@@ -441,7 +465,8 @@ def check_long_lists(tap, ensemble):
 
 
 def run_ours(tap, recorded):
-    with Ours(1, **{"ssl.keyStore.password": "geheim"}) as ensemble:
+    with Ours(1, **{"ssl.keyStore.password": "geheim", "metricsProvider.className": PROVIDER,
+                    "metricsProvider.httpHost": "127.0.0.1", "metricsProvider.httpPort": 0}) as ensemble:
         scene = Scene(ensemble)
         check_words(tap, "ours", scene)
         check_odd_words(tap, "ours", ensemble.client_ports[0])
@@ -451,6 +476,7 @@ def run_ours(tap, recorded):
         check_errors(tap, "ours", ensemble.admin_ports[0])
         check_cons(tap, "ours", scene)
         check_ours_only(tap, ensemble)
+        check_busy(tap, scene)
         check_limits(tap, ensemble)
         scene.close()
         check_long_lists(tap, ensemble)
