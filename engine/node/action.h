@@ -16,6 +16,8 @@ enum viv_action_kind {
                                     CLIENT_DRAINED as soon as less than 256 KiB of them are unsent */
     VIV_ACTION_CLIENT_CLOSE,     /* conn: send what is queued, then close */
     VIV_ACTION_CLIENT_PAUSE,     /* conn (0 = all), flag: stop reading, or go on */
+    VIV_ACTION_CLIENT_SASL,      /* conn, bytes: a token of the client's; answered by one CLIENT_SASL_DONE. The next one
+                                    of the connection comes after that */
     VIV_ACTION_VOTE_SEND,        /* sid, bytes: body of an election message; the latest replaces an unsent one */
     VIV_ACTION_LISTEN,           /* flag: the quorum port accepts learners, or not (accepted links close) */
     VIV_ACTION_LINK_DIAL,        /* sid */

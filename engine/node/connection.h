@@ -73,6 +73,7 @@ struct viv_connection {
     bool is_secure;                 /* over TLS */
     bool has_read_only;             /* the handshake carried that byte */
     struct viv_attachment *session; /* while attached */
+    int32_t sasl_xid;               /* of the token whose outcome it waits for */
     struct viv_buffer authinfo;     /* raw vector<Id> */
     struct viv_fifo early;          /* struct viv_early_frame */
     struct viv_fifo pending;        /* struct viv_pending, in request order */

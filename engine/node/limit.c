@@ -11,7 +11,7 @@ static const struct {
                                          "limit.watchesPerConnection"},
     [VIV_LIMIT_WATCHES] = {"refused: this server holds as many watches as it may", "limit.watches"},
     [VIV_LIMIT_SESSIONS] = {"refused: there are as many sessions as there may be", "limit.sessions"},
-    [VIV_LIMIT_NEW_SESSIONS] = {"refused: new sessions come faster than they may", "connectionMaxTokens"},
+    [VIV_LIMIT_NEW_SESSIONS] = {"refused: new sessions come faster than they may", "connection_throttle_tokens"},
     [VIV_LIMIT_OVERLOAD] = {"refused: no new sessions while the outstanding requests are beyond their limit",
                             "globalOutstandingLimit"},
     [VIV_LIMIT_REPLY_BYTES] = {"refused: the answer would be longer than an answer may be; children can be read in "

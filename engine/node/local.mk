@@ -1,6 +1,7 @@
 EXTRA_DIST += %reldir%/README.md
 libcore_a_SOURCES += \
 	%reldir%/admission.c %reldir%/admission.h \
+	%reldir%/authenticate.c \
 	%reldir%/limit.c %reldir%/limit.h \
 	%reldir%/local_session.c \
 	%reldir%/policy.c %reldir%/policy.h \

@@ -209,6 +209,14 @@ static void on_client_closed(struct viv_node *node, const struct viv_event *even
     }
 }
 
+static void on_client_sasl_done(struct viv_node *node, const struct viv_event *event)
+{
+    struct viv_connection *connection = viv_connections_find(&node->connections, event->conn);
+    if (connection != NULL) {
+        viv_authenticate_sasl_done(node, connection, event);
+    }
+}
+
 static void on_vote(struct viv_node *node, const struct viv_event *event)
 {
     struct viv_zab_input input = {.kind = VIV_ZAB_VOTE, .sid = event->sid};
@@ -327,6 +335,7 @@ static event_fn *const event_table[] = {
     [VIV_EVENT_CLIENT_FRAME] = on_client_frame,
     [VIV_EVENT_CLIENT_CLOSED] = on_client_closed,
     [VIV_EVENT_CLIENT_DRAINED] = on_client_drained,
+    [VIV_EVENT_CLIENT_SASL_DONE] = on_client_sasl_done,
     [VIV_EVENT_VOTE] = on_vote,
     [VIV_EVENT_LINK_UP] = on_link_up,
     [VIV_EVENT_LINK_DOWN] = on_link_down,

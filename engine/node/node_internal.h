@@ -83,6 +83,17 @@ void viv_request_close(struct viv_node *node, struct viv_connection *connection)
 
 void viv_request_close_all(struct viv_node *node);
 
+/* authenticate.c */
+void viv_authenticate_auth(struct viv_node *node, struct viv_connection *connection, int32_t xid,
+                           struct viv_bytes record);
+/* Makes the connection wait for the outcome. */
+void viv_authenticate_sasl(struct viv_node *node, struct viv_connection *connection, int32_t xid,
+                           struct viv_bytes record);
+void viv_authenticate_sasl_done(struct viv_node *node, struct viv_connection *connection,
+                                const struct viv_event *event);
+/* False: refused and closed, for it has not proved what is required. */
+bool viv_authenticate_enough(struct viv_node *node, struct viv_connection *connection, int32_t xid);
+
 /* local_session.c */
 bool viv_local_knows(const struct viv_node *node, int64_t session_id);
 /* From now on, or again, with the connection's timeout. */

@@ -336,23 +336,6 @@ void viv_request_refused(struct viv_node *node, int64_t session_id, int32_t cxid
 
 /* ---- dispatch ---- */
 
-/* Identities are added on receipt, ahead of whatever waits; the reply carries zxid 0. */
-static void take_auth(struct viv_node *node, struct viv_connection *connection, int32_t xid, struct viv_bytes record)
-{
-    struct viv_jute_reader reader = viv_jute_reader_of(record);
-    (void)viv_jute_read_int(&reader);
-    struct viv_bytes scheme = viv_jute_read_buffer(&reader).bytes;
-    struct viv_bytes auth = viv_jute_read_buffer(&reader).bytes;
-    bool ok = !reader.bad && viv_identity_add(&connection->authinfo, &node->identity, scheme, auth);
-    struct viv_reply_header header = {.xid = xid, .err = ok ? VIV_REPLY_OK : VIV_REPLY_AUTH_FAILED};
-    viv_connection_reply(&node->connections, connection, &header, (struct viv_bytes){0});
-    if (!ok) {
-        node->measure.auth_failures++;
-        viv_log(VIV_LOG_INFO, "node", "authentication failed", "conn=%llu", (unsigned long long)connection->id);
-        viv_request_close(node, connection);
-    }
-}
-
 /* What came before it is answered first. */
 static void take_unknown(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request)
 {
@@ -408,7 +391,11 @@ static bool serve(struct viv_node *node, struct viv_connection *connection, stru
     struct viv_pending request = {
         .xid = header.xid, .op = header.type, .received_ns = received_ns, .routed_ns = node->turn.now_ns};
     if (header.type == VIV_OP_AUTH) {
-        take_auth(node, connection, header.xid, reader.rest);
+        viv_authenticate_auth(node, connection, header.xid, reader.rest);
+    } else if (header.type == VIV_OP_SASL) {
+        viv_authenticate_sasl(node, connection, header.xid, reader.rest);
+    } else if (!viv_authenticate_enough(node, connection, header.xid)) {
+        return true;
     } else if (node->is_read_only && viv_read_only_refuses(header.type)) {
         refuse_in_order(node, connection, &request, VIV_REPLY_NOT_READ_ONLY);
     } else if (header.type == VIV_OP_PING || header.type == VIV_OP_GET_CHILDREN_PAGE ||

@@ -1,5 +1,7 @@
 EXTRA_DIST += %reldir%/README.md
 libskin_a_SOURCES += \
+	%reldir%/jaas.c %reldir%/jaas.h \
+	%reldir%/sasl.c %reldir%/sasl.h \
 	%reldir%/key_store.c %reldir%/key_store.h \
 	%reldir%/key_store_formats.c \
 	%reldir%/key_store_jks.c \

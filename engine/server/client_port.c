@@ -32,6 +32,7 @@ void viv_caller_closed(uv_handle_t *handle)
     viv_outbox_fini(&caller->outbox);
     viv_buffer_fini(&caller->input);
     viv_tls_channel_free(caller->tls);
+    viv_sasl_port_forget(port->server->sasl, caller->id);
     struct viv_event event = {.kind = VIV_EVENT_CLIENT_CLOSED, .conn = caller->id};
     bool was_open = caller->is_open;
     free(caller);

@@ -67,6 +67,20 @@ struct viv_config_tls {
     int64_t handshake_ms;
 };
 
+/* What clients may do and must prove; see node/policy.h. */
+struct viv_config_clients {
+    bool local_sessions, local_session_upgrade, read_only_mode;
+    int64_t outstanding_max, outstanding_per_connection_max;
+    int64_t new_sessions_burst_max, new_sessions_fill_ms, new_sessions_fill_count;
+    int64_t watches_max, watches_per_connection_max, sessions_max, reply_bytes_max;
+    int64_t tree_mib_max; /* -1: by the machine's memory */
+    bool keep_failed_sasl, requires_sasl, enforces_auth;
+    char jaas_file[VIV_CONFIG_PATH_BYTES]; /* "" = no SASL */
+    char jaas_section[VIV_CONFIG_HOST_BYTES], sasl_super_password[VIV_CONFIG_HOST_BYTES];
+    char super_users[VIV_CONFIG_PATH_BYTES]; /* comma lists without blanks, "" = none */
+    char schemes_required[VIV_CONFIG_PATH_BYTES], ensemble_names[VIV_CONFIG_PATH_BYTES];
+};
+
 /* All numbers are int64_t, so that one parser fits all. */
 struct viv_config {
     char file[VIV_CONFIG_PATH_BYTES]; /* where it was read from; "" when it was not a file */
@@ -109,6 +123,7 @@ struct viv_config {
     char super_digest[VIV_CONFIG_HOST_BYTES]; /* "super:hash", "" = nobody */
     int64_t digest_algorithm;                 /* enum viv_identity_hash */
     uint32_t auth_schemes;                    /* enum viv_acl_scheme: what ACL lists may name */
+    struct viv_config_clients clients;
     bool audit_enabled;
     char audit_file[VIV_CONFIG_PATH_BYTES];
 

@@ -43,6 +43,48 @@ static void check_sessions(struct viv_config_parse *parse)
     }
 }
 
+/* As ZooKeeper: what is required must be something that this server can see proved. */
+static void check_authentication(struct viv_config_parse *parse)
+{
+    struct viv_config_clients *clients = &parse->config->clients;
+    if (clients->requires_sasl) {
+        snprintf(clients->schemes_required, sizeof clients->schemes_required, "sasl");
+    } else if (!clients->enforces_auth) {
+        clients->schemes_required[0] = '\0';
+    } else if (clients->schemes_required[0] == '\0') {
+        viv_config_complain(
+            parse, viv_config_line_of(parse, "enforce.auth.enabled"), true,
+            "enforce.auth.enabled=true: enforce.auth.schemes is missing; legal: a comma list of schemes");
+    }
+    static const char *const known[] = {"sasl", "x509", "digest", "ip"};
+    for (const char *at = clients->schemes_required; *at != '\0';) {
+        size_t size = strcspn(at, ",");
+        bool is_known = false;
+        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+            is_known = is_known || (strlen(known[i]) == size && memcmp(at, known[i], size) == 0);
+        }
+        if (!is_known) {
+            viv_config_complain(parse, viv_config_line_of(parse, "enforce.auth.schemes"), true,
+                                "enforce.auth.schemes: %.*s is no scheme of this server; legal: sasl, x509, digest, ip",
+                                (int)size, at);
+        } else if (size == 4 && memcmp(at, "sasl", size) == 0 && clients->jaas_file[0] == '\0') {
+            viv_config_complain(parse, 0, true,
+                                "clients must prove who they are by SASL, but java.security.auth.login.config, the "
+                                "file with its users, is missing");
+        }
+        at += size + (at[size] != '\0');
+    }
+}
+
+static void check_local_sessions(struct viv_config_parse *parse)
+{
+    const struct viv_config_clients *clients = &parse->config->clients;
+    if (clients->local_session_upgrade && !clients->local_sessions) {
+        viv_config_complain(parse, viv_config_line_of(parse, "localSessionsUpgradingEnabled"), false,
+                            "localSessionsUpgradingEnabled has no effect without localSessionsEnabled");
+    }
+}
+
 static void check_members(struct viv_config_parse *parse)
 {
     struct viv_config *config = parse->config;
@@ -237,6 +279,8 @@ static void settle_tls(struct viv_config_tls *tls)
 void viv_config_check(struct viv_config_parse *parse, const char *myid)
 {
     check_storage(parse);
+    check_authentication(parse);
+    check_local_sessions(parse);
     check_sessions(parse);
     check_members(parse);
     check_groups(parse);

@@ -44,6 +44,7 @@ enum viv_config_kind {
     VIV_CONFIG_KIND_PROTOCOLS,
     VIV_CONFIG_KIND_CIPHERS,
     VIV_CONFIG_KIND_ONLY, /* from here on nothing is stored */
+    VIV_CONFIG_KIND_NAMES,
     VIV_CONFIG_KIND_IGNORED,
     VIV_CONFIG_KIND_REFUSED,
 };

@@ -133,6 +133,30 @@ static bool parse_protocols(struct viv_config *config, const struct viv_config_v
     return viv_tls_protocols_parse(value->text, member);
 }
 
+/* Adds to a comma list: a key that may be given more than once, or one with a list as its value. */
+static bool parse_names(struct viv_config *config, const struct viv_config_value *value, void *member, const char **why)
+{
+    (void)config;
+    char *list = member;
+    size_t size = strlen(list);
+    for (const char *at = value->text; *at != '\0';) {
+        size_t name_bytes = strcspn(at, ", \t");
+        if (size + name_bytes + 2 > VIV_CONFIG_PATH_BYTES) {
+            *why = "too long";
+            return false;
+        }
+        if (name_bytes > 0) {
+            list[size] = ',';
+            memcpy(list + size + (size > 0), at, name_bytes);
+            size += name_bytes + (size > 0);
+            list[size] = '\0';
+        }
+        at += name_bytes + (at[name_bytes] != '\0');
+    }
+    *why = "empty";
+    return size > 0;
+}
+
 static bool parse_words(struct viv_config *config, const struct viv_config_value *value, void *member, const char **why)
 {
     (void)config;
@@ -480,6 +504,7 @@ bool viv_config_value_parse(struct viv_config *config, const struct viv_config_v
         [VIV_CONFIG_KIND_CLIENT_AUTH] = parse_client_auth,
         [VIV_CONFIG_KIND_PROTOCOLS] = parse_protocols,
         [VIV_CONFIG_KIND_CIPHERS] = parse_ciphers,
+        [VIV_CONFIG_KIND_NAMES] = parse_names,
     };
     VIV_ASSERT(value->key->kind < sizeof parsers / sizeof parsers[0]);
     VIV_ASSERT(parsers[value->key->kind] != NULL);

@@ -24,6 +24,7 @@ libskin_a_SOURCES += \
 	%reldir%/quorum_port.c %reldir%/quorum_port.h \
 	%reldir%/rate.c %reldir%/rate.h \
 	%reldir%/recovery.c %reldir%/recovery.h \
+	%reldir%/sasl_port.c %reldir%/sasl_port.h \
 	%reldir%/server.c %reldir%/server.h %reldir%/server_internal.h \
 	%reldir%/tls_ports.c %reldir%/tls_ports.h \
 	%reldir%/trace.c %reldir%/trace.h \

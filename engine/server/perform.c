@@ -24,6 +24,9 @@ static void route(struct viv_server *server, struct viv_action *action)
     case VIV_ACTION_CLIENT_PAUSE:
         viv_client_port_pause(server->clients, action->conn, action->flag);
         break;
+    case VIV_ACTION_CLIENT_SASL:
+        viv_sasl_port_take(server->sasl, action->conn, action->bytes);
+        break;
     case VIV_ACTION_VOTE_SEND:
         viv_election_port_send(server->election, action->sid, action->bytes);
         break;
@@ -102,4 +105,5 @@ void viv_server_perform(struct viv_server *server, bool may_inline)
     if (written != 0) {
         viv_server_step(server, &(struct viv_event){.kind = VIV_EVENT_LOG_DONE, .ticket = written});
     }
+    viv_sasl_port_serve(server->sasl);
 }

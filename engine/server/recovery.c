@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "server/sasl_port.h"
 
 enum { REPLAY_ENTRIES_MAX = 4096, REPLAY_BYTES_MAX = 4 << 20 };
 
@@ -139,14 +141,49 @@ static viv_status replay_log(const struct viv_recovery *recovery, struct viv_log
 /* ---- the node ---- */
 
 /* What requests are allowed, and what happens to nodes by itself. */
+/* Three quarters of the machine: the rest is for what the tree's memory is not, and for the system. */
+static uint64_t tree_bytes_max(const struct viv_config *config)
+{
+    if (config->clients.tree_mib_max >= 0) {
+        return (uint64_t)config->clients.tree_mib_max << 20;
+    }
+    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page_bytes > 0 ? (uint64_t)pages * (uint64_t)page_bytes / 4 * 3 : 0;
+}
+
+static void set_policy(const struct viv_config *config, struct viv_node_policy *policy)
+{
+    const struct viv_config_clients *clients = &config->clients;
+    *policy = (struct viv_node_policy){
+        .outstanding_count = (uint64_t)clients->outstanding_max,
+        .outstanding_per_connection_count = (uint64_t)clients->outstanding_per_connection_max,
+        .watches_count = (uint64_t)clients->watches_max,
+        .watches_per_connection_count = (uint64_t)clients->watches_per_connection_max,
+        .sessions_count = (uint64_t)clients->sessions_max,
+        .new_sessions_burst_count = (uint64_t)clients->new_sessions_burst_max,
+        .new_sessions_per_second =
+            (uint64_t)((clients->new_sessions_fill_count * 1000 - 1) / clients->new_sessions_fill_ms + 1),
+        .reply_bytes = (uint64_t)clients->reply_bytes_max,
+        .tree_bytes = tree_bytes_max(config),
+        .local_sessions = clients->local_sessions,
+        .local_session_upgrade = clients->local_session_upgrade,
+        .read_only_mode = clients->read_only_mode,
+        .schemes_required = viv_bytes_text(clients->schemes_required),
+        .keep_failed_sasl = clients->keep_failed_sasl,
+        .super_digest = viv_bytes_text(config->super_digest),
+        .ensemble_names = viv_bytes_text(clients->ensemble_names),
+        .serves_sasl = viv_sasl_port_is_wanted(config),
+    };
+}
+
 static void set_rules(const struct viv_config *config, struct viv_node_config *node)
 {
+    set_policy(config, &node->policy);
     node->identity = (struct viv_identity_rules){
         .no_digest = !config->digest_auth,
         .everybody_is_super = config->skip_acl,
         .hash = (enum viv_identity_hash)config->digest_algorithm,
     };
-    node->policy.super_digest = viv_bytes_text(config->super_digest);
     node->rules = (struct viv_prepare_rules){
         .extended_types = config->extended_types,
         .quotas = (enum viv_quota_enforcement)config->enforce_quota,

@@ -358,6 +358,9 @@ static viv_status open_ports(struct viv_server *server)
 {
     server->clients = viv_client_port_new(server);
     server->admin = viv_admin_new(server, &server->loop);
+    if (viv_sasl_port_is_wanted(server->config)) {
+        VIV_TRY(viv_sasl_port_open(server, &server->sasl));
+    }
     if (!server->config->standalone) {
         server->election = viv_election_port_new(server);
         server->quorum = viv_quorum_port_new(server);
@@ -372,6 +375,7 @@ static void free_ports(struct viv_server *server)
 {
     viv_admin_free(server->admin);
     viv_client_port_free(server->clients);
+    viv_sasl_port_close(server->sasl);
     if (server->election != NULL) {
         viv_election_port_free(server->election);
         viv_quorum_port_free(server->quorum);

@@ -14,6 +14,7 @@
 #include "server/mailbox.h"
 #include "server/quorum_port.h"
 #include "server/recovery.h"
+#include "server/sasl_port.h"
 #include "server/tls_ports.h"
 #include "server/trace.h"
 
@@ -55,6 +56,7 @@ struct viv_server {
     struct viv_background *background;
     struct viv_client_port *clients;
     struct viv_admin *admin;
+    struct viv_sasl_port *sasl;         /* NULL when it is not configured */
     struct viv_election_port *election; /* NULL when standalone */
     struct viv_quorum_port *quorum;     /* NULL when standalone */
 };

@@ -9,4 +9,11 @@ enum { VIV_PASSWORD_BYTES = 16 };
  * from the id alone; the same rule lets sessions survive a move from or to ZooKeeper. It is not a secret. */
 void viv_session_password(int64_t session_id, uint8_t password[VIV_PASSWORD_BYTES]);
 
+/* How a SASL exchange stands after a token of the client's (client-protocol.md §11.4). */
+enum viv_sasl_outcome {
+    VIV_SASL_CONTINUE, /* the client is to answer the token */
+    VIV_SASL_COMPLETE, /* it is who it says */
+    VIV_SASL_FAILED,   /* it is not, or what it says makes no sense */
+};
+
 #endif /* VIV_WIRE_SESSION_H */

@@ -1,13 +1,12 @@
 #include "tests/support/node_net.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/assert.h"
 #include "base/endian.h"
 #include "tests/support/node_disk.h"
 #include "tests/support/node_queue.h"
 #include "tests/support/node_recipe.h"
+#include "tests/support/node_sasl.h"
 #include "tests/support/viv_test.h"
 
 enum {
@@ -217,6 +216,10 @@ static void perform(struct viv_node_net *net, size_t server, struct viv_action *
     case VIV_ACTION_CLIENT_PAUSE:
         pause_clients(net, server, action);
         break;
+    case VIV_ACTION_CLIENT_SASL:
+        expect(net, server, NETWORK_MS, &(struct viv_event){.kind = VIV_EVENT_CLIENT_SASL_DONE, .conn = action->conn},
+               action->bytes);
+        break;
     case VIV_ACTION_VOTE_SEND:
         send_vote(net, server, action);
         break;
@@ -311,6 +314,7 @@ static void happen(struct viv_node_net *net, struct viv_happening *item)
     }
     if (item->has_event) {
         item->event.bytes = viv_buffer_bytes(&item->bytes);
+        viv_node_sasl_judge(&item->event);
         step(net, item->server, item->event);
         if (item->event.kind == VIV_EVENT_TICK) {
             expect(net, item->server, TICK_EVENT_MS, &item->event, (struct viv_bytes){0});

@@ -7,6 +7,7 @@ test_reads_LDADD = $(viv_test_libs)
 check_PROGRAMS += test_node
 TESTS += test_node
 test_node_SOURCES = \
+	%reldir%/test_authenticate.c \
 	%reldir%/test_access.c \
 	%reldir%/test_chaos.c \
 	%reldir%/test_ensemble.c \
@@ -24,6 +25,7 @@ test_node_SOURCES = \
 	tests/support/node_net.c tests/support/node_net.h \
 	tests/support/node_queue.c tests/support/node_queue.h \
 	tests/support/node_recipe.c tests/support/node_recipe.h \
+	tests/support/node_sasl.c tests/support/node_sasl.h \
 	tests/support/hex.c tests/support/hex.h \
 	tests/support/world.c tests/support/world.h
 test_node_LDADD = $(viv_test_libs)
