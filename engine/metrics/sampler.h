@@ -4,10 +4,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Which of many like things are looked at closely: all while they are few, every sixteenth, standing for sixteen, from
- * a thousand a second on. All-zero begins by taking all. */
+/* Which of many like things are looked at closely: the first 128 of a second, and of those behind them every 64th,
+ * which then stands for 64. So the work is bounded, and what happens rarely is measured whole. All-zero is ready. */
 
-enum { VIV_SAMPLER_ALL_PER_S = 1000, VIV_SAMPLER_WEIGHT_MAX = 16 };
+enum { VIV_SAMPLER_ALL_PER_S = 128, VIV_SAMPLER_WEIGHT_MAX = 64 };
 
 struct viv_sampler {
     uint64_t seen, seen_before, looked_ns;
@@ -16,7 +16,13 @@ struct viv_sampler {
 
 static inline bool viv_sampler_takes(struct viv_sampler *sampler)
 {
-    return (++sampler->seen & sampler->mask) == 0;
+    if ((++sampler->seen & sampler->mask) != 0) {
+        return false;
+    }
+    if (sampler->seen - sampler->seen_before > VIV_SAMPLER_ALL_PER_S) {
+        sampler->mask = VIV_SAMPLER_WEIGHT_MAX - 1;
+    }
+    return true;
 }
 
 static inline uint64_t viv_sampler_weight(const struct viv_sampler *sampler)
@@ -24,7 +30,7 @@ static inline uint64_t viv_sampler_weight(const struct viv_sampler *sampler)
     return sampler->mask + 1;
 }
 
-/* Time passes: decides anew once a second. */
+/* Time passes. At least once a second. */
 void viv_sampler_tick(struct viv_sampler *sampler, uint64_t now_ns);
 
 #endif /* VIV_METRICS_SAMPLER_H */

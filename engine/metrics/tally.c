@@ -54,8 +54,12 @@ void viv_tally_clear(struct viv_tally *tally)
 uint64_t viv_tally_quantile(const struct viv_tally *tally, unsigned per_mille)
 {
     VIV_ASSERT(per_mille > 0 && per_mille <= 1000);
-    uint64_t wanted = (tally->count * per_mille + 999) / 1000, seen = 0;
-    for (unsigned i = 0; i < VIV_TALLY_BUCKET_COUNT && tally->count > 0; i++) {
+    uint64_t all = 0, seen = 0;
+    for (unsigned i = 0; i < VIV_TALLY_BUCKET_COUNT; i++) {
+        all += tally->buckets[i];
+    }
+    uint64_t wanted = (all * per_mille + 999) / 1000;
+    for (unsigned i = 0; i < VIV_TALLY_BUCKET_COUNT && all > 0; i++) {
         seen += tally->buckets[i];
         if (seen >= wanted) {
             uint64_t value = i == VIV_TALLY_BUCKET_COUNT - 1 ? tally->max : bucket_middle(i);

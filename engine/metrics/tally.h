@@ -36,18 +36,36 @@ static inline unsigned viv_tally_bucket(uint64_t value)
     return (shift << VIV_TALLY_SUB_BITS) + (unsigned)(value >> shift);
 }
 
-/* Inline because it is done once for every request. */
-static inline void viv_tally_add(struct viv_tally *tally, uint64_t value)
+/* Keeps the least and the largest of positive values; largest 0: there were none. One comparison for most. */
+static inline void viv_note_extremes(uint64_t value, uint64_t *least, uint64_t *largest)
 {
-    if (value < tally->min || tally->count == 0) {
+    if (value - *least > *largest - *least) {
+        *least = value < *least || *largest == 0 ? value : *least;
+        *largest = value > *largest ? value : *largest;
+    }
+}
+
+/* For what happens with every request, in parts: the caller notes extremes when they occur, and the quantiles come from
+ * those that are sampled, with their weight. */
+static inline void viv_tally_add_sum(struct viv_tally *tally, uint64_t value)
+{
+    tally->count++;
+    tally->sum += value;
+}
+
+static inline void viv_tally_add_extreme(struct viv_tally *tally, uint64_t value)
+{
+    if (value < tally->min || tally->count <= 1) {
         tally->min = value;
     }
     if (value > tally->max) {
         tally->max = value;
     }
-    tally->count++;
-    tally->sum += value;
-    tally->buckets[viv_tally_bucket(value)]++;
+}
+
+static inline void viv_tally_add_bucket(struct viv_tally *tally, uint64_t value, uint64_t weight)
+{
+    tally->buckets[viv_tally_bucket(value)] += (uint32_t)weight;
 }
 
 /* The same value `count` times. */

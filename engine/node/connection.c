@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/endian.h"
 #include "base/limits.h"
+#include "metrics/tally.h"
 
 enum {
     REPLY_HEADER_BYTES = 16,
@@ -124,12 +125,7 @@ static void count_reply(struct viv_connections *connections, uint64_t bytes)
 {
     connections->reply_bytes += bytes;
     connections->reply_bytes_last = bytes;
-    if (bytes - 1 < connections->reply_bytes_min - 1) { /* 0, none yet, is larger than any */
-        connections->reply_bytes_min = bytes;
-    }
-    if (bytes > connections->reply_bytes_max) {
-        connections->reply_bytes_max = bytes;
-    }
+    viv_note_extremes(bytes, &connections->reply_bytes_min, &connections->reply_bytes_max);
 }
 
 void viv_connection_reply(struct viv_connections *connections, struct viv_connection *connection,

@@ -39,7 +39,6 @@ struct viv_pending {
     int32_t xid, op, err;
     uint64_t after_zxid;             /* WRITE: its transaction is later than this one */
     uint64_t received_ns, routed_ns; /* turns in which it came, and in which it was taken up */
-    uint64_t prepared_ns;            /* WRITE at the leader; 0: elsewhere */
     size_t bytes;                    /* of the request, for the limits */
     struct viv_buffer record;        /* READ, SYNC: the request record */
 };
@@ -96,7 +95,7 @@ struct viv_connections {
     uint64_t frames_sent;
     uint64_t pending_count_max, pending_bytes_max, pending_per_connection_max; /* beyond them reading pauses */
     uint64_t reply_bytes;                                        /* of all replies, without their lengths */
-    uint64_t reply_bytes_last, reply_bytes_min, reply_bytes_max; /* 0: none yet */
+    uint64_t reply_bytes_last, reply_bytes_min, reply_bytes_max; /* max 0: none yet */
 };
 
 void viv_connections_fini(struct viv_connections *connections);

@@ -31,8 +31,8 @@ void viv_group_init(struct viv_group *group, const struct viv_node_config *confi
         .checkpoint_entries = config->snapshot_entries - config->snapshot_entries / 16 * (config->zab.sid % 8),
         .checkpoint_bytes = config->snapshot_bytes - config->snapshot_bytes / 16 * (config->zab.sid % 8),
     };
-    viv_group_measure_init(&group->measure, metrics, group->gid);
     group->zab = viv_zab_new(&config->zab);
+    viv_group_measure_init(&group->measure, metrics, group->zab);
     group->tree = viv_group_new_tree(group);
     group->outputs.arena = &group->zab_arena;
     group->checkpoint.gid = group->gid;
@@ -169,8 +169,7 @@ static void deliver(struct viv_group *group, const struct viv_zab_output *output
         if (viv_digests_wants(output->entry.zxid)) {
             viv_digests_note(&group->digests, output->entry.zxid, viv_tree_digest(group->tree));
         }
-        const struct viv_mark *mark = viv_group_measure_applied(
-            &group->measure, &applied, viv_zab_is_broadcasting_leader(group->zab), group->turn);
+        const struct viv_mark *mark = viv_group_measure_applied(&group->measure, &applied, group->turn);
         struct viv_group_note note = {.kind = VIV_GROUP_APPLIED, .applied = &applied, .mark = mark};
         group->notify(group->notify_ctx, &note);
     }
@@ -336,7 +335,7 @@ static void drain(struct viv_group *group)
     group->outputs.count = 0;
     viv_arena_reset(&group->zab_arena);
     group->draining = false;
-    viv_group_measure_pause(&group->measure, viv_zab_is_broadcasting_leader(group->zab), group->turn);
+    viv_group_measure_pause(&group->measure, group->turn);
     viv_lead_release_syncs(group);
 }
 

@@ -63,8 +63,7 @@ void viv_group_flush_log(struct viv_group *group)
     ticket->entries = group->appending;
     ticket->entry_count = group->appending_count;
     ticket->proposed_ns = group->turn->now_ns;
-    viv_group_measure_appended(&group->measure, group->appending, group->appending_count,
-                               viv_zab_is_broadcasting_leader(group->zab), group->turn);
+    viv_group_measure_appended(&group->measure, group->appending, group->appending_count, group->turn);
     action->zxid = group->appending_hint;
     action->entries = group->appending;
     action->entry_count = group->appending_count;

@@ -6,9 +6,9 @@
 
 enum { NS_PER_MS = 1000000, CHANGES_COUNTED_MAX = 16, TXN_TIME_OFFSET = 20, TXN_HEAD_BYTES = 32 };
 
-void viv_group_measure_init(struct viv_group_measure *measure, struct viv_metrics *metrics, viv_gid gid)
+void viv_group_measure_init(struct viv_group_measure *measure, struct viv_metrics *metrics, const struct viv_zab *zab)
 {
-    *measure = (struct viv_group_measure){.metrics = metrics, .gid = gid};
+    *measure = (struct viv_group_measure){.metrics = metrics, .zab = zab};
 }
 
 void viv_group_measure_reset(struct viv_group_measure *measure)
@@ -25,10 +25,10 @@ static uint64_t wall_age_ns(int64_t since_ms, const struct viv_turn *turn)
 /* ---- entries ---- */
 
 void viv_group_measure_appended(struct viv_group_measure *measure, const struct viv_entry *entries, size_t count,
-                                bool is_leading, const struct viv_turn *turn)
+                                const struct viv_turn *turn)
 {
     measure->appended += count;
-    if (is_leading) {
+    if (viv_zab_is_broadcasting_leader(measure->zab)) {
         return;
     }
     struct viv_bytes body = entries[count - 1].body;
@@ -43,7 +43,8 @@ void viv_group_measure_stored(struct viv_group_measure *measure, uint64_t zxid, 
                               const struct viv_turn *turn)
 {
     uint64_t took_ns = turn->now_ns - proposed_ns;
-    viv_marks_lay(&measure->marks, &(struct viv_mark){zxid, proposed_ns, turn->now_ns});
+    struct viv_mark mark = {zxid, proposed_ns, turn->now_ns, viv_zab_is_broadcasting_leader(measure->zab)};
+    viv_marks_lay(&measure->marks, &mark);
     if (viv_sampler_takes(&measure->batches)) {
         count *= viv_sampler_weight(&measure->batches);
         viv_metrics_observe_many(measure->metrics, VIV_METRIC_sync_processor_queue_and_flush_time_ms, took_ns, count);
@@ -62,25 +63,31 @@ static void count_run(struct viv_group_measure *measure, bool is_leading, const 
     viv_metrics_observe_many(metrics, VIV_METRIC_propagation_latency, age_ns, count);
     if (!is_leading) {
         viv_metrics_observe_many(metrics, VIV_METRIC_commit_propagation_latency, age_ns, count);
-    } else if (measure->run_mark != NULL) {
+    } else if (measure->mark.zxid != 0) {
         uint64_t took_ns = turn->now_ns - measure->mark.proposed_ns;
         viv_metrics_observe_many(metrics, VIV_METRIC_quorum_ack_latency, took_ns, count);
     }
 }
 
-void viv_group_measure_pause(struct viv_group_measure *measure, bool is_leading, const struct viv_turn *turn)
+void viv_group_measure_end_run(struct viv_group_measure *measure, const struct viv_turn *turn)
 {
-    uint64_t count = measure->run_count;
-    if (count == 0) {
-        return;
-    }
-    measure->applied += count;
-    measure->applied_as_learner += is_leading ? 0 : count;
-    if ((measure->sampler.seen & measure->sampler.mask) < count) {
+    bool is_leading = viv_zab_is_broadcasting_leader(measure->zab);
+    measure->applied += measure->run_count;
+    measure->applied_as_learner += is_leading ? 0 : measure->run_count;
+    if ((measure->sampler.seen & measure->sampler.mask) < measure->run_count) {
         count_run(measure, is_leading, turn);
     }
-    measure->run_count = 0;
-    measure->run_mark = NULL;
+    measure->run_count = measure->run_zxid_max = 0;
+}
+
+void viv_group_measure_begin_run(struct viv_group_measure *measure, const struct viv_applied *applied,
+                                 const struct viv_turn *turn)
+{
+    viv_group_measure_pause(measure, turn);
+    const struct viv_mark *mark = viv_marks_pass(&measure->marks, applied->header.zxid);
+    measure->mark = mark != NULL ? *mark : (struct viv_mark){0};
+    measure->run_zxid_max = mark != NULL ? mark->zxid : applied->header.zxid;
+    measure->run_time_ms = applied->header.time_ms;
 }
 
 /* As ZooKeeper counts a write: its path and the data that it brings. */
@@ -96,12 +103,12 @@ static void count_changes(struct viv_group_measure *measure, const struct viv_ap
     }
 }
 
-static void look_closely(struct viv_group_measure *measure, const struct viv_applied *applied, bool is_leading,
-                         const struct viv_turn *turn)
+void viv_group_measure_sample(struct viv_group_measure *measure, const struct viv_applied *applied,
+                              const struct viv_turn *turn)
 {
     uint64_t weight = viv_sampler_weight(&measure->sampler);
     count_changes(measure, applied, weight);
-    if (!is_leading || measure->run_mark == NULL) {
+    if (!viv_zab_is_broadcasting_leader(measure->zab) || measure->mark.zxid == 0) {
         return;
     }
     struct viv_stage_times times = {{
@@ -115,23 +122,6 @@ static void look_closely(struct viv_group_measure *measure, const struct viv_app
     }};
     viv_stages_record(viv_metrics_stages(measure->metrics), VIV_STAGE_VIEW_LEADER, applied->header.type, &times,
                       weight);
-}
-
-const struct viv_mark *viv_group_measure_applied(struct viv_group_measure *measure, const struct viv_applied *applied,
-                                                 bool is_leading, const struct viv_turn *turn)
-{
-    const struct viv_mark *mark = viv_marks_pass(&measure->marks, applied->header.zxid);
-    if (mark != measure->run_mark || applied->header.time_ms != measure->run_time_ms) {
-        viv_group_measure_pause(measure, is_leading, turn);
-        measure->run_mark = mark;
-        measure->run_time_ms = applied->header.time_ms;
-        measure->mark = mark != NULL ? *mark : (struct viv_mark){0};
-    }
-    measure->run_count++;
-    if (viv_sampler_takes(&measure->sampler)) {
-        look_closely(measure, applied, is_leading, turn);
-    }
-    return mark != NULL ? &measure->mark : NULL;
 }
 
 /* ---- roles ---- */

@@ -92,7 +92,8 @@ static void create_session(struct viv_node *node, struct viv_connection *connect
     }
 }
 
-void viv_handshake_created(struct viv_node *node, struct viv_connection *connection, const struct viv_mark *mark)
+void viv_handshake_created(struct viv_node *node, struct viv_connection *connection, const struct viv_applied *applied,
+                           const struct viv_mark *mark)
 {
     if (connection->state == VIV_CONNECTION_ATTACHING) {
         struct viv_pending request = {
@@ -101,7 +102,7 @@ void viv_handshake_created(struct viv_node *node, struct viv_connection *connect
             .received_ns = connection->asked_ns,
             .routed_ns = connection->asked_ns,
         };
-        viv_request_count(node, connection, &request, &(struct viv_subject){.mark = mark, .is_applied = true});
+        viv_request_count(node, connection, &request, &(struct viv_subject){.applied = applied, .mark = mark});
         go_live(node, connection);
     }
 }

@@ -32,6 +32,7 @@ void viv_node_reset_stats(struct viv_node *node)
     node->connections.reply_bytes_last = node->connections.reply_bytes_min = node->connections.reply_bytes_max = 0;
     viv_group_measure_reset(&node->group.measure);
     viv_metrics_reset(node->metrics);
+    viv_request_measure_set_usual(&node->measure);
 }
 
 void viv_node_image(const struct viv_node *node, struct viv_image_view *view)

@@ -1,6 +1,7 @@
 #ifndef VIV_NODE_MARKS_H
 #define VIV_NODE_MARKS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* When entries of the log passed the stages that lie between two turns: what is handed to the log in one turn has one
@@ -12,6 +13,7 @@ enum { VIV_MARKS_MAX = 256 };
 struct viv_mark {
     uint64_t zxid; /* of the last entry that it speaks for */
     uint64_t proposed_ns, stored_ns;
+    bool is_own; /* proposed here */
 };
 
 struct viv_marks {

@@ -55,7 +55,8 @@ void viv_handshake_take(struct viv_node *node, struct viv_connection *connection
 /* Asks for the createSession of the connection's session. 0, or the code of a refusal. */
 int32_t viv_handshake_propose(struct viv_node *node, const struct viv_connection *connection);
 /* Its createSession is in the tree. */
-void viv_handshake_created(struct viv_node *node, struct viv_connection *connection, const struct viv_mark *mark);
+void viv_handshake_created(struct viv_node *node, struct viv_connection *connection, const struct viv_applied *applied,
+                           const struct viv_mark *mark);
 /* The leader's answer to the oldest question about this session. */
 void viv_handshake_attached(struct viv_node *node, int64_t session_id, bool known);
 /* Closes those that have not finished their handshake in time. */

@@ -252,7 +252,6 @@ static void take_write(struct viv_node *node, struct viv_connection *connection,
     struct viv_pending *pending = viv_connection_push(&node->connections, connection, request, record.size);
     pending->kind = VIV_PENDING_WRITE;
     pending->after_zxid = viv_zab_last_proposed(node->group.zab);
-    pending->prepared_ns = viv_zab_is_broadcasting_leader(node->group.zab) ? node->turn.now_ns : 0;
     if (request->op == VIV_OP_CLOSE_SESSION) {
         connection->state = VIV_CONNECTION_LEAVING;
     }
@@ -300,7 +299,7 @@ void viv_request_synced(struct viv_node *node, viv_conn conn)
     if (!reader.bad) {
         viv_jute_write_slice(&node->record, path);
     }
-    struct viv_subject subject = {.path = path.bytes};
+    struct viv_subject subject = {.record = viv_buffer_bytes(&front->record)};
     viv_request_answer(node, connection, front, &subject, reader.bad ? VIV_REPLY_MARSHALLING_ERROR : VIV_REPLY_OK,
                        viv_buffer_bytes(&node->record));
     viv_connection_pop(&node->connections, connection);

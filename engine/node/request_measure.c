@@ -9,16 +9,31 @@ void viv_request_measure_init(struct viv_request_measure *measure, struct viv_me
 {
     *measure = (struct viv_request_measure){
         .metrics = metrics,
-        .reads = viv_metrics_tally(metrics, VIV_METRIC_readlatency),
-        .updates = viv_metrics_tally(metrics, VIV_METRIC_updatelatency),
+        .reads = {.tally = viv_metrics_tally(metrics, VIV_METRIC_readlatency)},
+        .updates = {.tally = viv_metrics_tally(metrics, VIV_METRIC_updatelatency)},
     };
+}
+
+static void set_usual_of(struct viv_request_kind *kind, uint64_t slow_from_ns)
+{
+    const struct viv_tally *tally = kind->tally;
+    uint64_t end_ns = tally->max + 1 < slow_from_ns ? tally->max + 1 : slow_from_ns;
+    kind->usual_from_ns = tally->min;
+    kind->usual_span_ns = tally->count > 0 && end_ns > tally->min ? end_ns - tally->min : 0;
+}
+
+void viv_request_measure_set_usual(struct viv_request_measure *measure)
+{
+    uint64_t slow_from_ns = viv_slow_from_ns(viv_metrics_slow(measure->metrics));
+    set_usual_of(&measure->reads, slow_from_ns);
+    set_usual_of(&measure->updates, slow_from_ns);
 }
 
 void viv_request_measure_tick(struct viv_request_measure *measure, uint64_t now_ns)
 {
     viv_metrics_tick(measure->metrics, now_ns);
     viv_sampler_tick(&measure->sampler, now_ns);
-    measure->slow_from_ns = viv_slow_from_ns(viv_metrics_slow(measure->metrics));
+    viv_request_measure_set_usual(measure);
 }
 
 void viv_request_measure_fired(struct viv_request_measure *measure)
@@ -41,7 +56,7 @@ void viv_request_measure_fired(struct viv_request_measure *measure)
 /* ZooKeeper's latency is that of reads and updates together. */
 void viv_request_measure_stats(const struct viv_request_measure *measure, struct viv_node_stats *stats)
 {
-    const struct viv_tally *reads = measure->reads, *updates = measure->updates;
+    const struct viv_tally *reads = measure->reads.tally, *updates = measure->updates.tally;
     uint64_t min_ns =
         reads->count > 0 && (updates->count == 0 || reads->min < updates->min) ? reads->min : updates->min;
     stats->latency_ms_min = min_ns / NS_PER_MS;
@@ -50,12 +65,14 @@ void viv_request_measure_stats(const struct viv_request_measure *measure, struct
     stats->latency_count = reads->count + updates->count;
 }
 
-/* The path comes first in the records of requests that have one. */
+/* The path comes first in the records of reads that have one. */
 static struct viv_bytes path_of(const struct viv_pending *request, const struct viv_subject *subject)
 {
-    if (subject->path.size > 0 || request->op == VIV_OP_MULTI_READ || request->op == VIV_OP_SET_WATCHES ||
-        request->op == VIV_OP_SET_WATCHES2) {
-        return subject->path;
+    if (subject->applied != NULL) {
+        return subject->applied->change_count > 0 ? subject->applied->changes[0].path : (struct viv_bytes){0};
+    }
+    if (request->op == VIV_OP_MULTI_READ || request->op == VIV_OP_SET_WATCHES || request->op == VIV_OP_SET_WATCHES2) {
+        return (struct viv_bytes){0};
     }
     struct viv_jute_reader reader = viv_jute_reader_of(subject->record);
     struct viv_bytes path = viv_jute_read_buffer(&reader).bytes;
@@ -71,10 +88,12 @@ static struct viv_stage_times times_of(const struct viv_pending *request, const 
         [VIV_STAGE_ROUTED] = request->routed_ns,
         [VIV_STAGE_REPLIED] = turn->now_ns,
     }};
-    if (subject->is_applied) {
-        times.at_ns[VIV_STAGE_PREPARED] = request->prepared_ns;
-        times.at_ns[VIV_STAGE_PROPOSED] = subject->mark != NULL ? subject->mark->proposed_ns : 0;
-        times.at_ns[VIV_STAGE_STORED] = subject->mark != NULL ? subject->mark->stored_ns : 0;
+    if (subject->mark != NULL) {
+        times.at_ns[VIV_STAGE_PREPARED] = subject->mark->is_own ? subject->mark->proposed_ns : 0;
+        times.at_ns[VIV_STAGE_PROPOSED] = subject->mark->proposed_ns;
+        times.at_ns[VIV_STAGE_STORED] = subject->mark->stored_ns;
+    }
+    if (subject->applied != NULL) {
         times.at_ns[VIV_STAGE_COMMITTED] = turn->now_ns;
         times.at_ns[VIV_STAGE_APPLIED] = turn->now_ns;
     }
@@ -135,28 +154,35 @@ void viv_request_measure_sample(struct viv_request_measure *measure, const struc
 {
     struct viv_stage_times times = times_of(request, subject, turn);
     uint64_t weight = viv_sampler_weight(&measure->sampler);
+    viv_tally_add_bucket(request->kind == VIV_PENDING_WRITE ? measure->updates.tally : measure->reads.tally,
+                         turn->now_ns - request->received_ns, weight);
     viv_stages_record(viv_metrics_stages(measure->metrics), VIV_STAGE_VIEW_CLIENT, request->op, &times, weight);
     viv_top_request(viv_metrics_top(measure->metrics), connection->session_id, weight);
-    if (subject->is_applied) {
+    if (subject->applied != NULL) {
         count_write(measure->metrics, &times, weight);
     } else if (request->kind == VIV_PENDING_READ) {
         count_read(measure->metrics, request, subject, &times, weight);
     }
 }
 
-void viv_request_measure_slow(struct viv_request_measure *measure, const struct viv_connection *connection,
-                              const struct viv_pending *request, const struct viv_subject *subject,
-                              const struct viv_turn *turn)
+void viv_request_measure_unusual(struct viv_request_measure *measure, const struct viv_connection *connection,
+                                 const struct viv_pending *request, const struct viv_subject *subject,
+                                 const struct viv_turn *turn)
 {
     struct viv_slow *slow = viv_metrics_slow(measure->metrics);
-    struct viv_slow_request kept = {
-        .op = request->op,
-        .session_id = connection->session_id,
-        .whole_ns = turn->now_ns - request->received_ns,
-        .wall_ms = turn->wall_ms,
-        .times = times_of(request, subject, turn),
-        .path = path_of(request, subject),
-    };
-    viv_slow_record(slow, &kept);
-    measure->slow_from_ns = viv_slow_from_ns(slow);
+    struct viv_request_kind *kind = request->kind == VIV_PENDING_WRITE ? &measure->updates : &measure->reads;
+    uint64_t whole_ns = turn->now_ns - request->received_ns;
+    viv_tally_add_extreme(kind->tally, whole_ns);
+    if (whole_ns >= viv_slow_from_ns(slow)) {
+        struct viv_slow_request kept = {
+            .op = request->op,
+            .session_id = connection->session_id,
+            .whole_ns = whole_ns,
+            .wall_ms = turn->wall_ms,
+            .times = times_of(request, subject, turn),
+            .path = path_of(request, subject),
+        };
+        viv_slow_record(slow, &kept);
+    }
+    viv_request_measure_set_usual(measure);
 }

@@ -98,10 +98,7 @@ static void answer(struct viv_node *node, struct viv_connection *connection, con
         viv_request_close(node, connection);
         return;
     }
-    struct viv_subject subject = {.mark = mark, .is_applied = true};
-    if (applied->change_count > 0) {
-        subject.path = applied->changes[0].path;
-    }
+    struct viv_subject subject = {.applied = applied, .mark = mark};
     viv_request_answer(node, connection, pending, &subject, err, viv_buffer_bytes(&node->record));
     if (err != VIV_REPLY_OK) {
         connection->stats.last_op = 0; /* as ZooKeeper shows it */
@@ -129,7 +126,7 @@ static void tell_session(struct viv_node *node, const struct viv_applied *applie
     }
     struct viv_connection *connection = session->connection;
     if (applied->header.type == VIV_OP_CREATE_SESSION) {
-        viv_handshake_created(node, connection, mark);
+        viv_handshake_created(node, connection, applied, mark);
         return;
     }
     if (is_awaited(connection, &applied->header)) {

@@ -38,10 +38,11 @@ void viv_server_step(struct viv_server *server, struct viv_event *event)
     if (!server->is_turn_open) {
         server->is_turn_open = true;
         server->turn_ns = uv_hrtime();
+        server->turn_wall_ms = server->wall_ahead_ms + (int64_t)(server->turn_ns / NS_PER_MS);
     }
     event->now_ms = viv_server_now_ms(server);
     event->now_ns = server->turn_ns;
-    event->wall_ms = server->wall_ahead_ms + (int64_t)(server->turn_ns / NS_PER_MS);
+    event->wall_ms = server->turn_wall_ms;
     viv_node_step(server->node, event, &server->actions);
 }
 

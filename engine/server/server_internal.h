@@ -30,7 +30,8 @@ struct viv_server {
     struct viv_actions actions;
     uint64_t turn;              /* counts the rounds of the loop */
     uint64_t turn_ns;           /* when the turn opened, by the monotonic clock */
-    int64_t wall_ahead_ms;      /* of the monotonic clock */
+    int64_t turn_wall_ms;       /* the same by the wall clock */
+    int64_t wall_ahead_ms;      /* of the monotonic clock, as of the last tick */
     uint64_t begin_ns;          /* of recovery; 0: clients were served since */
     struct viv_sampler batches; /* of the log */
     bool is_turn_open;          /* the node was stepped since the last turn ended */
