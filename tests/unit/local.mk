@@ -1,6 +1,7 @@
 include tests/unit/analysis/local.mk
 include tests/unit/backends/local.mk
 include tests/unit/base/local.mk
+include tests/unit/cli/local.mk
 include tests/unit/detect/local.mk
 include tests/unit/fuzz/local.mk
 include tests/unit/lab/local.mk
