@@ -10,6 +10,7 @@ libcore_a_SOURCES += \
 	%reldir%/lookup.c %reldir%/lookup.h \
 	%reldir%/log.c %reldir%/log.h \
 	%reldir%/pool.c %reldir%/pool.h \
+	%reldir%/rate.c %reldir%/rate.h \
 	%reldir%/rng.c %reldir%/rng.h \
 	%reldir%/row.c %reldir%/row.h \
 	%reldir%/stage.c %reldir%/stage.h %reldir%/trace.def \

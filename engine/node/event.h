@@ -20,7 +20,7 @@ enum viv_event_kind {
     VIV_EVENT_CLIENT_SASL_DONE, /* conn: answers CLIENT_SASL, in order. sasl = outcome, bytes = token for the client;
                                    identities = raw vector<Id> that a COMPLETE exchange proves */
     VIV_EVENT_VOTE,             /* sid, bytes = body of an election message */
-    VIV_EVENT_LINK_UP,          /* link, sid as dialled, or sid 0 for a learner that connected */
+    VIV_EVENT_LINK_UP,          /* link, sid as dialled, or sid 0 for a learner that connected: barred, proved */
     VIV_EVENT_LINK_DOWN,        /* link; or link 0 and sid when a dial failed */
     VIV_EVENT_LINK_BYTES,       /* link, bytes as they came */
     VIV_EVENT_LINK_DRAINED,     /* link: answers a LINK_SEND with flag */
@@ -48,6 +48,8 @@ struct viv_event {
     struct viv_bytes bytes;
     struct viv_bytes identities;
     enum viv_sasl_outcome sasl;
+    uint64_t barred, proved; /* members, bits in the order of the configuration: whom the other end of a link cannot be,
+                                and who it is by its certificate or address */
     const struct viv_entry *entries;
     size_t entry_count;
     bool last, flag;

@@ -10,6 +10,8 @@ enum {
     ENVELOPE_BYTES = 6,
     PACKET_ZXID_OFFSET = 4,
     /* A packet is its data, its identities and some integers. */
+    /* FOLLOWERINFO carries some 30 bytes. Who has not said who it is makes us hold no more than this. */
+    STRANGER_BYTES_MAX = 4096,
     ENVELOPED_BYTES_MAX = VIV_ENTRY_BYTES_MAX + VIV_FRAME_BYTES_MAX_DEFAULT,
 };
 
@@ -160,6 +162,7 @@ static bool merge(struct viv_link *link, viv_gid gid, const struct viv_packet *p
 void viv_link_put_packet(struct viv_link *link, viv_gid gid, const struct viv_packet *packet)
 {
     VIV_ASSERT(!link->gone);
+    link->has_spoken = true;
     bool cumulative = is_cumulative(link, packet);
     if (cumulative && merge(link, gid, packet)) {
         return;
@@ -229,7 +232,9 @@ static void take_bare(struct viv_link *link, struct viv_bytes rest, struct viv_l
         return;
     }
     size_t used = 0;
-    viv_status status = viv_packet_decode(rest, VIV_ENTRY_BYTES_MAX, &item->packet, &used);
+    bool is_stranger = link->accepted && !link->has_spoken;
+    size_t most = is_stranger ? STRANGER_BYTES_MAX : VIV_ENTRY_BYTES_MAX;
+    viv_status status = viv_packet_decode(rest, most, &item->packet, &used);
     if (status != VIV_OK) {
         item->kind = VIV_LINK_MALFORMED;
     } else if (used > 0) {

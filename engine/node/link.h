@@ -15,8 +15,9 @@ struct viv_link {
     uint32_t id;
     bool accepted; /* a learner connected to us, rather than we to a leader */
     bool enveloped;
-    bool snapshot; /* the bytes that come belong to a snapshot stream */
-    bool gone;     /* closed in this turn; lives until the next one because its bytes are borrowed */
+    bool has_spoken; /* something was said on it: who connected has said who it is by then */
+    bool snapshot;   /* the bytes that come belong to a snapshot stream */
+    bool gone;       /* closed in this turn; lives until the next one because its bytes are borrowed */
     bool ask_drained;
     struct viv_buffer in, out;
     size_t in_used;         /* of `in`, taken already */

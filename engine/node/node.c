@@ -231,7 +231,13 @@ static void on_vote(struct viv_node *node, const struct viv_event *event)
 static void on_link_up(struct viv_node *node, const struct viv_event *event)
 {
     viv_links_add(&node->links, event->link, event->sid == 0);
-    struct viv_zab_input input = {.kind = VIV_ZAB_LINK_UP, .link = event->link, .sid = event->sid};
+    struct viv_zab_input input = {
+        .kind = VIV_ZAB_LINK_UP,
+        .link = event->link,
+        .sid = event->sid,
+        .barred = event->barred,
+        .proved = event->proved,
+    };
     viv_group_input(&node->group, &input);
 }
 

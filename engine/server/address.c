@@ -57,26 +57,34 @@ bool viv_address_is_loopback(const uv_tcp_t *handle)
     return (ntohl(((struct sockaddr_in *)&address)->sin_addr.s_addr) >> 24) == IN_LOOPBACKNET;
 }
 
+static int fill_address(struct viv_address *address, const struct sockaddr_storage *name)
+{
+    memset(address, 0, sizeof *address);
+    if (name->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)name;
+        memcpy(address->bytes, &six->sin6_addr, sizeof address->bytes);
+        address->port = ntohs(six->sin6_port);
+        return uv_ip6_name(six, address->text, sizeof address->text);
+    }
+    const struct sockaddr_in *four = (const struct sockaddr_in *)name;
+    memset(address->bytes + 10, 0xff, 2);
+    memcpy(address->bytes + 12, &four->sin_addr, 4);
+    address->port = ntohs(four->sin_port);
+    return uv_ip4_name(four, address->text, sizeof address->text);
+}
+
+bool viv_address_parse(const char *text, struct viv_address *address)
+{
+    struct sockaddr_storage name = {0};
+    return parse_numeric(text, 0, &name) && fill_address(address, &name) == 0;
+}
+
 int viv_address_peer(const uv_tcp_t *handle, struct viv_address *address)
 {
     struct sockaddr_storage name;
     int size = sizeof name;
     int status = uv_tcp_getpeername(handle, (struct sockaddr *)&name, &size);
-    if (status != 0) {
-        return status;
-    }
-    memset(address, 0, sizeof *address);
-    if (name.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&name;
-        memcpy(address->bytes, &six->sin6_addr, sizeof address->bytes);
-        address->port = ntohs(six->sin6_port);
-        return uv_ip6_name(six, address->text, sizeof address->text);
-    }
-    const struct sockaddr_in *four = (const struct sockaddr_in *)&name;
-    memset(address->bytes + 10, 0xff, 2);
-    memcpy(address->bytes + 12, &four->sin_addr, 4);
-    address->port = ntohs(four->sin_port);
-    return uv_ip4_name(four, address->text, sizeof address->text);
+    return status != 0 ? status : fill_address(address, &name);
 }
 
 /* ---- dialling ---- */

@@ -24,6 +24,8 @@ struct viv_address {
     char text[VIV_ADDRESS_TEXT_BYTES];
     int port;
 };
+/* A numeric address; false: it is a name. */
+bool viv_address_parse(const char *text, struct viv_address *address);
 int viv_address_peer(const uv_tcp_t *handle, struct viv_address *address);
 
 /* A dial under way: resolve, then connect to the first address, within a time limit. Owned by the caller and not moved

@@ -8,7 +8,7 @@
 #include "server/address_counts.h"
 #include "server/client_port.h"
 #include "server/outbox.h"
-#include "server/rate.h"
+#include "base/rate.h"
 #include "server/server_internal.h"
 
 /* One connection of the client port: its bytes in and out. Shared by client_port.c, which holds the connections,

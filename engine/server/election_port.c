@@ -1,13 +1,17 @@
 #include "server/election_port.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/endian.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/rate.h"
 #include "server/address.h"
+#include "server/address_counts.h"
 #include "server/outbox.h"
+#include "server/peer_channel.h"
 #include "server/server_internal.h"
 #include "wire/peer.h"
 
@@ -31,8 +35,11 @@ struct connection {
     struct viv_dial dial;
     bool is_dialling, is_closing;
     bool is_hello_only; /* we are the smaller sid: introduce ourselves, the peer dials back */
+    bool is_accepted;
     uint64_t since_ms;
     struct viv_outbox outbox;
+    struct viv_peer_channel channel;
+    struct viv_address address; /* of who connected, when accepted */
     struct viv_buffer input;
 };
 
@@ -53,6 +60,10 @@ struct viv_election_port {
     size_t peer_count;
     struct connection *connections;
     size_t connection_count;
+    struct viv_address_counts counts; /* of accepted connections */
+    struct viv_log_gate malformed, refusals, failures;
+    uint8_t *shared;
+    struct viv_buffer plain; /* what one read of a TLS connection said */
     struct viv_buffer hello;
 };
 
@@ -93,7 +104,11 @@ static void free_connection(struct connection *connection)
     }
     *at = connection->next;
     port->connection_count--;
+    if (connection->is_accepted) {
+        viv_address_counts_remove(&port->counts, connection->address.bytes);
+    }
     viv_outbox_fini(&connection->outbox);
+    viv_peer_channel_fini(&connection->channel);
     viv_buffer_fini(&connection->input);
     free(connection);
 }
@@ -111,6 +126,9 @@ static void close_connection(struct connection *connection)
     connection->is_closing = true;
     if (connection->peer != NULL && connection->peer->connection == connection) {
         connection->peer->connection = NULL;
+    }
+    if (connection->peer != NULL && connection->peer->dialling == connection && !connection->is_dialling) {
+        connection->peer->dialling = NULL;
     }
     if (connection->is_dialling) {
         viv_dial_cancel(&connection->dial); /* its end frees the connection */
@@ -167,7 +185,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     (void)suggested;
     struct connection *connection = handle->data;
-    *buf = uv_buf_init((char *)viv_buffer_reserve(&connection->input, READ_BYTES), READ_BYTES);
+    *buf = uv_buf_init((char *)connection->port->shared, READ_BYTES);
 }
 
 static void dial(struct viv_election_port *port, struct peer *peer);
@@ -183,6 +201,25 @@ static void adopt(struct connection *connection, struct peer *peer)
     send_last(peer);
 }
 
+/* Anybody can provoke these lines. */
+static void tell_malformed(struct connection *connection, const char *text, int64_t number)
+{
+    struct viv_election_port *port = connection->port;
+    uint64_t swallowed;
+    if (viv_log_gate_open(&port->malformed, viv_server_now_ms(port->server), &swallowed)) {
+        viv_log(VIV_LOG_WARN, "election", text, "address=%s number=%lld swallowed=%" PRIu64, connection->address.text,
+                (long long)number, swallowed);
+    }
+}
+
+/* What a certificate does not allow is refused, whoever says so. */
+static bool may_be(const struct connection *connection, const struct peer *peer)
+{
+    const struct viv_server *server = connection->port->server;
+    size_t index = (size_t)(peer->member - server->config->members);
+    return (viv_peer_channel_barred(&connection->channel, server) >> index & 1) == 0;
+}
+
 /* False: the connection was closed. */
 static bool take_hello(struct connection *connection)
 {
@@ -191,8 +228,8 @@ static bool take_hello(struct connection *connection)
     struct viv_bytes address;
     size_t used;
     if (viv_election_hello_decode(viv_buffer_bytes(&connection->input), &sid, &address, &used) != VIV_OK) {
-        viv_log(VIV_LOG_WARN, "election", "closed: an initial message that no server sends", "bytes=%zu",
-                connection->input.size);
+        tell_malformed(connection, "closed: an initial message that no server sends (number: its bytes)",
+                       (int64_t)connection->input.size);
         close_connection(connection);
         return false;
     }
@@ -200,9 +237,11 @@ static bool take_hello(struct connection *connection)
         return true;
     }
     struct peer *peer = find_peer(port, sid);
-    if (peer == NULL) {
-        viv_log(VIV_LOG_WARN, "election", "closed: a server that has no server line here, or our own id", "sid=%lld",
-                (long long)sid);
+    if (peer == NULL || !may_be(connection, peer)) {
+        tell_malformed(connection,
+                       peer == NULL ? "closed: a server that has no server line here, or our own id (number)"
+                                    : "closed: its certificate is not made for the server that it says it is (number)",
+                       sid);
         close_connection(connection);
         return false;
     }
@@ -226,8 +265,7 @@ static void take_messages(struct connection *connection)
     while (in.size - used >= HEAD_BYTES) {
         uint32_t size = viv_load_be32(in.data + used);
         if (size == 0 || size > VIV_ELECTION_FRAME_BYTES_MAX) {
-            viv_log(VIV_LOG_WARN, "election", "closed: a message of impossible length", "sid=%lld length=%d",
-                    (long long)connection->peer->member->sid, (int)size);
+            tell_malformed(connection, "closed: a message of impossible length (number)", (int)size);
             close_connection(connection);
             return;
         }
@@ -243,9 +281,57 @@ static void take_messages(struct connection *connection)
     viv_buffer_consume(&connection->input, used);
 }
 
+static void opened(struct connection *connection);
+
+static void tell_failure(struct connection *connection)
+{
+    struct viv_election_port *port = connection->port;
+    uint64_t swallowed;
+    if (connection->channel.why != NULL &&
+        viv_log_gate_open(&port->failures, viv_server_now_ms(port->server), &swallowed)) {
+        viv_log(VIV_LOG_WARN, "election", "closed: no TLS connection came about with a server",
+                "dialled_sid=%lld address=%s why=\"%s\" swallowed=%" PRIu64,
+                (long long)(connection->peer != NULL ? connection->peer->member->sid : 0), connection->address.text,
+                connection->channel.why, swallowed);
+    }
+}
+
+static void take_said(struct connection *connection, struct viv_bytes said)
+{
+    viv_buffer_append_bytes(&connection->input, said);
+    if (connection->peer == NULL && !take_hello(connection)) {
+        return;
+    }
+    if (connection->peer != NULL) {
+        take_messages(connection);
+    }
+}
+
+/* Bytes of the network; none, to begin. */
+static void take_network(struct connection *connection, struct viv_bytes bytes)
+{
+    struct viv_election_port *port = connection->port;
+    bool was_open = connection->channel.is_open;
+    struct viv_bytes said;
+    viv_status status =
+        viv_peer_channel_take(&connection->channel, port->server, bytes, &connection->outbox, &port->plain, &said);
+    if (connection->outbox.queued.size > 0) {
+        flush(connection);
+    }
+    if (connection->channel.is_open && !was_open && !connection->is_closing) {
+        opened(connection);
+    }
+    if (said.size > 0 && connection->channel.is_open && !connection->is_closing) {
+        take_said(connection, said);
+    }
+    if (status != VIV_OK) {
+        tell_failure(connection);
+        close_connection(connection);
+    }
+}
+
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 {
-    (void)buf;
     struct connection *connection = stream->data;
     if (got == 0 || connection->is_closing) {
         return;
@@ -254,13 +340,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
         close_connection(connection);
         return;
     }
-    connection->input.size += (size_t)got;
-    if (connection->peer == NULL && !take_hello(connection)) {
-        return;
-    }
-    if (connection->peer != NULL) {
-        take_messages(connection);
-    }
+    take_network(connection, viv_bytes_of(buf->base, (size_t)got));
 }
 
 static void start_reading(struct connection *connection)
@@ -272,32 +352,50 @@ static void start_reading(struct connection *connection)
 
 /* ---- dialling ---- */
 
+/* Who dialled speaks first. */
+static void opened(struct connection *connection)
+{
+    struct viv_election_port *port = connection->port;
+    struct peer *peer = connection->peer;
+    if (connection->is_accepted) {
+        return;
+    }
+    peer->dialling = NULL;
+    viv_outbox_add(&connection->outbox, viv_buffer_bytes(&port->hello));
+    connection->is_hello_only = peer->member->sid > own_sid(port);
+    flush(connection);
+    if (!connection->is_closing && !connection->is_hello_only) {
+        adopt(connection, peer);
+    }
+}
+
 static void on_dialled(void *ctx, int status)
 {
     struct connection *connection = ctx;
     struct viv_election_port *port = connection->port;
     struct peer *peer = connection->peer;
     connection->is_dialling = false;
-    peer->dialling = NULL;
     if (status != 0) {
+        peer->dialling = NULL;
         free_connection(connection);
         return;
     }
     connection->handle.data = connection;
     if (connection->is_closing) { /* cancelled when it was done already */
+        peer->dialling = NULL;
         uv_close((uv_handle_t *)&connection->handle, on_closed);
         return;
     }
     viv_outbox_init(&connection->outbox, (uv_stream_t *)&connection->handle, on_message_written, connection);
-    viv_outbox_add(&connection->outbox, viv_buffer_bytes(&port->hello));
-    connection->is_hello_only = peer->member->sid > own_sid(port);
-    flush(connection);
+    viv_peer_channel_dial(&connection->channel, port->server, peer->member->host);
+    start_reading(connection);
     if (connection->is_closing) {
         return;
     }
-    start_reading(connection);
-    if (!connection->is_closing && !connection->is_hello_only) {
-        adopt(connection, peer);
+    if (connection->channel.is_open) {
+        opened(connection);
+    } else {
+        take_network(connection, (struct viv_bytes){0});
     }
 }
 
@@ -344,13 +442,40 @@ void viv_election_port_tick(struct viv_election_port *port)
     }
     for (struct connection *connection = port->connections, *next; connection != NULL; connection = next) {
         next = connection->next;
-        if (connection->peer == NULL && now_ms - connection->since_ms > HELLO_TIMEOUT_MS) {
+        bool is_handshake_late = !connection->is_dialling && !connection->is_closing &&
+                                 viv_peer_channel_is_overdue(&connection->channel, port->server);
+        if (is_handshake_late) {
+            connection->channel.why = "the handshake takes too long";
+            tell_failure(connection);
+        }
+        if (is_handshake_late || (connection->peer == NULL && now_ms - connection->since_ms > HELLO_TIMEOUT_MS)) {
             close_connection(connection);
         }
     }
 }
 
 /* ---- the port ---- */
+
+/* Every member may have an old and a new connection, and one address may be that of all; the rest is for others. */
+static uint64_t most_from_one_address(const struct viv_election_port *port)
+{
+    return 2 * port->server->config->member_count + 2;
+}
+
+static bool has_room(struct viv_election_port *port, const struct viv_address *address)
+{
+    uint64_t swallowed;
+    if (port->connection_count < CONNECTIONS_MAX &&
+        viv_address_counts_add(&port->counts, address->bytes, most_from_one_address(port))) {
+        return true;
+    }
+    if (viv_log_gate_open(&port->refusals, viv_server_now_ms(port->server), &swallowed)) {
+        viv_log(VIV_LOG_WARN, "election", "refused: too many connections",
+                "address=%s connections_max=%d connections_per_address_max=%" PRIu64 " swallowed=%" PRIu64,
+                address->text, CONNECTIONS_MAX, most_from_one_address(port), swallowed);
+    }
+    return false;
+}
 
 static void on_connection(uv_stream_t *listener, int status)
 {
@@ -359,16 +484,18 @@ static void on_connection(uv_stream_t *listener, int status)
         viv_log(VIV_LOG_WARN, "election", "a connection could not be accepted", "error=\"%s\"", uv_strerror(status));
         return;
     }
-    bool is_full = port->connection_count >= CONNECTIONS_MAX;
     struct connection *connection = new_connection(port);
     VIV_ASSERT(uv_tcp_init(&port->server->loop, &connection->handle) == 0);
     connection->handle.data = connection;
     viv_outbox_init(&connection->outbox, (uv_stream_t *)&connection->handle, on_message_written, connection);
-    if (uv_accept(listener, (uv_stream_t *)&connection->handle) != 0 || is_full) {
+    if (uv_accept(listener, (uv_stream_t *)&connection->handle) != 0 ||
+        viv_address_peer(&connection->handle, &connection->address) != 0 || !has_room(port, &connection->address)) {
         close_connection(connection);
         return;
     }
+    connection->is_accepted = true;
     (void)uv_tcp_nodelay(&connection->handle, 1);
+    viv_peer_channel_accept(&connection->channel, port->server);
     start_reading(connection);
 }
 
@@ -376,6 +503,7 @@ struct viv_election_port *viv_election_port_new(struct viv_server *server)
 {
     struct viv_election_port *port = viv_alloc_zeroed(1, sizeof *port);
     port->server = server;
+    port->shared = viv_alloc(READ_BYTES);
     const struct viv_config *config = server->config;
     for (size_t i = 0; i < config->member_count; i++) {
         if (config->members[i].sid != config->sid) {
@@ -398,6 +526,9 @@ void viv_election_port_free(struct viv_election_port *port)
         viv_buffer_fini(&port->peers[i].last);
     }
     viv_buffer_fini(&port->hello);
+    viv_buffer_fini(&port->plain);
+    viv_address_counts_fini(&port->counts);
+    free(port->shared);
     free(port);
 }
 
@@ -416,7 +547,9 @@ viv_status viv_election_port_listen(struct viv_election_port *port)
                 "address=%s port=%d error=\"%s\"", self->host, self->election_port, uv_strerror(status));
         return VIV_ERR_BUSY;
     }
-    if (!viv_address_is_loopback(&port->listener)) {
+    const struct viv_config *config = port->server->config;
+    bool is_safe = config->ssl_quorum && !config->peer_port_unification;
+    if (!is_safe && !viv_address_is_loopback(&port->listener)) {
         viv_log(VIV_LOG_WARN, "election",
                 "servers talk without TLS or authentication: let only the servers reach the peer and election ports",
                 "port=%d", self->election_port);

@@ -20,9 +20,9 @@ libskin_a_SOURCES += \
 	%reldir%/mailbox.c %reldir%/mailbox.h \
 	%reldir%/measure.c %reldir%/measure.h \
 	%reldir%/outbox.c %reldir%/outbox.h \
+	%reldir%/peer_channel.c %reldir%/peer_channel.h \
 	%reldir%/perform.c \
 	%reldir%/quorum_port.c %reldir%/quorum_port.h \
-	%reldir%/rate.c %reldir%/rate.h \
 	%reldir%/recovery.c %reldir%/recovery.h \
 	%reldir%/sasl_port.c %reldir%/sasl_port.h \
 	%reldir%/server.c %reldir%/server.h %reldir%/server_internal.h \

@@ -1,12 +1,16 @@
 #include "server/quorum_port.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/rate.h"
 #include "server/address.h"
+#include "server/address_counts.h"
 #include "server/outbox.h"
+#include "server/peer_channel.h"
 #include "server/server_internal.h"
 
 enum {
@@ -30,6 +34,8 @@ struct link {
     bool tell_drained;
     uint64_t read_turn;
     struct viv_outbox outbox;
+    struct viv_peer_channel channel;
+    struct viv_address address; /* of who connected, when accepted */
 };
 
 struct viv_quorum_port {
@@ -43,6 +49,9 @@ struct viv_quorum_port {
     size_t next_slot;
     bool has_drained;
     uint8_t *shared;
+    struct viv_buffer plain; /* what one read of a TLS link said */
+    struct viv_address_counts counts;
+    struct viv_log_gate refusals, failures;
 };
 
 static struct link *find_link(const struct viv_quorum_port *port, uint32_t id)
@@ -56,8 +65,12 @@ static struct link *find_link(const struct viv_quorum_port *port, uint32_t id)
 static void free_link(struct link *link)
 {
     link->port->links[link->id & (SLOT_COUNT - 1)] = NULL;
-    link->port->accepted_count -= link->is_accepted;
+    if (link->is_accepted) {
+        link->port->accepted_count--;
+        viv_address_counts_remove(&link->port->counts, link->address.bytes);
+    }
     viv_outbox_fini(&link->outbox);
+    viv_peer_channel_fini(&link->channel);
     free(link);
 }
 
@@ -66,10 +79,12 @@ static void on_closed(uv_handle_t *handle)
     struct link *link = handle->data;
     struct viv_server *server = link->port->server;
     uint32_t id = link->id;
+    viv_sid sid = link->sid;
     bool was_up = link->is_up;
     free_link(link);
-    if (was_up) {
-        viv_server_step(server, &(struct viv_event){.kind = VIV_EVENT_LINK_DOWN, .link = id});
+    if (was_up || sid != 0) { /* a dial that came to nothing has no link */
+        viv_server_step(
+            server, &(struct viv_event){.kind = VIV_EVENT_LINK_DOWN, .link = was_up ? id : 0, .sid = was_up ? 0 : sid});
     }
 }
 
@@ -121,6 +136,53 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = was_read ? uv_buf_init(NULL, 0) : uv_buf_init((char *)link->port->shared, READ_BYTES);
 }
 
+static void tell_failure(struct link *link)
+{
+    uint64_t swallowed;
+    if (link->channel.why != NULL &&
+        viv_log_gate_open(&link->port->failures, viv_server_now_ms(link->port->server), &swallowed)) {
+        viv_log(VIV_LOG_WARN, "quorum", "closed: no TLS connection came about with a server",
+                "dialled_sid=%lld address=%s why=\"%s\" swallowed=%" PRIu64, (long long)link->sid, link->address.text,
+                link->channel.why, swallowed);
+    }
+}
+
+/* The node hears of a link when it is known to carry what servers say. */
+static void tell_up(struct link *link)
+{
+    struct viv_server *server = link->port->server;
+    struct viv_event event = {.kind = VIV_EVENT_LINK_UP, .link = link->id, .sid = link->sid};
+    if (link->is_accepted) {
+        event.barred = viv_peer_channel_barred(&link->channel, server);
+        event.proved = viv_peer_channel_proved(&link->channel, server, &link->handle);
+    }
+    link->is_up = true;
+    viv_server_step(server, &event);
+}
+
+/* Bytes of the network; none, to begin. */
+static void take_network(struct link *link, struct viv_bytes bytes)
+{
+    struct viv_quorum_port *port = link->port;
+    struct viv_bytes said;
+    viv_status status = viv_peer_channel_take(&link->channel, port->server, bytes, &link->outbox, &port->plain, &said);
+    if (link->outbox.queued.size > 0 && viv_outbox_flush(&link->outbox) != 0) {
+        close_link(link);
+        return;
+    }
+    if (link->channel.is_open && !link->is_up && !link->is_closing) {
+        tell_up(link);
+    }
+    if (said.size > 0 && link->is_up && !link->is_closing) {
+        viv_server_step(port->server,
+                        &(struct viv_event){.kind = VIV_EVENT_LINK_BYTES, .link = link->id, .bytes = said});
+    }
+    if (status != VIV_OK) {
+        tell_failure(link);
+        close_link(link);
+    }
+}
+
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 {
     struct link *link = stream->data;
@@ -132,42 +194,36 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
         return;
     }
     link->read_turn = link->port->server->turn;
-    viv_server_step(link->port->server, &(struct viv_event){.kind = VIV_EVENT_LINK_BYTES,
-                                                            .link = link->id,
-                                                            .bytes = viv_bytes_of(buf->base, (size_t)got)});
+    take_network(link, viv_bytes_of(buf->base, (size_t)got));
 }
 
 /* ---- beginnings ---- */
 
-/* A link in a free slot, or NULL. */
-static struct link *new_link(struct viv_quorum_port *port, viv_sid sid)
+/* False: there is no free slot. */
+static bool give_slot(struct viv_quorum_port *port, struct link *link)
 {
     for (size_t i = 0; i < SLOT_COUNT; i++) {
         size_t slot = (port->next_slot + i) % SLOT_COUNT;
         if (port->links[slot] == NULL) {
-            struct link *link = viv_alloc_zeroed(1, sizeof *link);
             port->serial = (port->serial + 1) & (UINT32_MAX >> SLOT_BITS);
             port->serial += port->serial == 0;
             link->port = port;
             link->id = port->serial << SLOT_BITS | (uint32_t)slot;
-            link->sid = sid;
             link->read_turn = UINT64_MAX;
             port->links[slot] = link;
             port->next_slot = slot + 1;
-            return link;
+            return true;
         }
     }
-    return NULL;
+    return false;
 }
 
 static void open_link(struct link *link)
 {
-    struct viv_server *server = link->port->server;
     link->handle.data = link;
     viv_outbox_init(&link->outbox, (uv_stream_t *)&link->handle, on_written, link);
-    link->is_up = true;
-    viv_server_step(server, &(struct viv_event){.kind = VIV_EVENT_LINK_UP, .link = link->id, .sid = link->sid});
-    if (uv_read_start((uv_stream_t *)&link->handle, on_alloc, on_read) != 0) {
+    take_network(link, (struct viv_bytes){0});
+    if (!link->is_closing && uv_read_start((uv_stream_t *)&link->handle, on_alloc, on_read) != 0) {
         close_link(link);
     }
 }
@@ -175,6 +231,17 @@ static void open_link(struct link *link)
 static void dial_failed(struct viv_quorum_port *port, viv_sid sid)
 {
     viv_server_step(port->server, &(struct viv_event){.kind = VIV_EVENT_LINK_DOWN, .sid = sid});
+}
+
+static const struct viv_config_member *member_of(const struct viv_quorum_port *port, viv_sid sid)
+{
+    const struct viv_config *config = port->server->config;
+    const struct viv_config_member *member = NULL;
+    for (size_t i = 0; i < config->member_count; i++) {
+        member = config->members[i].sid == sid ? &config->members[i] : member;
+    }
+    VIV_ASSERT(member != NULL);
+    return member;
 }
 
 static void on_dialled(void *ctx, int status)
@@ -193,19 +260,16 @@ static void on_dialled(void *ctx, int status)
         uv_close((uv_handle_t *)&link->handle, on_closed);
         return;
     }
+    viv_peer_channel_dial(&link->channel, link->port->server, member_of(link->port, link->sid)->host);
     open_link(link);
 }
 
 void viv_quorum_port_dial(struct viv_quorum_port *port, viv_sid sid)
 {
-    const struct viv_config *config = port->server->config;
-    const struct viv_config_member *member = NULL;
-    for (size_t i = 0; i < config->member_count; i++) {
-        member = config->members[i].sid == sid ? &config->members[i] : member;
-    }
-    VIV_ASSERT(member != NULL);
-    struct link *link = new_link(port, sid);
-    VIV_ASSERT(link != NULL);
+    const struct viv_config_member *member = member_of(port, sid);
+    struct link *link = viv_alloc_zeroed(1, sizeof *link);
+    VIV_ASSERT(give_slot(port, link)); /* strangers have half of them at most */
+    link->sid = sid;
     link->is_dialling = true;
     viv_dial_start(&link->dial, &port->server->loop, &link->handle, member->host, member->peer_port, DIAL_TIMEOUT_MS,
                    on_dialled, link);
@@ -213,19 +277,50 @@ void viv_quorum_port_dial(struct viv_quorum_port *port, viv_sid sid)
 
 /* ---- listening ---- */
 
+/* Old and new connections of every member may come from one address; the rest of the room is for others. */
+static uint64_t most_from_one_address(const struct viv_quorum_port *port)
+{
+    uint64_t most = 2 * port->server->config->member_count + 2;
+    return most < ACCEPTED_MAX / 2 ? most : ACCEPTED_MAX / 2;
+}
+
+static void tell_refusal(struct viv_quorum_port *port, const struct viv_address *address)
+{
+    uint64_t swallowed;
+    if (viv_log_gate_open(&port->refusals, viv_server_now_ms(port->server), &swallowed)) {
+        viv_log(VIV_LOG_WARN, "quorum", "refused: too many links",
+                "address=%s links_max=%d links_per_address_max=%" PRIu64 " swallowed=%" PRIu64, address->text,
+                ACCEPTED_MAX, most_from_one_address(port), swallowed);
+    }
+}
+
 static void on_refused_closed(uv_handle_t *handle)
 {
-    free(handle);
+    free(handle->data);
 }
 
 /* A connection must be accepted to be refused; left waiting it would stop the listener. */
-static void refuse(struct viv_quorum_port *port, uv_stream_t *listener)
+static void accept_link(struct viv_quorum_port *port, uv_stream_t *listener, struct link *link)
 {
-    uv_tcp_t *handle = viv_alloc_zeroed(1, sizeof *handle);
-    VIV_ASSERT(uv_tcp_init(&port->server->loop, handle) == 0);
-    (void)uv_accept(listener, (uv_stream_t *)handle);
-    uv_close((uv_handle_t *)handle, on_refused_closed);
-    viv_log(VIV_LOG_WARN, "quorum", "refused: too many links", "links_max=%d", ACCEPTED_MAX);
+    bool is_accepted =
+        uv_accept(listener, (uv_stream_t *)&link->handle) == 0 && viv_address_peer(&link->handle, &link->address) == 0;
+    bool has_room = is_accepted && port->accepted_count < ACCEPTED_MAX &&
+                    viv_address_counts_add(&port->counts, link->address.bytes, most_from_one_address(port));
+    if (!has_room || !give_slot(port, link)) {
+        if (has_room) {
+            viv_address_counts_remove(&port->counts, link->address.bytes);
+        }
+        if (is_accepted) {
+            tell_refusal(port, &link->address);
+        }
+        uv_close((uv_handle_t *)&link->handle, on_refused_closed);
+        return;
+    }
+    link->is_accepted = true;
+    port->accepted_count++;
+    (void)uv_tcp_nodelay(&link->handle, 1);
+    viv_peer_channel_accept(&link->channel, port->server);
+    open_link(link);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -235,21 +330,10 @@ static void on_connection(uv_stream_t *listener, int status)
         viv_log(VIV_LOG_WARN, "quorum", "a connection could not be accepted", "error=\"%s\"", uv_strerror(status));
         return;
     }
-    struct link *link = port->accepted_count < ACCEPTED_MAX ? new_link(port, 0) : NULL;
-    if (link == NULL) {
-        refuse(port, listener);
-        return;
-    }
+    struct link *link = viv_alloc_zeroed(1, sizeof *link);
     VIV_ASSERT(uv_tcp_init(&port->server->loop, &link->handle) == 0);
     link->handle.data = link;
-    link->is_accepted = true;
-    port->accepted_count++;
-    if (uv_accept(listener, (uv_stream_t *)&link->handle) != 0) {
-        close_link(link);
-        return;
-    }
-    (void)uv_tcp_nodelay(&link->handle, 1);
-    open_link(link);
+    accept_link(port, listener, link);
 }
 
 static void on_listener_closed(uv_handle_t *handle)
@@ -311,6 +395,15 @@ void viv_quorum_port_tick(struct viv_quorum_port *port)
         viv_server_now_ms(port->server) - port->tried_ms >= RELISTEN_MS) {
         try_listen(port);
     }
+    for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
+        struct link *link = port->links[slot];
+        if (link != NULL && !link->is_dialling && !link->is_closing &&
+            viv_peer_channel_is_overdue(&link->channel, port->server)) {
+            link->channel.why = "the handshake takes too long";
+            tell_failure(link);
+            close_link(link);
+        }
+    }
 }
 
 /* ---- actions ---- */
@@ -318,7 +411,7 @@ void viv_quorum_port_tick(struct viv_quorum_port *port)
 void viv_quorum_port_send(struct viv_quorum_port *port, uint32_t id, struct viv_bytes bytes, bool tell_drained)
 {
     struct link *link = find_link(port, id);
-    if (link == NULL || link->is_dialling) {
+    if (link == NULL || !link->is_up) {
         return;
     }
     if (viv_outbox_unsent_bytes(&link->outbox) + bytes.size > VIV_LINK_UNSENT_BYTES_MAX) {
@@ -397,6 +490,8 @@ void viv_quorum_port_free(struct viv_quorum_port *port)
     for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
         VIV_ASSERT(port->links[slot] == NULL);
     }
+    viv_buffer_fini(&port->plain);
+    viv_address_counts_fini(&port->counts);
     free(port->shared);
     free(port);
 }

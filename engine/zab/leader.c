@@ -10,6 +10,9 @@
 /* How often learners of our own kind hear of us. Its cost is two small packets a learner. */
 enum { BEAT_MS = 50 };
 
+/* How long a connection may be without a word of who it is. */
+enum { STRANGER_TICKS = 2 };
+
 /* Has a quorum, this server among it, got as far as `stage`? */
 static bool has_quorum(const struct viv_zab *zab, enum viv_peer_stage stage)
 {
@@ -41,8 +44,12 @@ static void check_quorum(struct viv_zab *zab)
 
 void viv_leader_drop(struct viv_zab *zab, struct viv_leader_peer *peer, const char *reason)
 {
-    viv_log(VIV_LOG_WARN, VIV_ZAB_ROOM, "a learner is cut off", "gid=%u sid=%lld stage=%d reason=\"%s\"", zab->gid,
-            (long long)peer->sid, (int)peer->stage, reason);
+    uint64_t swallowed = 0;
+    if (peer->sid != 0 || viv_log_gate_open(&zab->leader.strangers, zab->now_ms, &swallowed)) {
+        viv_log(VIV_LOG_WARN, VIV_ZAB_ROOM, "a learner is cut off",
+                "gid=%u sid=%lld stage=%d reason=\"%s\" swallowed=%llu", zab->gid, (long long)peer->sid,
+                (int)peer->stage, reason, (unsigned long long)swallowed);
+    }
     viv_zab_close(zab, peer->link);
     viv_peers_forget(&zab->leader.peers, peer);
     check_quorum(zab);
@@ -215,11 +222,16 @@ static void establish(struct viv_zab *zab)
 
 /* ---- learners arrive ---- */
 
-void viv_leader_link_up(struct viv_zab *zab, uint32_t link)
+void viv_leader_link_up(struct viv_zab *zab, const struct viv_zab_input *input)
 {
-    if (zab->leader.stage == VIV_LEADER_IDLE || !viv_peers_add(&zab->leader.peers, link, zab->now_ms)) {
-        viv_zab_close(zab, link);
+    bool leads = zab->leader.stage != VIV_LEADER_IDLE;
+    struct viv_leader_peer *peer = leads ? viv_peers_add(&zab->leader.peers, input->link, zab->now_ms) : NULL;
+    if (peer == NULL) {
+        viv_zab_close(zab, input->link);
+        return;
     }
+    peer->barred = input->barred;
+    peer->proved = input->proved;
 }
 
 void viv_leader_link_down(struct viv_zab *zab, uint32_t link)
@@ -231,16 +243,25 @@ void viv_leader_link_down(struct viv_zab *zab, uint32_t link)
     }
 }
 
-/* Forgets an older connection of the same server: it can only be a dead one. */
-static void replace_older(struct viv_zab *zab, viv_sid sid)
+/* Forgets an older connection of the same server. It can only be a dead one when the newcomer is that server by its
+ * certificate or address; else anybody could put an end to it, so it must have been silent for as long as a live one
+ * never is. False: the newcomer is turned away, and may come again. */
+static bool replace_older(struct viv_zab *zab, const struct viv_leader_peer *newcomer, viv_sid sid, int index)
 {
+    bool is_proved = (newcomer->proved >> index & 1) != 0;
     for (size_t i = 0; i < zab->leader.peers.count; i++) {
-        if (zab->leader.peers.items[i].sid == sid) {
-            viv_zab_close(zab, zab->leader.peers.items[i].link);
-            viv_peers_forget(&zab->leader.peers, &zab->leader.peers.items[i]);
-            return; /* the quorum is looked at when the new one has introduced itself */
+        struct viv_leader_peer *older = &zab->leader.peers.items[i];
+        if (older->sid != sid) {
+            continue;
         }
+        if (!is_proved && zab->now_ms - older->heard_at_ms < zab->tick_ms) {
+            return false;
+        }
+        viv_zab_close(zab, older->link);
+        viv_peers_forget(&zab->leader.peers, older);
+        break; /* the quorum is looked at when the new one has introduced itself */
     }
+    return true;
 }
 
 /* A voter whose promise is at or above our epoch cannot help to establish it, and one above it can never follow: only
@@ -280,7 +301,14 @@ static void introduce(struct viv_zab *zab, struct viv_leader_peer *peer, const s
         viv_leader_drop(zab, peer, "not a learner of this ensemble");
         return;
     }
-    replace_older(zab, info.sid);
+    if ((peer->barred >> index & 1) != 0) {
+        viv_leader_drop(zab, peer, "its certificate is not made for the server that it says it is");
+        return;
+    }
+    if (!replace_older(zab, peer, info.sid, index)) {
+        viv_leader_drop(zab, peer, "the server that it says it is has a live connection");
+        return;
+    }
     peer = viv_peers_find(&zab->leader.peers, link);
     peer->sid = info.sid;
     peer->index = index;
@@ -510,6 +538,9 @@ void viv_leader_stored(struct viv_zab *zab)
 static const char *overdue(const struct viv_zab *zab, const struct viv_leader_peer *peer)
 {
     bool serves = peer->stage == VIV_PEER_SERVES;
+    if (peer->stage == VIV_PEER_STRANGER && zab->now_ms - peer->heard_at_ms > STRANGER_TICKS * zab->tick_ms) {
+        return "it does not say who it is";
+    }
     if (zab->now_ms - peer->heard_at_ms > (serves ? zab->sync_limit_ms : zab->init_limit_ms)) {
         return "nothing was heard of it";
     }

@@ -1,6 +1,7 @@
 #ifndef VIV_ZAB_LEADER_H
 #define VIV_ZAB_LEADER_H
 
+#include "base/rate.h"
 #include "zab/peers.h"
 
 /* The leader's side: gathers promises for a new epoch, brings learners up to date, proposes, counts, commits, and
@@ -29,6 +30,7 @@ struct viv_leader {
     uint64_t ping_at_ms, beat_at_ms;
     uint64_t looking; /* supporters that look for a leader again */
     struct viv_peers peers;
+    struct viv_log_gate strangers; /* lines about connections that never said who they are */
 };
 
 void viv_leader_begin(struct viv_zab *zab);
@@ -38,7 +40,7 @@ void viv_leader_end(struct viv_zab *zab); /* forgets everything; closing links i
 void viv_leader_fini(struct viv_leader *leader);
 
 /* Inputs. */
-void viv_leader_link_up(struct viv_zab *zab, uint32_t link);
+void viv_leader_link_up(struct viv_zab *zab, const struct viv_zab_input *input);
 void viv_leader_link_down(struct viv_zab *zab, uint32_t link);
 void viv_leader_packet(struct viv_zab *zab, uint32_t link, const struct viv_packet *packet);
 void viv_leader_log_data(struct viv_zab *zab, const struct viv_zab_input *input);

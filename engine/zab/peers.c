@@ -25,19 +25,19 @@ void viv_peers_fini(struct viv_peers *peers)
     *peers = (struct viv_peers){0};
 }
 
-bool viv_peers_add(struct viv_peers *peers, uint32_t link, uint64_t now_ms)
+struct viv_leader_peer *viv_peers_add(struct viv_peers *peers, uint32_t link, uint64_t now_ms)
 {
     VIV_ASSERT(viv_peers_find(peers, link) == NULL);
     if (peers->count == PEERS_MAX) {
-        return false;
+        return NULL;
     }
     if (peers->count == peers->capacity) {
         peers->capacity = peers->capacity == 0 ? 8 : peers->capacity * 2;
         peers->items = viv_realloc(peers->items, peers->capacity * sizeof *peers->items);
     }
-    peers->items[peers->count++] =
-        (struct viv_leader_peer){.stage = VIV_PEER_STRANGER, .link = link, .index = -1, .heard_at_ms = now_ms};
-    return true;
+    struct viv_leader_peer *peer = &peers->items[peers->count++];
+    *peer = (struct viv_leader_peer){.stage = VIV_PEER_STRANGER, .link = link, .index = -1, .heard_at_ms = now_ms};
+    return peer;
 }
 
 struct viv_leader_peer *viv_peers_find(struct viv_peers *peers, uint32_t link)

@@ -23,8 +23,9 @@ enum viv_peer_stage {
 struct viv_leader_peer {
     enum viv_peer_stage stage;
     uint32_t link;
-    viv_sid sid; /* 0: stranger */
-    int index;   /* among the members */
+    viv_sid sid;             /* 0: stranger */
+    uint64_t barred, proved; /* of struct viv_zab_input */
+    int index;               /* among the members */
     bool voter;
     bool native;           /* one of our own servers: cumulative ACK and COMMIT */
     bool counted;          /* its ACKEPOCH counts */
@@ -44,8 +45,8 @@ struct viv_peers {
 };
 
 void viv_peers_fini(struct viv_peers *peers);
-/* A connection that nothing was heard on. False: there are too many. */
-bool viv_peers_add(struct viv_peers *peers, uint32_t link, uint64_t now_ms);
+/* A connection that nothing was heard on. NULL: there are too many. */
+struct viv_leader_peer *viv_peers_add(struct viv_peers *peers, uint32_t link, uint64_t now_ms);
 /* NULL when there is none on that link. Pointers are good until one is added or forgotten. */
 struct viv_leader_peer *viv_peers_find(struct viv_peers *peers, uint32_t link);
 void viv_peers_forget(struct viv_peers *peers, struct viv_leader_peer *peer);

@@ -215,7 +215,7 @@ static void on_link_up(struct viv_zab *zab, const struct viv_zab_input *input)
 {
     VIV_ASSERT(input->link != 0);
     if (input->sid == 0) {
-        viv_leader_link_up(zab, input->link);
+        viv_leader_link_up(zab, input);
     } else {
         viv_learner_link_up(zab, input->link, input->sid);
     }

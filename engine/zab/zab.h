@@ -51,7 +51,8 @@ struct viv_zab_start {
 enum viv_zab_input_kind {
     VIV_ZAB_TICK,           /* time passed; give one at least every tick_ms / 10 */
     VIV_ZAB_VOTE,           /* sid, vote: an election message arrived */
-    VIV_ZAB_LINK_UP,        /* link, sid: the LINK_DIAL of this sid succeeded; sid 0: a learner connected to us */
+    VIV_ZAB_LINK_UP,        /* link, sid: the LINK_DIAL of this sid succeeded; sid 0: a learner connected to us:
+                               barred, proved */
     VIV_ZAB_LINK_DOWN,      /* link, or link 0 and sid: the dial failed */
     VIV_ZAB_PACKET,         /* link, packet */
     VIV_ZAB_STORED,         /* zxid: every entry of APPEND outputs up to it is durable (answers in order) */
@@ -77,6 +78,7 @@ struct viv_zab_input {
     uint32_t link;   /* names one connection of the quorum port; never 0, never reused soon */
     viv_sid sid;
     uint64_t zxid;
+    uint64_t barred, proved; /* members by index: whom the learner cannot be, and who it is by certificate or address */
     struct viv_vote vote;
     struct viv_packet packet;
     struct viv_bytes data;

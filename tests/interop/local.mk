@@ -10,6 +10,7 @@ dist_check_SCRIPTS += \
 	%reldir%/dynamic_file.py \
 	%reldir%/lab_smoke.sh \
 	%reldir%/operations.py \
+	%reldir%/peer_tls.py \
 	%reldir%/refusals.py \
 	%reldir%/smoke.py
 TESTS += \
@@ -21,6 +22,7 @@ TESTS += \
 	%reldir%/dynamic_file.py \
 	%reldir%/lab_smoke.sh \
 	%reldir%/operations.py \
+	%reldir%/peer_tls.py \
 	%reldir%/refusals.py \
 	%reldir%/smoke.py
 
@@ -36,4 +38,5 @@ interop: all
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/mixed.py
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/admin.py --real
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/agreement.py --ensemble
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/peer_tls.py --java
 .PHONY: interop

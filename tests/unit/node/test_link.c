@@ -1,3 +1,4 @@
+#include "base/endian.h"
 #include "base/limits.h"
 #include "node/link.h"
 #include "tests/support/viv_test.h"
@@ -54,6 +55,41 @@ static void expect_nothing(struct pair *pair)
     struct viv_link_item item;
     viv_link_take(pair->to, &item);
     cr_assert_eq(item.kind, VIV_LINK_NOTHING);
+}
+
+/* The head of a packet whose data is announced to be so long. */
+static enum viv_link_item_kind announce(struct viv_link *link, uint32_t size)
+{
+    uint8_t head[16] = {0};
+    struct viv_link_item item;
+    viv_store_be32(head, VIV_PACKET_FOLLOWERINFO);
+    viv_store_be32(head + 12, size);
+    viv_link_feed(link, viv_bytes_of(head, sizeof head));
+    viv_link_take(link, &item);
+    return item.kind;
+}
+
+VIV_TEST(node_link, who_has_not_said_who_it_is_may_not_announce_much)
+{
+    static const struct {
+        uint32_t size;
+        enum viv_link_item_kind kind;
+    } cases[] = {{4096, VIV_LINK_NOTHING},
+                 {4097, VIV_LINK_MALFORMED},
+                 {409600, VIV_LINK_MALFORMED},
+                 {1U << 26, VIV_LINK_MALFORMED}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct viv_links links = {0};
+        struct viv_link *link = viv_links_add(&links, 1, true);
+        cr_assert_eq(announce(link, cases[i].size), cases[i].kind, "%u", cases[i].size);
+        viv_links_fini(&links);
+    }
+    struct viv_links links = {0};
+    struct viv_link *link = viv_links_add(&links, 1, true);
+    struct viv_packet packet = {.type = VIV_PACKET_LEADERINFO};
+    viv_link_put_packet(link, 0, &packet); /* it was introduced */
+    cr_assert_eq(announce(link, 1 << 20), VIV_LINK_NOTHING);
+    viv_links_fini(&links);
 }
 
 VIV_TEST(node_link, packets_arrive_whole_however_they_are_cut)

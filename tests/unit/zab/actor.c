@@ -75,10 +75,17 @@ void actor_vote(struct actor *actor, viv_sid from, enum viv_server_state state, 
 
 void actor_introduce(struct actor *actor, uint32_t link, viv_sid sid, uint32_t accepted, bool native)
 {
+    actor_introduce_as(actor, (struct viv_zab_input){.link = link, .proved = UINT64_MAX}, sid, accepted, native);
+}
+
+void actor_introduce_as(struct actor *actor, struct viv_zab_input up, viv_sid sid, uint32_t accepted, bool native)
+{
     struct viv_buffer info = {0};
+    uint32_t link = up.link;
+    up.kind = VIV_ZAB_LINK_UP;
     viv_learner_info_encode(&info, &(struct viv_learner_info){
                                        .sid = sid, .protocol_version = 0x10000, .native = native, .capabilities = 3});
-    actor_give(actor, (struct viv_zab_input){.kind = VIV_ZAB_LINK_UP, .link = link});
+    actor_give(actor, up);
     actor_packet(actor, link, sid == 4 ? VIV_PACKET_OBSERVERINFO : VIV_PACKET_FOLLOWERINFO, VIV_ZXID(accepted, 0),
                  viv_buffer_bytes(&info));
     viv_buffer_fini(&info);

@@ -30,8 +30,10 @@ void actor_tick(struct actor *actor, uint64_t ms);
 void actor_packet(struct actor *actor, uint32_t link, enum viv_packet_type type, uint64_t zxid, struct viv_bytes data);
 void actor_vote(struct actor *actor, viv_sid from, enum viv_server_state state, viv_sid leader, uint64_t zxid,
                 uint64_t round, int64_t epoch);
-/* A learner connects and introduces itself. */
+/* A learner connects, from where its server is, and introduces itself. */
 void actor_introduce(struct actor *actor, uint32_t link, viv_sid sid, uint32_t accepted, bool native);
+/* The same with link, barred and proved as given. */
+void actor_introduce_as(struct actor *actor, struct viv_zab_input up, viv_sid sid, uint32_t accepted, bool native);
 void actor_ackepoch(struct actor *actor, uint32_t link, uint64_t zxid, int32_t epoch);
 /* The first output of the kind, or NULL. */
 const struct viv_zab_output *actor_said(const struct actor *actor, enum viv_zab_output_kind kind);

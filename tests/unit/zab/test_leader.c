@@ -244,6 +244,70 @@ VIV_TEST(zab_leader, strangers_impostors_and_old_dialects_are_turned_away)
     actor_fini(&actor);
 }
 
+VIV_TEST(zab_leader, a_live_follower_is_not_replaced_by_who_only_says_that_it_is_it)
+{
+    struct actor actor;
+    actor_init(&actor, &three);
+    actor_lead(&actor, true, LAST); /* follower 1 on link 1 */
+    actor_introduce_as(&actor, (struct viv_zab_input){.link = 5}, 1, 2, true);
+    cr_assert_eq(actor_said(&actor, VIV_ZAB_LINK_CLOSE)->link, 5);
+    cr_assert_eq(actor_count(&actor, VIV_ZAB_LINK_CLOSE), 1U);
+    actor_introduce_as(&actor, (struct viv_zab_input){.link = 6, .proved = 2}, 1, 2, true); /* it is server 2 */
+    cr_assert_eq(actor_said(&actor, VIV_ZAB_LINK_CLOSE)->link, 6);
+    actor_introduce_as(&actor, (struct viv_zab_input){.link = 7, .proved = 1}, 1, 2, true);
+    cr_assert_eq(actor_said(&actor, VIV_ZAB_LINK_CLOSE)->link, 1, "a server that comes back from its own address");
+    actor_fini(&actor);
+}
+
+VIV_TEST(zab_leader, a_follower_that_is_silent_for_a_tick_is_replaced_by_a_newcomer_from_anywhere)
+{
+    struct actor actor;
+    actor_init(&actor, &three);
+    actor_lead(&actor, true, LAST);
+    actor_tick(&actor, 99);
+    actor_introduce_as(&actor, (struct viv_zab_input){.link = 5}, 1, 2, true);
+    cr_assert_eq(actor_said(&actor, VIV_ZAB_LINK_CLOSE)->link, 5);
+    actor_tick(&actor, 1);
+    actor_introduce_as(&actor, (struct viv_zab_input){.link = 6}, 1, 2, true);
+    cr_assert_eq(actor_said(&actor, VIV_ZAB_LINK_CLOSE)->link, 1);
+    actor_fini(&actor);
+}
+
+VIV_TEST(zab_leader, a_certificate_of_one_server_does_not_speak_for_another)
+{
+    struct actor actor;
+    actor_init(&actor, &three);
+    actor_lead(&actor, true, LAST);
+    struct viv_zab_input second = {.link = 5, .barred = ~UINT64_C(2), .proved = 2};
+    actor_introduce_as(&actor, second, 1, 2, true);
+    cr_assert_eq(actor_said(&actor, VIV_ZAB_LINK_CLOSE)->link, 5);
+    second.link = 6;
+    actor_introduce_as(&actor, second, 2, 2, true);
+    cr_assert_null(actor_said(&actor, VIV_ZAB_LINK_CLOSE), "for itself it does");
+    actor_fini(&actor);
+}
+
+VIV_TEST(zab_leader, connections_that_do_not_say_who_they_are_make_room_after_two_ticks)
+{
+    enum { ROOM = 2 * VIV_MEMBERS_MAX };
+    struct actor actor;
+    actor_init(&actor, &three);
+    actor_elect(&actor);
+    for (uint32_t link = 1; link <= ROOM; link++) {
+        actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_LINK_UP, .link = link});
+        cr_assert_null(actor_said(&actor, VIV_ZAB_LINK_CLOSE));
+    }
+    actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_LINK_UP, .link = ROOM + 1});
+    cr_assert_eq(actor_said(&actor, VIV_ZAB_LINK_CLOSE)->link, ROOM + 1, "the table is full");
+    actor_tick(&actor, 200);
+    cr_assert_null(actor_said(&actor, VIV_ZAB_LINK_CLOSE));
+    actor_tick(&actor, 1);
+    cr_assert_eq(actor_count(&actor, VIV_ZAB_LINK_CLOSE), (size_t)ROOM);
+    actor_introduce(&actor, ROOM + 2, 1, 2, true);
+    cr_assert_null(actor_said(&actor, VIV_ZAB_LINK_CLOSE));
+    actor_fini(&actor);
+}
+
 VIV_TEST(zab_leader, a_voter_that_promised_a_later_epoch_brings_on_a_new_one)
 {
     struct actor actor;

@@ -1,4 +1,4 @@
-#include "server/rate.h"
+#include "base/rate.h"
 
 enum { TOKEN = 1000, GATE_MS = 1000 };
 

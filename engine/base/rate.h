@@ -1,5 +1,5 @@
-#ifndef VIV_SERVER_RATE_H
-#define VIV_SERVER_RATE_H
+#ifndef VIV_BASE_RATE_H
+#define VIV_BASE_RATE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,4 +25,4 @@ struct viv_log_gate {
 /* True: say it, with *swallowed; false: it was counted. */
 bool viv_log_gate_open(struct viv_log_gate *gate, uint64_t now_ms, uint64_t *swallowed);
 
-#endif /* VIV_SERVER_RATE_H */
+#endif /* VIV_BASE_RATE_H */
