@@ -243,27 +243,6 @@ void viv_leader_link_down(struct viv_zab *zab, uint32_t link)
     }
 }
 
-/* Forgets an older connection of the same server. It can only be a dead one when the newcomer is that server by its
- * certificate or address; else anybody could put an end to it, so it must have been silent for as long as a live one
- * never is. False: the newcomer is turned away, and may come again. */
-static bool replace_older(struct viv_zab *zab, const struct viv_leader_peer *newcomer, viv_sid sid, int index)
-{
-    bool is_proved = (newcomer->proved >> index & 1) != 0;
-    for (size_t i = 0; i < zab->leader.peers.count; i++) {
-        struct viv_leader_peer *older = &zab->leader.peers.items[i];
-        if (older->sid != sid) {
-            continue;
-        }
-        if (!is_proved && zab->now_ms - older->heard_at_ms < zab->tick_ms) {
-            return false;
-        }
-        viv_zab_close(zab, older->link);
-        viv_peers_forget(&zab->leader.peers, older);
-        break; /* the quorum is looked at when the new one has introduced itself */
-    }
-    return true;
-}
-
 /* A voter whose promise is at or above our epoch cannot help to establish it, and one above it can never follow: only
  * a new epoch brings it back. Before the epoch is established the others are given a tick to do without it. */
 static bool heed_promise(struct viv_zab *zab, bool voter, uint32_t accepted)
@@ -301,13 +280,15 @@ static void introduce(struct viv_zab *zab, struct viv_leader_peer *peer, const s
         viv_leader_drop(zab, peer, "not a learner of this ensemble");
         return;
     }
-    if ((peer->barred >> index & 1) != 0) {
-        viv_leader_drop(zab, peer, "its certificate is not made for the server that it says it is");
+    struct viv_leader_peer *older;
+    const char *objection = viv_peers_object(&leader->peers, peer, info.sid, index, zab->now_ms, zab->tick_ms, &older);
+    if (objection != NULL) {
+        viv_leader_drop(zab, peer, objection);
         return;
     }
-    if (!replace_older(zab, peer, info.sid, index)) {
-        viv_leader_drop(zab, peer, "the server that it says it is has a live connection");
-        return;
+    if (older != NULL) { /* the quorum is looked at when the new one has introduced itself */
+        viv_zab_close(zab, older->link);
+        viv_peers_forget(&leader->peers, older);
     }
     peer = viv_peers_find(&zab->leader.peers, link);
     peer->sid = info.sid;

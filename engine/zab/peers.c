@@ -50,6 +50,21 @@ struct viv_leader_peer *viv_peers_find(struct viv_peers *peers, uint32_t link)
     return NULL;
 }
 
+const char *viv_peers_object(struct viv_peers *peers, const struct viv_leader_peer *newcomer, viv_sid sid, int index,
+                             uint64_t now_ms, uint64_t alive_ms, struct viv_leader_peer **older)
+{
+    *older = NULL;
+    if ((newcomer->barred >> index & 1) != 0) {
+        return "its certificate is not made for the server that it says it is";
+    }
+    for (size_t i = 0; i < peers->count; i++) {
+        *older = peers->items[i].sid == sid ? &peers->items[i] : *older;
+    }
+    bool is_proved = (newcomer->proved >> index & 1) != 0;
+    bool is_alive = *older != NULL && now_ms - (*older)->heard_at_ms < alive_ms;
+    return is_alive && !is_proved ? "the server that it says it is has a live connection" : NULL;
+}
+
 void viv_peers_forget(struct viv_peers *peers, struct viv_leader_peer *peer)
 {
     size_t index = (size_t)(peer - peers->items);

@@ -49,6 +49,12 @@ void viv_peers_fini(struct viv_peers *peers);
 struct viv_leader_peer *viv_peers_add(struct viv_peers *peers, uint32_t link, uint64_t now_ms);
 /* NULL when there is none on that link. Pointers are good until one is added or forgotten. */
 struct viv_leader_peer *viv_peers_find(struct viv_peers *peers, uint32_t link);
+/* Why `newcomer` may not speak for server `sid` (`index` among the members), or NULL; *older is then the connection
+ * that it replaces, if any. That can only be a dead one when the newcomer is the server by its certificate or address;
+ * else anybody could put an end to it, so it must have been silent for `alive_ms`, as a live one never is. Who is
+ * turned away may come again. */
+const char *viv_peers_object(struct viv_peers *peers, const struct viv_leader_peer *newcomer, viv_sid sid, int index,
+                             uint64_t now_ms, uint64_t alive_ms, struct viv_leader_peer **older);
 void viv_peers_forget(struct viv_peers *peers, struct viv_leader_peer *peer);
 void viv_peers_advance(struct viv_leader_peer *peer, enum viv_peer_stage stage);
 /* The voters that got as far as `stage`, or further. */
