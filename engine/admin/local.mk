@@ -1,5 +1,6 @@
 libskin_a_SOURCES += \
 	%reldir%/admin.c %reldir%/admin.h \
+	%reldir%/audit_log.c %reldir%/audit_log.h \
 	%reldir%/command.c %reldir%/command.def %reldir%/command.h %reldir%/command_internal.h \
 	%reldir%/command_busy.c %reldir%/command_ensemble.c %reldir%/command_list.c %reldir%/command_server.c \
 	%reldir%/dues.c %reldir%/dues.h \

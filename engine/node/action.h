@@ -36,6 +36,7 @@ enum viv_action_kind {
     VIV_ACTION_CHECKPOINT_COMMIT, /* mark */
     VIV_ACTION_CHECKPOINT_ABORT,  /* no answer */
     VIV_ACTION_TRACE,             /* trace code, gid, a, b: stamped with the monotonic clock in ns and recorded */
+    VIV_ACTION_AUDIT,             /* bytes: lines of the audit log, each with its end; flag: they tell of a failure */
     VIV_ACTION_FATAL,             /* text: stop the process, exit code 3 */
 };
 

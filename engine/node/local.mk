@@ -8,6 +8,7 @@ libcore_a_SOURCES += \
 	%reldir%/ration.c %reldir%/ration.h \
 	%reldir%/read_only.c \
 	%reldir%/action.c %reldir%/action.h \
+	%reldir%/audit.c %reldir%/audit.h \
 	%reldir%/checkpoint.c %reldir%/checkpoint.h \
 	%reldir%/connection.c %reldir%/connection.h \
 	%reldir%/digests.c %reldir%/digests.h \

@@ -89,6 +89,8 @@ struct viv_node *viv_node_new(const struct viv_node_config *config)
     viv_fifo_init(&node->handshaking, sizeof(viv_conn));
     viv_fifo_init(&node->revalidating, sizeof(viv_conn));
     viv_buffer_append_bytes(&node->config_text, config->config_text);
+    node->audits = config->audit_user.size > 0;
+    viv_buffer_append_bytes(&node->audit_user, config->audit_user);
     node->metrics = viv_metrics_new(1);
     viv_request_measure_init(&node->measure, node->metrics);
     struct viv_node_config group_config = *config;
@@ -117,6 +119,7 @@ void viv_node_free(struct viv_node *node)
     viv_buffer_fini(&node->record);
     viv_buffer_fini(&node->events);
     viv_buffer_fini(&node->config_text);
+    viv_buffer_fini(&node->audit_user);
     free(node);
 }
 

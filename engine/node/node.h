@@ -33,6 +33,7 @@ struct viv_node_config {
     struct viv_prepare_rules rules;     /* of requests, when this server leads */
     struct viv_reap_config reaping;     /* of containers and TTL nodes, likewise */
     bool emulate_353_ttl;               /* a snapshot from a peer may hold TTL nodes as ZooKeeper 3.5.3 wrote them */
+    struct viv_bytes audit_user;        /* who ends ephemerals, for the audit log; "": nothing is told */
     struct viv_bytes config_text;       /* shown at /zookeeper/config in an ensemble; borrowed for the call */
 };
 

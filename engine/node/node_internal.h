@@ -30,6 +30,8 @@ struct viv_node {
     struct viv_fifo handshaking;      /* viv_conn: opened, in order; some have finished or gone */
     struct viv_fifo revalidating;     /* viv_conn: asked the leader, in order */
     struct viv_buffer config_text;    /* until recovery has used it */
+    bool audits;                      /* writes are told to the audit log */
+    struct viv_buffer audit_user;
     uint32_t session_timeout_min_ms, session_timeout_max_ms, tick_ms;
     struct viv_node_policy policy; /* its texts are in policy_texts */
     struct viv_buffer policy_texts;

@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/stage.h"
+#include "node/audit.h"
 #include "node/identity.h"
 #include "node/node_internal.h"
 #include "node/read_path.h"
@@ -123,6 +124,9 @@ static void serve_refusal(struct viv_node *node, struct viv_connection *connecti
 {
     viv_request_answer(node, connection, pending, &(struct viv_subject){0}, pending->err, (struct viv_bytes){0});
     connection->stats.last_op = 0;
+    if (node->audits) {
+        viv_audit_answered(node, connection, pending, NULL);
+    }
 }
 
 /* The end of a session that no transaction knows of. */
@@ -251,6 +255,9 @@ static void take_write(struct viv_node *node, struct viv_connection *connection,
 {
     struct viv_pending *pending = viv_connection_push(&node->connections, connection, request, record.size);
     pending->kind = VIV_PENDING_WRITE;
+    if (node->audits) {
+        viv_buffer_append_bytes(&pending->record, record);
+    }
     pending->after_zxid = viv_zab_last_proposed(node->group.zab);
     if (request->op == VIV_OP_CLOSE_SESSION) {
         connection->state = VIV_CONNECTION_LEAVING;

@@ -1,4 +1,5 @@
 #include "base/assert.h"
+#include "node/audit.h"
 #include "node/node_internal.h"
 #include "tree/acl.h"
 #include "wire/reply_code.h"
@@ -103,6 +104,9 @@ static void answer(struct viv_node *node, struct viv_connection *connection, con
     if (err != VIV_REPLY_OK) {
         connection->stats.last_op = 0; /* as ZooKeeper shows it */
     }
+    if (node->audits) {
+        viv_audit_answered(node, connection, pending, applied);
+    }
     viv_connection_pop(&node->connections, connection);
 }
 
@@ -158,6 +162,9 @@ void viv_write_applied(struct viv_node *node, const struct viv_applied *applied,
         if (node->measure.fired_all > 0) {
             viv_request_measure_fired(&node->measure);
         }
+    }
+    if (node->audits && applied->header.type == VIV_OP_CLOSE_SESSION) {
+        viv_audit_session_closed(node, applied);
     }
     tell_session(node, applied, mark);
 }

@@ -11,6 +11,17 @@
 
 enum { VALUE_BYTES = 4096, MEBIBYTE = 1 << 20 };
 
+void viv_environment_user(char *name, size_t name_bytes)
+{
+    struct passwd entry, *found = NULL;
+    char strings[VALUE_BYTES];
+    if (getpwuid_r(geteuid(), &entry, strings, sizeof strings, &found) == 0 && found != NULL) {
+        snprintf(name, name_bytes, "%s", found->pw_name);
+    } else {
+        snprintf(name, name_bytes, "%ld", (long)geteuid());
+    }
+}
+
 static void tell_system(viv_environment_fn *visit, void *ctx)
 {
     struct utsname system = {0};

@@ -62,6 +62,9 @@ static void route(struct viv_server *server, struct viv_action *action)
         }
         viv_trace_record(&server->trace, action->gid, (enum viv_trace_code)action->trace, action->a, action->b);
         break;
+    case VIV_ACTION_AUDIT:
+        viv_audit_log_add(server->audit, action->bytes, action->flag);
+        break;
     case VIV_ACTION_FATAL:
         stop_at_once(action->text);
     }

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "server/environment.h"
 #include "server/sasl_port.h"
 
 enum { REPLAY_ENTRIES_MAX = 4096, REPLAY_BYTES_MAX = 4 << 20 };
@@ -243,6 +244,11 @@ static struct viv_node *make_node(const struct viv_recovery *recovery, const str
         .config_text = viv_buffer_bytes(&text),
     };
     set_rules(config, &node_config);
+    char user[VIV_CONFIG_HOST_BYTES];
+    if (config->audit_enabled) {
+        viv_environment_user(user, sizeof user);
+        node_config.audit_user = viv_bytes_text(user);
+    }
     struct viv_node *node = viv_node_new(&node_config);
     viv_buffer_fini(&text);
     return node;

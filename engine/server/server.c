@@ -80,6 +80,7 @@ static void on_signal(uv_signal_t *handle, int number)
         return;
     }
     viv_log(VIV_LOG_INFO, "server", "stopping", "signal=%d", number);
+    viv_audit_log_server(server->audit, "serverStop", "invoked");
     server->drain_until_ms = viv_server_now_ms(server) + DRAIN_MS;
     viv_client_port_pause(server->clients, 0, true);
     uv_timer_set_repeat(&server->tick, 1);
@@ -369,6 +370,9 @@ static viv_status open_ports(struct viv_server *server)
     }
     VIV_TRY(viv_client_port_listen(server->clients));
     VIV_TRY(viv_admin_listen(server->admin));
+    if (server->config->audit_enabled) {
+        VIV_TRY(viv_audit_log_open(&server->loop, server->config->audit_file, &server->audit));
+    }
     return write_ports(server);
 }
 
@@ -392,6 +396,7 @@ static enum viv_exit serve(struct viv_server *server)
         start_handles(server);
         server->start_ms = viv_server_now_ms(server);
         look_at_wall(server);
+        viv_audit_log_server(server->audit, "serverStart", "success");
         viv_server_step(server, &(struct viv_event){.kind = VIV_EVENT_START});
         uv_run(&server->loop, UV_RUN_DEFAULT);
         /* What was kicked becomes durable: a client that was answered was promised it. */
@@ -403,6 +408,7 @@ static enum viv_exit serve(struct viv_server *server)
     uv_close((uv_handle_t *)&server->completed, NULL);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     free_ports(server);
+    viv_audit_log_close(server->audit);
     VIV_ASSERT(uv_loop_close(&server->loop) == 0);
     return exit_code;
 }

@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include "metrics/sampler.h"
+#include "admin/audit_log.h"
 #include "node/node.h"
 #include "server/background.h"
 #include "server/client_port.h"
@@ -57,6 +58,7 @@ struct viv_server {
     struct viv_background *background;
     struct viv_client_port *clients;
     struct viv_admin *admin;
+    struct viv_audit_log *audit;        /* NULL: not wanted */
     struct viv_sasl_port *sasl;         /* NULL when it is not configured */
     struct viv_election_port *election; /* NULL when standalone */
     struct viv_quorum_port *quorum;     /* NULL when standalone */

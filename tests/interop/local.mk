@@ -1,9 +1,10 @@
-EXTRA_DIST += tests/support/ensemble.py %reldir%/admin_shapes.json
+EXTRA_DIST += tests/support/ensemble.py %reldir%/admin_shapes.json %reldir%/audit_lines.txt
 
 # One a line: additions meet here from all sides.
 dist_check_SCRIPTS += \
 	%reldir%/admin.py \
 	%reldir%/agreement.py \
+	%reldir%/audit.py \
 	%reldir%/bad_input.py \
 	%reldir%/c_client.py \
 	%reldir%/client_tls.py \
@@ -16,6 +17,7 @@ dist_check_SCRIPTS += \
 TESTS += \
 	%reldir%/admin.py \
 	%reldir%/agreement.py \
+	%reldir%/audit.py \
 	%reldir%/bad_input.py \
 	%reldir%/c_client.py \
 	%reldir%/client_tls.py \
@@ -37,6 +39,7 @@ dist_check_SCRIPTS += %reldir%/mixed.py
 interop: all
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/mixed.py
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/admin.py --real
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/audit.py --real
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/agreement.py --ensemble
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/peer_tls.py --java
 .PHONY: interop
