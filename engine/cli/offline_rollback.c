@@ -25,15 +25,23 @@ static void print(const struct viv_cli *cli, const char *to, uint64_t as_of, con
            was, counts.nodes, counts.sessions, now, epoch);
 }
 
-/* The newest that is known, for the epoch. */
-static int read_newest(const char *from, struct viv_cli_source_options options, uint64_t *zxid, uint32_t *epoch)
+struct newest {
+    uint64_t zxid;
+    uint32_t epoch;
+    const char *backend; /* NULL: the files do not tell */
+};
+
+/* What is known of the present: the new epoch must be behind it, and the storage stays the same. */
+static int read_newest(const char *from, struct viv_cli_source_options options, struct newest *out)
 {
     struct viv_cli_source newest;
     options.as_of = 0;
     int code = viv_cli_source_open(from, &options, &newest);
     if (code == VIV_CLI_OK) {
-        *zxid = newest.zxid;
-        *epoch = newest.accepted_epoch > newest.current_epoch ? newest.accepted_epoch : newest.current_epoch;
+        out->zxid = newest.zxid;
+        out->epoch = newest.accepted_epoch > newest.current_epoch ? newest.accepted_epoch : newest.current_epoch;
+        const struct viv_datadir_facts *facts = newest.reader != NULL ? viv_datadir_reader_facts(newest.reader) : NULL;
+        out->backend = facts != NULL && facts->has_image ? facts->backend : NULL;
         viv_cli_source_close(&newest);
     }
     return code;
@@ -45,8 +53,7 @@ int viv_cli_run_rollback(struct viv_cli *cli, const struct viv_cli_args *args)
     const char *wanted = viv_cli_value(args, "--to-zxid");
     struct viv_cli_source_options options;
     struct viv_cli_source source;
-    uint64_t newest_zxid = 0;
-    uint32_t newest_epoch = 0;
+    struct newest newest = {0};
     if (to == NULL || wanted == NULL) {
         return viv_cli_usage_error("rollback: --to-zxid names the last transaction to keep, --to the new directory");
     }
@@ -57,17 +64,15 @@ int viv_cli_run_rollback(struct viv_cli *cli, const struct viv_cli_args *args)
     if (!viv_cli_parse_zxid(wanted, &options.as_of) || options.as_of == 0) {
         return viv_cli_usage_error("--to-zxid %s: a transaction's id is wanted, such as 0x4d", wanted);
     }
-    code = read_newest(from, options, &newest_zxid, &newest_epoch);
+    code = read_newest(from, options, &newest);
     code = code == VIV_CLI_OK ? viv_cli_source_open(from, &options, &source) : code;
     if (code != VIV_CLI_OK) {
         return code;
     }
-    uint32_t epoch = viv_cli_advance_epoch(source.tree, newest_epoch, newest_zxid);
+    uint32_t epoch = viv_cli_advance_epoch(source.tree, newest.epoch, newest.zxid);
     const char *to_log = viv_cli_value(args, "--to-log");
-    const char *backend = options.backend != NULL || source.reader == NULL
-                              ? options.backend
-                              : viv_datadir_reader_facts(source.reader)->backend;
-    bool is_member = options.server_id != 0 || newest_epoch > 0;
+    const char *backend = options.backend != NULL ? options.backend : newest.backend;
+    bool is_member = options.server_id != 0 || newest.epoch > 0;
     const struct viv_cli_target_plan plan = {to, to_log, backend, is_member ? source.server_id : 0, epoch, epoch};
     code = viv_cli_build(&plan, source.tree);
     if (code == VIV_CLI_OK) {

@@ -1,4 +1,4 @@
-EXTRA_DIST += tests/support/ensemble.py %reldir%/admin_shapes.json %reldir%/audit_lines.txt
+EXTRA_DIST += tests/support/ensemble.py %reldir%/admin_shapes.json %reldir%/audit_lines.txt tests/support/namespace.py
 
 # One a line: additions meet here from all sides.
 dist_check_SCRIPTS += \
@@ -10,6 +10,7 @@ dist_check_SCRIPTS += \
 	%reldir%/client_tls.py \
 	%reldir%/dynamic_file.py \
 	%reldir%/lab_smoke.sh \
+	%reldir%/offline.py \
 	%reldir%/operations.py \
 	%reldir%/peer_tls.py \
 	%reldir%/refusals.py \
@@ -23,6 +24,7 @@ TESTS += \
 	%reldir%/client_tls.py \
 	%reldir%/dynamic_file.py \
 	%reldir%/lab_smoke.sh \
+	%reldir%/offline.py \
 	%reldir%/operations.py \
 	%reldir%/peer_tls.py \
 	%reldir%/refusals.py \
@@ -35,9 +37,11 @@ c_client_LDADD = -lzookeeper_mt -lpthread
 endif
 
 # The long form: mixed ensembles with Apache ZooKeeper too.
-dist_check_SCRIPTS += %reldir%/mixed.py
+dist_check_SCRIPTS += %reldir%/mixed.py %reldir%/zookeeper_data.py
 interop: all
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/mixed.py
+	VIV_BUILD_DIR=$(abs_top_builddir) VIV_SOURCE_DIR=$(abs_top_srcdir) \
+		/usr/bin/python3 $(srcdir)/tests/interop/zookeeper_data.py
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/admin.py --real
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/audit.py --real
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/agreement.py --ensemble
