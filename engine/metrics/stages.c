@@ -33,6 +33,8 @@ const char *viv_stage_name(enum viv_stage stage)
 /* ---- kinds of request ---- */
 
 enum { OP_LEAST = -11, OP_LARGEST = 107 };
+/* Ours, far outside ZooKeeper's numbers. */
+enum { OP_GET_CHILDREN_PAGE = 0x56495601, INDEX_GET_CHILDREN_PAGE = 33 };
 
 /* index, opcode (client-protocol.md §5), name */
 #define OPS(X)                                                                                                         \
@@ -75,15 +77,20 @@ static const uint8_t op_indexes[OP_LARGEST - OP_LEAST + 1] = {
 #undef OP_INDEX
 };
 
-static const char *const op_names[VIV_METRICS_OP_COUNT] = {[0] = "other",
+static const char *const op_names[VIV_METRICS_OP_COUNT] = {
 #define OP_NAME(index, op, name) [index] = (name),
-                                                           OPS(OP_NAME)
+    OPS(OP_NAME)
 #undef OP_NAME
+        [0] = "other",
+    [INDEX_GET_CHILDREN_PAGE] = "getChildrenPage",
 };
 
 unsigned viv_metrics_op_index(int32_t op)
 {
-    return op >= OP_LEAST && op <= OP_LARGEST ? op_indexes[op - OP_LEAST] : 0;
+    if (op >= OP_LEAST && op <= OP_LARGEST) {
+        return op_indexes[op - OP_LEAST];
+    }
+    return op == OP_GET_CHILDREN_PAGE ? INDEX_GET_CHILDREN_PAGE : 0;
 }
 
 const char *viv_metrics_op_name(unsigned index)

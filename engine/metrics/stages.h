@@ -28,7 +28,7 @@ const char *viv_stage_name(enum viv_stage stage); /* "received" and so on */
 enum viv_stage_view { VIV_STAGE_VIEW_CLIENT, VIV_STAGE_VIEW_LEADER, VIV_STAGE_VIEW_COUNT };
 
 /* Kinds of request by their opcode; unknown ones are one kind together. */
-enum { VIV_METRICS_OP_COUNT = 33 };
+enum { VIV_METRICS_OP_COUNT = 34 };
 unsigned viv_metrics_op_index(int32_t op);
 const char *viv_metrics_op_name(unsigned index); /* "setData" */
 

@@ -5,6 +5,7 @@ include tests/unit/cli/local.mk
 include tests/unit/detect/local.mk
 include tests/unit/fuzz/local.mk
 include tests/unit/lab/local.mk
+include tests/unit/metrics/local.mk
 include tests/unit/node/local.mk
 include tests/unit/prepare/local.mk
 include tests/unit/security/local.mk
