@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/stage.h"
 #include "node/install.h"
@@ -10,6 +11,15 @@
 #include "node/learn.h"
 #include "node/stream.h"
 #include "wire/reply_code.h"
+
+/* What ZooKeeper's own servers read back, with the digest that theirs append: jute.maxbuffer and as much again. */
+static size_t entry_bytes_max(size_t frame_bytes_max)
+{
+    enum { EXTRA_BYTES_MIN = 1024, DIGEST_BYTES = 12 };
+    size_t extra_bytes = frame_bytes_max > EXTRA_BYTES_MIN ? frame_bytes_max : EXTRA_BYTES_MIN;
+    size_t bytes = frame_bytes_max + extra_bytes - DIGEST_BYTES;
+    return bytes < VIV_ENTRY_BYTES_MAX ? bytes : VIV_ENTRY_BYTES_MAX;
+}
 
 void viv_group_init(struct viv_group *group, const struct viv_node_config *config, struct viv_links *links,
                     const struct viv_turn *turn, struct viv_metrics *metrics, viv_group_note_fn *notify,
@@ -31,6 +41,7 @@ void viv_group_init(struct viv_group *group, const struct viv_node_config *confi
         .checkpoint_entries = config->snapshot_entries - config->snapshot_entries / 16 * (config->zab.sid % 8),
         .checkpoint_bytes = config->snapshot_bytes - config->snapshot_bytes / 16 * (config->zab.sid % 8),
     };
+    group->rules.entry_bytes_max = entry_bytes_max(config->frame_bytes_max);
     group->zab = viv_zab_new(&config->zab);
     viv_group_measure_init(&group->measure, metrics, group->zab);
     group->tree = viv_group_new_tree(group);

@@ -55,6 +55,24 @@ static void refuse(struct viv_group *group, const struct viv_request *request, u
     viv_jute_write_int(&group->scratch, err);
 }
 
+/* One transaction of the request; what viv_prepare says of it. */
+static int32_t propose(struct viv_group *group, const struct viv_request *request, bool is_here)
+{
+    int32_t code = VIV_REPLY_SESSION_MOVED;
+    uint64_t zxid = viv_zab_next_zxid(group->zab);
+    viv_buffer_clear(&group->scratch);
+    if (is_here) {
+        code = viv_prepare(group->preparer, request, zxid, group->turn->wall_ms, &group->scratch);
+    } else {
+        refuse(group, request, zxid, code);
+    }
+    viv_ration_proposed(&group->ration, group->scratch.size);
+    viv_group_measure_proposed(&group->measure, group->scratch.size);
+    struct viv_zab_input input = {.kind = VIV_ZAB_PROPOSE, .zxid = zxid, .data = viv_buffer_bytes(&group->scratch)};
+    viv_group_input(group, &input);
+    return code;
+}
+
 int32_t viv_lead_propose(struct viv_group *group, const struct viv_request *request, viv_sid server)
 {
     VIV_ASSERT(viv_zab_is_broadcasting_leader(group->zab));
@@ -65,17 +83,9 @@ int32_t viv_lead_propose(struct viv_group *group, const struct viv_request *requ
     if (refusal != VIV_REPLY_OK) {
         return refusal;
     }
-    uint64_t zxid = viv_zab_next_zxid(group->zab);
-    viv_buffer_clear(&group->scratch);
-    if (account(group, request, server)) {
-        (void)viv_prepare(group->preparer, request, zxid, group->turn->wall_ms, &group->scratch);
-    } else {
-        refuse(group, request, zxid, VIV_REPLY_SESSION_MOVED);
+    bool is_here = account(group, request, server);
+    while (propose(group, request, is_here) == VIV_PREPARE_AGAIN) {
     }
-    viv_ration_proposed(&group->ration, group->scratch.size);
-    viv_group_measure_proposed(&group->measure, group->scratch.size);
-    struct viv_zab_input input = {.kind = VIV_ZAB_PROPOSE, .zxid = zxid, .data = viv_buffer_bytes(&group->scratch)};
-    viv_group_input(group, &input);
     return VIV_REPLY_OK;
 }
 

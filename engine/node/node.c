@@ -95,6 +95,7 @@ struct viv_node *viv_node_new(const struct viv_node_config *config)
     viv_request_measure_init(&node->measure, node->metrics);
     struct viv_node_config group_config = *config;
     group_config.policy = node->policy;
+    group_config.rules.reply_bytes_max = node->read_bounds.reply_bytes_max;
     viv_group_init(&node->group, &group_config, &node->links, &node->turn, node->metrics, take_note, node);
     return node;
 }

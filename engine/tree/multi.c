@@ -5,7 +5,7 @@
 #include "base/limits.h"
 #include "wire/reply_code.h"
 
-enum { FLAGS_MAX = 6, RECORD_BYTES_MAX = VIV_ENTRY_BYTES_MAX - VIV_TXN_HEADER_BYTES };
+enum { FLAGS_MAX = 6, HEADER_BYTES = 9 };
 
 /* What must hold of every operation before the first is looked at: the kind is allowed in a multi, the record can be
  * read, and, since 3.9, create flags mean something. */
@@ -82,11 +82,36 @@ static int32_t append_operation(struct viv_preparer *preparer, const struct viv_
     return code;
 }
 
+/* What the reply will say of an operation whose record begins with its final path. */
+static size_t reply_bytes(int32_t op, struct viv_bytes record)
+{
+    size_t path_bytes = 4 + viv_load_be32(record.data);
+    switch (op) {
+    case VIV_OP_CREATE:
+        return HEADER_BYTES + path_bytes;
+    case VIV_OP_SET_DATA:
+        return HEADER_BYTES + VIV_STAT_BYTES;
+    case VIV_OP_DELETE:
+    case VIV_OP_CHECK:
+        return HEADER_BYTES;
+    default:
+        return HEADER_BYTES + path_bytes + VIV_STAT_BYTES;
+    }
+}
+
+/* Neither the log and the peers nor the client could take it. */
+static bool is_too_long(const struct viv_preparer *preparer, size_t record_bytes, size_t reply_size)
+{
+    const struct viv_prepare_rules *rules = &preparer->rules;
+    return record_bytes > viv_preparer_record_bytes_max(preparer) ||
+           (rules->reply_bytes_max != 0 && reply_size > rules->reply_bytes_max);
+}
+
 int32_t viv_multi_prepare(struct viv_preparer *preparer, const struct viv_request *request, uint64_t zxid,
                           struct viv_buffer *record, int32_t *failure)
 {
     struct viv_jute_reader reader = viv_jute_reader_of(request->record);
-    size_t start = record->size;
+    size_t start = record->size, reply_size = HEADER_BYTES;
     int32_t count = count_operations(request->record);
 
     *failure = VIV_REPLY_OK;
@@ -101,13 +126,17 @@ int32_t viv_multi_prepare(struct viv_preparer *preparer, const struct viv_reques
             continue;
         }
         viv_multi_header_decode(&reader, &header);
+        size_t operation_start = record->size;
         *failure = append_operation(preparer, request, header.type, &reader, zxid, record);
         if (*failure != VIV_REPLY_OK) {
             viv_overlay_rollback(&preparer->overlay, zxid);
+        } else {
+            enum { TXN_BYTES = 8 };
+            reply_size += reply_bytes(header.type, viv_bytes_of(record->data + operation_start + TXN_BYTES, 4));
         }
-        /* An ACL entry without an id, over which the reference server trips, or lists that grew beyond an entry of the
-         * log when they were fixed up: the whole request fails. */
-        if (*failure == VIV_REPLY_MARSHALLING_ERROR || record->size - start > RECORD_BYTES_MAX) {
+        /* An ACL entry without an id, over which the reference server trips, lists that grew beyond an entry of the
+         * log when they were fixed up, or too much to answer: the whole request fails. */
+        if (*failure == VIV_REPLY_MARSHALLING_ERROR || is_too_long(preparer, record->size - start, reply_size)) {
             viv_overlay_rollback(&preparer->overlay, zxid);
             record->size = start;
             return VIV_REPLY_MARSHALLING_ERROR;

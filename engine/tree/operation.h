@@ -15,6 +15,12 @@ struct viv_preparer {
     uint64_t warnings_kept_back; /* since then */
 };
 
+/* Of the record behind a transaction's header. */
+static inline size_t viv_preparer_record_bytes_max(const struct viv_preparer *preparer)
+{
+    return preparer->rules.entry_bytes_max - VIV_TXN_HEADER_BYTES;
+}
+
 /* True for an operation that changes or checks one node: create, create2, createContainer, createTTL, delete,
  * deleteContainer, setData, setACL, check. */
 bool viv_operation_is_known(int32_t op);

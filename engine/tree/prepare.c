@@ -3,18 +3,21 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/endian.h"
 #include "base/limits.h"
 #include "tree/multi.h"
 #include "tree/operation.h"
 #include "wire/path.h"
 #include "wire/reply_code.h"
 
-enum { RECORD_BYTES_MAX = VIV_ENTRY_BYTES_MAX - VIV_TXN_HEADER_BYTES };
-
 struct viv_preparer *viv_preparer_new(const struct viv_tree *tree, const struct viv_prepare_rules *rules)
 {
     struct viv_preparer *preparer = viv_alloc_zeroed(1, sizeof *preparer);
     preparer->rules = *rules;
+    if (preparer->rules.entry_bytes_max == 0 || preparer->rules.entry_bytes_max > VIV_ENTRY_BYTES_MAX) {
+        preparer->rules.entry_bytes_max = VIV_ENTRY_BYTES_MAX;
+    }
+    VIV_ASSERT(preparer->rules.entry_bytes_max > VIV_TXN_HEADER_BYTES);
     viv_overlay_init(&preparer->overlay, tree);
     return preparer;
 }
@@ -67,6 +70,34 @@ static void remove_ephemeral(struct viv_overlay *overlay, struct viv_bytes path,
     viv_overlay_put(overlay, path, zxid, &(struct viv_overlay_node){.exists = false}, NULL);
 }
 
+/* How many bytes of a record that names all, in a vector or each as a delete of a multi. */
+static size_t list_bytes(const struct viv_path_list *paths)
+{
+    return 4 + 4 * paths->count + paths->text.size;
+}
+
+/* The record of a multi that deletes the first of them, as many as go in, and at least one: a path was in an entry when
+ * its node was created. */
+static void shed_ephemerals(struct viv_preparer *preparer, const struct viv_path_list *paths, uint64_t zxid,
+                            struct viv_buffer *record)
+{
+    size_t start = record->size, count = 0;
+    viv_jute_write_int(record, 0);
+    while (count < paths->count) {
+        struct viv_bytes path = paths->items[count];
+        enum { PART_BYTES = 12 };
+        if (count > 0 && record->size - start + PART_BYTES + path.size > viv_preparer_record_bytes_max(preparer)) {
+            break;
+        }
+        viv_jute_write_int(record, VIV_OP_DELETE);
+        viv_jute_write_int(record, (int32_t)path.size + 4);
+        viv_jute_write_bytes(record, path);
+        remove_ephemeral(&preparer->overlay, path, zxid);
+        count++;
+    }
+    viv_store_be32(record->data + start, (uint32_t)count);
+}
+
 static int32_t prepare_close_session(struct viv_preparer *preparer, const struct viv_request *request, uint64_t zxid,
                                      struct viv_buffer *record)
 {
@@ -76,19 +107,19 @@ static int32_t prepare_close_session(struct viv_preparer *preparer, const struct
         return VIV_REPLY_SESSION_EXPIRED;
     }
     viv_overlay_ephemerals(&preparer->overlay, request->session_id, &paths);
-    size_t start = record->size;
-    viv_jute_write_int(record, (int32_t)paths.count);
-    for (size_t i = 0; i < paths.count; i++) {
-        viv_jute_write_bytes(record, paths.items[i]);
-        remove_ephemeral(&preparer->overlay, paths.items[i], zxid);
+    bool fits = list_bytes(&paths) <= viv_preparer_record_bytes_max(preparer);
+    if (fits) {
+        viv_jute_write_int(record, (int32_t)paths.count);
+        for (size_t i = 0; i < paths.count; i++) {
+            viv_jute_write_bytes(record, paths.items[i]);
+            remove_ephemeral(&preparer->overlay, paths.items[i], zxid);
+        }
+        viv_overlay_put_session(&preparer->overlay, request->session_id, zxid, false);
+    } else {
+        shed_ephemerals(preparer, &paths, zxid, record);
     }
-    viv_overlay_put_session(&preparer->overlay, request->session_id, zxid, false);
     viv_path_list_fini(&paths);
-    /* Without the list the same nodes go: those that the session owns when the transaction is applied. */
-    if (record->size - start > RECORD_BYTES_MAX) {
-        record->size = start;
-    }
-    return VIV_REPLY_OK;
+    return fits ? VIV_REPLY_OK : VIV_PREPARE_AGAIN;
 }
 
 /* ---- requests ---- */
@@ -136,6 +167,15 @@ static int32_t prepare_record(struct viv_preparer *preparer, const struct viv_re
     }
 }
 
+/* Over the one that stands there. */
+static void put_header(struct viv_buffer *body, size_t start, const struct viv_txn_header *header)
+{
+    size_t end = body->size;
+    body->size = start;
+    viv_txn_header_encode(body, header);
+    body->size = end;
+}
+
 int32_t viv_prepare(struct viv_preparer *preparer, const struct viv_request *request, uint64_t zxid, int64_t time_ms,
                     struct viv_buffer *body)
 {
@@ -147,18 +187,20 @@ int32_t viv_prepare(struct viv_preparer *preparer, const struct viv_request *req
     preparer->time_ms = time_ms;
     viv_txn_header_encode(body, &header);
     int32_t code = prepare_record(preparer, request, zxid, body, &failure);
-    if (body->size - start > VIV_ENTRY_BYTES_MAX) {
+    if (body->size - start > preparer->rules.entry_bytes_max) {
         viv_overlay_rollback(&preparer->overlay, zxid);
         code = VIV_REPLY_MARSHALLING_ERROR;
     }
-    if (code != VIV_REPLY_OK) {
+    if (code == VIV_PREPARE_AGAIN) {
+        put_header(body, start, &(struct viv_txn_header){.zxid = zxid, .time_ms = time_ms, .type = VIV_OP_MULTI});
+    } else if (code != VIV_REPLY_OK) {
         /* A refusal is a transaction too. */
         body->size = start;
         header.type = VIV_OP_ERROR;
         viv_txn_header_encode(body, &header);
         viv_jute_write_int(body, code);
     }
-    VIV_ASSERT(body->size - start <= VIV_ENTRY_BYTES_MAX);
+    VIV_ASSERT(body->size - start <= preparer->rules.entry_bytes_max);
     return code != VIV_REPLY_OK ? code : failure;
 }
 

@@ -33,12 +33,18 @@ enum viv_quota_enforcement {
 struct viv_prepare_rules {
     bool extended_types; /* createTTL is served */
     enum viv_quota_enforcement quotas;
+    /* Nothing that cannot be replayed is ever proposed: a request whose entry, or whose reply when it is a multi, would
+     * be longer is refused with VIV_REPLY_MARSHALLING_ERROR. 0: VIV_ENTRY_BYTES_MAX, and no bound. */
+    size_t entry_bytes_max, reply_bytes_max;
     unsigned acl_schemes; /* of enum viv_acl_scheme: what a stored list may name */
 };
 
 /* Borrows the tree, which must outlive it. */
 struct viv_preparer *viv_preparer_new(const struct viv_tree *tree, const struct viv_prepare_rules *rules);
 void viv_preparer_free(struct viv_preparer *preparer);
+/* From viv_prepare for closeSession: the session has more ephemerals than its entry can name. The body takes some of
+ * them away (a multi of deletes, session 0); propose it, and prepare the same request again with the next zxid. */
+enum { VIV_PREPARE_AGAIN = 1 };
 /* Appends the entry body (TxnHeader + record) of the transaction that the request comes to. createSession (record:
  * int timeout) and closeSession too. Always succeeds. Returns the reply code that the transaction carries (0, or the
  * error; a failed multi returns the code of its failing operation). */

@@ -194,3 +194,42 @@ VIV_TEST(node_reap, a_container_that_never_had_a_child_goes_only_when_that_is_as
     cr_assert_not(viv_znode_is_reapable(&node, 1500, 0));
     cr_assert(viv_znode_is_reapable(&node, 1501, 0));
 }
+
+/* ---- a session's end ---- */
+
+static void have_short_entries(struct viv_node_config *config)
+{
+    config->frame_bytes_max = 1200;
+}
+
+VIV_TEST(node_reap, a_session_with_more_ephemerals_than_an_entry_can_name_takes_all_of_them_along)
+{
+    enum { NODES = 400 };
+    struct viv_node_client client;
+    struct viv_node_net_config config = {.server_count = 3, .snapshot_entries = 90, .adjust = have_short_entries};
+    struct viv_node_net *net = viv_node_net_new(&config);
+    viv_node_net_start_all(net);
+    cr_assert(viv_node_net_settle(net, 5000));
+    viv_node_client_init(&client, net);
+    cr_assert(viv_node_client_open_any(&client, 2000));
+    for (int i = 0; i < NODES; i++) {
+        cr_assert_eq(viv_node_client_create(&client, "/e-", NULL, 3), 0);
+    }
+    cr_assert_eq(viv_node_client_close_session(&client), 0);
+    cr_assert(viv_node_net_settle(net, 1000));
+    for (size_t i = 0; i < 3; i++) {
+        viv_node_net_kill(net, i);
+        viv_node_net_start(net, i);
+    }
+    cr_assert(viv_node_net_settle(net, 5000));
+    struct viv_node_stats first, stats;
+    viv_node_net_stats(net, 0, &first);
+    cr_assert_eq(first.tree.ephemerals, 0);
+    for (size_t i = 1; i < 3; i++) {
+        viv_node_net_stats(net, i, &stats);
+        cr_assert_eq(stats.digest, first.digest);
+        cr_assert_eq(stats.tree.nodes, first.tree.nodes);
+    }
+    viv_node_client_fini(&client);
+    viv_node_net_free(net);
+}
