@@ -7,13 +7,16 @@ dist_check_SCRIPTS += \
 	%reldir%/audit.py \
 	%reldir%/bad_input.py \
 	%reldir%/c_client.py \
+	%reldir%/cli.py \
 	%reldir%/client_tls.py \
 	%reldir%/dynamic_file.py \
 	%reldir%/lab_smoke.sh \
 	%reldir%/offline.py \
 	%reldir%/operations.py \
 	%reldir%/peer_tls.py \
+	%reldir%/pages.sh \
 	%reldir%/refusals.py \
+	%reldir%/rescue.py \
 	%reldir%/smoke.py
 TESTS += \
 	%reldir%/admin.py \
@@ -21,13 +24,16 @@ TESTS += \
 	%reldir%/audit.py \
 	%reldir%/bad_input.py \
 	%reldir%/c_client.py \
+	%reldir%/cli.py \
 	%reldir%/client_tls.py \
 	%reldir%/dynamic_file.py \
 	%reldir%/lab_smoke.sh \
 	%reldir%/offline.py \
 	%reldir%/operations.py \
 	%reldir%/peer_tls.py \
+	%reldir%/pages.sh \
 	%reldir%/refusals.py \
+	%reldir%/rescue.py \
 	%reldir%/smoke.py
 
 if HAVE_ZOOKEEPER_CLIENT
