@@ -3,7 +3,14 @@
 #include "base/log.h"
 #include "wire/reply_code.h"
 
-enum { WARN_PERCENT = 80, CALM_PERCENT = 75 };
+enum {
+    WARN_PERCENT = 80,
+    CALM_PERCENT = 75,
+    /* Measuring a tree costs as much as some writes: far from the limit one measurement serves so many of them, which
+     * together cannot come near it. */
+    WRITES_PER_MEASUREMENT = 64,
+    FAR_BYTES = WRITES_PER_MEASUREMENT * (4 << 20),
+};
 
 void viv_ration_init(struct viv_ration *ration, const struct viv_node_policy *policy)
 {
@@ -17,6 +24,7 @@ void viv_ration_init(struct viv_ration *ration, const struct viv_node_policy *po
 void viv_ration_reset(struct viv_ration *ration)
 {
     ration->proposed_bytes = 0;
+    ration->writes_until_measured = 0;
 }
 
 static bool multi_grows(struct viv_bytes record)
@@ -67,7 +75,13 @@ static void heed(struct viv_ration *ration, uint64_t used_bytes)
 static int32_t judge_growth(struct viv_ration *ration, const struct viv_tree *tree, const struct viv_request *request,
                             uint64_t now_ms)
 {
+    if (ration->writes_until_measured > 0) {
+        ration->writes_until_measured--;
+        return VIV_REPLY_OK;
+    }
     uint64_t used_bytes = viv_tree_used_bytes(tree) + ration->proposed_bytes;
+    bool is_far = used_bytes + FAR_BYTES < ration->tree_bytes_max;
+    ration->writes_until_measured = is_far ? WRITES_PER_MEASUREMENT - 1 : 0;
     heed(ration, used_bytes);
     if (used_bytes < ration->tree_bytes_max) {
         return VIV_REPLY_OK;

@@ -14,6 +14,7 @@ struct viv_ration {
     uint64_t sessions_max, tree_bytes_max; /* 0: no limit */
     bool local_sessions;
     uint64_t proposed_bytes; /* of transactions on their way to the tree */
+    uint32_t writes_until_measured;
     bool is_warned;
     struct viv_limits limits;
 };
