@@ -4,10 +4,10 @@
 #include "base/limits.h"
 #include "zab/zab.h"
 
-/* Which sets of servers may decide: majorities of the voters, or, when the members are in groups, more than half of the
- * weight in more than half of the groups that have any (zab.md §4.5). Any two such sets share a server. A set is a mask
- * over member indexes. Does not know what is being decided; a second configuration would be added here and nowhere
- * else. */
+/* Which sets of servers may decide: majorities of the voters, or, when the members are in groups, more than half of
+ * the weight in more than half of the groups that have any (zab.md §4.5). Any two such sets share a server. A set is a
+ * mask over member indexes. Does not know what is being decided; a second configuration would be added here and
+ * nowhere else. */
 
 struct viv_quorum {
     const struct viv_zab_member *members; /* borrowed, in the order of the configuration */

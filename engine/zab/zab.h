@@ -18,8 +18,8 @@ struct viv_zab;
 struct viv_zab_member {
     viv_sid sid;
     bool voter; /* false: observer */
-    /* Hierarchical quorums (zab.md §4.5), when some member has a group: then every voter has one, from 1 on. A voter of
-     * weight 0 follows and acknowledges, but neither counts nor leads. */
+    /* Hierarchical quorums (zab.md §4.5), when some member has a group: then every voter has one, from 1 on. A voter
+     * of weight 0 follows and acknowledges, but neither counts nor leads. */
     uint32_t group;
     uint64_t weight;
 };
