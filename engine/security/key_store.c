@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -292,6 +293,10 @@ void viv_key_store_pem_put(struct viv_key_store_pem *pem, const struct viv_key_s
     if (key != NULL && key->key != NULL) {
         BIO *bio = BIO_new(BIO_s_mem());
         VIV_ASSERT(bio != NULL);
+        if (EVP_PKEY_is_a(key->key, "EC")) {
+            /* Java leaves the public half out, OpenSSL then too, and GnuTLS reads no such key. */
+            (void)EVP_PKEY_set_int_param(key->key, OSSL_PKEY_PARAM_EC_INCLUDE_PUBLIC, 1);
+        }
         VIV_ASSERT(PEM_write_bio_PKCS8PrivateKey(bio, key->key, NULL, NULL, 0, NULL, NULL) == 1);
         take_text(bio, &pem->key);
         put_certificates(&pem->chain, key->chain);

@@ -9,11 +9,10 @@ import json
 import os
 import re
 import socket
+import ssl
 import struct
 import sys
 import time
-import urllib.error
-import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from ensemble import Ensemble, Tap, four_letter, free_ports, zookeeper_class_path  # noqa: E402
@@ -21,6 +20,7 @@ from ensemble import Ensemble, Tap, four_letter, free_ports, zookeeper_class_pat
 from kazoo.client import KazooClient  # noqa: E402
 
 SHAPES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "admin_shapes.json")
+STORES = os.path.join(os.environ.get("VIV_SOURCE_DIR", "."), "tests", "unit", "security", "stores")
 ALIASES = {"configuration": ["conf", "config"], "connections": ["cons"], "environment": ["env", "envi"],
            "get_trace_mask": ["gtmk"], "initial_configuration": ["icfg"], "is_read_only": ["isro"],
            "last_snapshot": ["lsnp"], "leader": ["lead"], "monitor": ["mntr"], "observers": ["obsr"],
@@ -464,6 +464,51 @@ def check_long_lists(tap, ensemble):
     client.close()
 
 
+def over_tls(port, path, key=None):
+    """Status of a request over TLS, or what went wrong."""
+    context = ssl.create_default_context(cafile=os.path.join(STORES, "trust.pem"))
+    context.check_hostname = False
+    if key is not None:
+        context.load_cert_chain(os.path.join(STORES, key))
+    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return type(error).__name__
+    finally:
+        connection.close()
+
+
+def plainly(port, path):
+    try:
+        return get(port, path)[0]
+    except (OSError, http.client.HTTPException) as error:
+        return type(error).__name__
+
+
+def check_tls(tap):
+    stores = {"ssl.quorum.keyStore.location": STORES + "/plain.pem", "ssl.quorum.trustStore.location":
+              STORES + "/trust.pem"}
+    with Ours(1, **dict(stores, **{"admin.portUnification": "true"})) as ensemble:
+        port = ensemble.admin_ports[0]
+        both = [over_tls(port, "/live"), plainly(port, "/live"), over_tls(port, "/commands/srvr")]
+        tap.ok(both == [200, 200, 200], "ours: one port answers with TLS and without", both)
+    with Ours(1, **dict(stores, **{"admin.forceHttps": "true", "admin.needClientAuth": "true"})) as ensemble:
+        port = ensemble.admin_ports[0]
+        answers = [over_tls(port, "/live"), over_tls(port, "/live", "plain.pem"), plainly(port, "/live") == 200]
+        tap.ok(answers[0] != 200 and answers[1:] == [200, False], "ours: only with TLS and a certificate", answers)
+    ensemble = Ours(1, **{"admin.forceHttps": "true"})
+    try:
+        ensemble.start(0)
+        code = ensemble.processes[0].wait(20)
+        ensemble.processes[0] = None
+        tap.ok(code == 2 and "ssl.keyStore" in ensemble.logs(), "ours: TLS without a key stops the start",
+               "%s %s" % (code, ensemble.logs()))
+    finally:
+        ensemble.close()
+
+
 def run_ours(tap, recorded):
     with Ours(1, **{"ssl.keyStore.password": "geheim", "metricsProvider.className": PROVIDER,
                     "metricsProvider.httpHost": "127.0.0.1", "metricsProvider.httpPort": 0}) as ensemble:
@@ -490,6 +535,7 @@ def run_ours(tap, recorded):
     check_whitelist(tap)
     check_not_serving(tap)
     check_busy_ports(tap)
+    check_tls(tap)
 
 
 def run_real(tap, recorded):
