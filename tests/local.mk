@@ -28,6 +28,18 @@ include tests/scenario/local.mk
 include tests/interop/local.mk
 include tests/crash/local.mk
 
+# `make fuzz` in a folder configured with --enable-sanitizers: the long form, by default ten million a wire decoder and
+# a million a file loader. FUZZ_WIRE=N and FUZZ_FILES=N change that.
+FUZZ_WIRE = 10000000
+FUZZ_FILES = 1000000
+# Files go to memory where there is some.
+fuzz_run = TMPDIR=$$(test -w /dev/shm && echo /dev/shm || echo /tmp) VIV_SOURCE_DIR=$(abs_top_srcdir)
+fuzz: test_fuzz test_fuzz_tree
+	$(fuzz_run) VIV_FUZZ_ROUNDS=$(FUZZ_WIRE) ./test_fuzz --verbose --filter 'fuzz_decoders/*'
+	$(fuzz_run) VIV_FUZZ_ROUNDS=$(FUZZ_FILES) ./test_fuzz --verbose --filter 'fuzz_files/*'
+	$(fuzz_run) VIV_FUZZ_ROUNDS=$(FUZZ_FILES) ./test_fuzz_tree --verbose
+.PHONY: fuzz
+
 # What the stores do by themselves, in a folder of its own on the build's disk.
 EXTRA_PROGRAMS += bench_store
 bench_store_SOURCES = %reldir%/bench_store.c

@@ -1,4 +1,6 @@
 EXTRA_DIST += tests/support/ensemble.py %reldir%/admin_shapes.json %reldir%/audit_lines.txt tests/support/namespace.py
+EXTRA_DIST += tests/support/zkwire.py %reldir%/DIFFERENCES.md \
+	%reldir%/diff_generate.py %reldir%/diff_play.py %reldir%/diff_rules.py %reldir%/CuratorRecipes.java
 
 # One a line: additions meet here from all sides.
 dist_check_SCRIPTS += \
@@ -9,6 +11,7 @@ dist_check_SCRIPTS += \
 	%reldir%/c_client.py \
 	%reldir%/cli.py \
 	%reldir%/client_tls.py \
+	%reldir%/differential.py \
 	%reldir%/dynamic_file.py \
 	%reldir%/lab_smoke.sh \
 	%reldir%/offline.py \
@@ -26,6 +29,7 @@ TESTS += \
 	%reldir%/c_client.py \
 	%reldir%/cli.py \
 	%reldir%/client_tls.py \
+	%reldir%/differential.py \
 	%reldir%/dynamic_file.py \
 	%reldir%/lab_smoke.sh \
 	%reldir%/offline.py \
@@ -42,8 +46,8 @@ c_client_SOURCES = %reldir%/c_client.c
 c_client_LDADD = -lzookeeper_mt -lpthread
 endif
 
-# The long form: mixed ensembles with Apache ZooKeeper too.
-dist_check_SCRIPTS += %reldir%/mixed.py %reldir%/zookeeper_data.py
+# The long form: mixed ensembles with Apache ZooKeeper, random conversations with both, real clients and their recipes.
+dist_check_SCRIPTS += %reldir%/mixed.py %reldir%/curator.py %reldir%/zookeeper_data.py
 interop: all
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/mixed.py
 	VIV_BUILD_DIR=$(abs_top_builddir) VIV_SOURCE_DIR=$(abs_top_srcdir) \
@@ -52,4 +56,8 @@ interop: all
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/audit.py --real
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/agreement.py --ensemble
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/peer_tls.py --java
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/curator.py
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/differential.py --operations 100000
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/differential.py --operations 20000 \
+		--servers 3 --backend all
 .PHONY: interop

@@ -73,10 +73,11 @@ def four_letter(port, word, timeout=5.0):
 
 
 class Ensemble:
-    """kind: 'vivarium' or 'zookeeper'. backend: a storage configuration of ours, None for the build's default."""
+    """kind: 'vivarium' or 'zookeeper'. backend: a storage configuration of ours, None for the build's default.
+    java: more options for ZooKeeper's virtual machine."""
 
-    def __init__(self, kind, servers=1, backend=None, settings=None, keep=False):
-        self.kind, self.servers, self.backend, self.keep = kind, servers, backend, keep
+    def __init__(self, kind, servers=1, backend=None, settings=None, keep=False, java=()):
+        self.kind, self.servers, self.backend, self.keep, self.java = kind, servers, backend, keep, list(java)
         self.settings = {"tickTime": 2000, "initLimit": 10, "syncLimit": 5, "maxClientCnxns": 0}
         self.settings.update(settings or {})
         self.folder = tempfile.mkdtemp(prefix="viv-test-")
@@ -132,8 +133,8 @@ class Ensemble:
         config = self._config(index)
         if self.kind == "vivarium":
             return [os.path.join(BUILD, "vivarium"), config]
-        return ["java", "-Xmx1g", "-Dzookeeper.extendedTypesEnabled=true", "-cp", zookeeper_class_path(),
-                "org.apache.zookeeper.server.quorum.QuorumPeerMain", config]
+        return ["java", "-Xmx256m", "-XX:+UseSerialGC", "-Dzookeeper.extendedTypesEnabled=true"] + self.java + [
+            "-cp", zookeeper_class_path(), "org.apache.zookeeper.server.quorum.QuorumPeerMain", config]
 
     def start(self, index):
         assert self.processes[index] is None

@@ -26,7 +26,8 @@ static void capture(void *ctx, enum viv_log_level level, const char *room, const
 void world_init(struct world *world, const struct viv_configuration *configuration)
 {
     *world = (struct world){.configuration = configuration};
-    snprintf(world->dir, sizeof world->dir, "/tmp/viv-store-XXXXXX");
+    const char *top = getenv("TMPDIR");
+    snprintf(world->dir, sizeof world->dir, "%.40s/viv-store-XXXXXX", top != NULL ? top : "/tmp");
     cr_assert_not_null(mkdtemp(world->dir));
     world->config = (struct viv_store_config){
         .log_dir = world->dir,

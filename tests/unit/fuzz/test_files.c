@@ -220,8 +220,9 @@ static viv_status take_node(void *ctx, const struct viv_zk_node *node)
 VIV_TEST(fuzz_files, a_damaged_snapshot_of_zookeepers_is_refused)
 {
     static const char *const names[] = {"basic/version-2/snapshot.0", "fuzzy-snapshot/version-2/snapshot.19e5"};
-    char path[512], copy[] = "/tmp/viv-fuzz-XXXXXX";
-    const char *top = getenv("VIV_SOURCE_DIR");
+    char path[512], copy[64];
+    const char *top = getenv("VIV_SOURCE_DIR"), *place = getenv("TMPDIR");
+    snprintf(copy, sizeof copy, "%.40s/viv-fuzz-XXXXXX", place != NULL ? place : "/tmp");
     int fd = mkstemp(copy);
     cr_assert_geq(fd, 0);
     struct viv_buffer bytes = {0};
