@@ -74,6 +74,8 @@ NOT_COMPARED = (
     ("what is pipelined behind a setACL", "not sent: 3.8.0 may still check it by the ACL from before, Vivarium never does"),
     ("sync and watches of paths beyond the basic multilingual plane", "not sent: no such node can exist, and Java echoes the text as two "
      "surrogates of three bytes each"),
+    ("writes below a quota that are pipelined behind others", "not sent: 3.8.0 compares with the usage that happens to be "
+     "committed, Vivarium with that at the write's place in the order"),
     ("half a quota", "not sent: the limits without the usage, or the usage without limits. 3.8.0 then keeps the figures of "
      "before; here they are always those of the tree"),
     ("reaping of containers and TTL nodes", "its interval is set beyond the run on both sides: it happens by the clock"),
