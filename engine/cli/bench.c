@@ -132,7 +132,8 @@ static int attach_all(struct bench *bench, struct viv_client_loop *loop, const s
                                              .first_server = i % target->address_count,
                                              .session_timeout_ms = bench->cli->settings.timeout_ms,
                                              .connect_timeout_ms = 4000,
-                                             .retry_ms = 100};
+                                             .retry_ms = 100,
+                                             .tls = bench->cli->tls};
         clients[i] = viv_client_new(loop, &options, on_reply, on_state, bench);
     }
     while (bench->ready < bench->clients && viv_client_now_ns() < until_ns && !viv_cli_interrupted()) {

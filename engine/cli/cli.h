@@ -25,6 +25,7 @@ struct viv_cli {
     struct viv_cli_settings settings;
     struct viv_cli_link *link;   /* link.h; NULL without a session */
     struct viv_cli_shell *shell; /* shell.h; NULL: one command, then the end */
+    struct viv_tls_context *tls; /* NULL: connections are plain */
     bool leaving;                /* `quit` was said */
     bool watches_silent;         /* `printwatches off` was said */
     uint64_t events_seen;        /* watches that fired */

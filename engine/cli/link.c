@@ -82,6 +82,7 @@ int viv_cli_attach_begin(struct viv_cli *cli)
                                          .session_timeout_ms = cli->settings.timeout_ms,
                                          .connect_timeout_ms = CONNECT_MS,
                                          .retry_ms = RETRY_MS,
+                                         .tls = cli->tls,
                                          .read_only = cli->settings.read_only};
     link->cli = cli;
     link->next_token = 1;
@@ -105,10 +106,12 @@ int viv_cli_attach(struct viv_cli *cli)
             code = VIV_CLI_INTERRUPTED;
         } else if (viv_client_now_ns() >= until_ns) {
             int error = viv_client_last_error(cli->link->client);
+            const char *tls_error = viv_client_tls_error(cli->link->client);
+            const char *why = tls_error[0] != '\0' ? tls_error : error != 0 ? strerror(error) : NULL;
             viv_cli_error("no server of %s serves%s%s%s; is it running, does a majority run, and is the address right? "
                           "(--server HOSTS, --wait MS)",
-                          cli->settings.servers, error != 0 ? " (" : "", error != 0 ? strerror(error) : "",
-                          error != 0 ? ")" : "");
+                          cli->settings.servers, why != NULL ? " (" : "", why != NULL ? why : "",
+                          why != NULL ? ")" : "");
             code = VIV_CLI_UNREACHABLE;
         } else {
             viv_cli_link_turn(cli->link, until_ns);

@@ -39,6 +39,7 @@ libcli_a_SOURCES = \
 	%reldir%/table.c %reldir%/table.h \
 	%reldir%/target.c \
 	%reldir%/text.c %reldir%/text.h \
+	%reldir%/tls.c %reldir%/tls.h \
 	%reldir%/value.c %reldir%/value.h \
 	%reldir%/walk.c %reldir%/walk.h \
 	%reldir%/watch_commands.c \

@@ -8,6 +8,7 @@
 #include "cli/interrupt.h"
 #include "cli/link.h"
 #include "cli/shell.h"
+#include "cli/tls.h"
 #include "config.h"
 
 /* vivarium-cli: reads the command line, then one command or the shell. */
@@ -109,11 +110,16 @@ int main(int argc, char **argv)
     if (viv_cli_has(&args, "--version")) {
         return viv_cli_run_version(&cli, &args);
     }
+    int unusable = viv_cli_tls_read(&args, &cli.tls);
+    if (unusable != VIV_CLI_OK) {
+        return unusable;
+    }
     int first = 1 + used; /* what follows the program's own options belongs to the command */
     viv_cli_interrupt_catch();
     cli.settings.wait_first = viv_cli_has(&args, "--waitforconnection");
     int code = first == argc ? viv_cli_shell(&cli) : viv_cli_dispatch(&cli, argc - first, argv + first);
     viv_cli_detach(&cli);
+    viv_tls_context_drop(cli.tls);
     free(cli.servers_text);
     return finish(code);
 }

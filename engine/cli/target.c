@@ -13,11 +13,14 @@
 
 enum { PORT_DEFAULT = 2181, HOST_BYTES_MAX = 255 };
 
-static void add(struct viv_cli_target *target, const struct sockaddr *address, uint16_t port)
+/* `name` is the host as given: a certificate is made for that. */
+static void add(struct viv_cli_target *target, const struct sockaddr *address, uint16_t port, const char *name)
 {
     struct viv_client_address *added;
     target->addresses = viv_realloc(target->addresses, (target->address_count + 1) * sizeof *target->addresses);
     added = &target->addresses[target->address_count];
+    *added = (struct viv_client_address){0};
+    memcpy(added->name, name, strlen(name) + 1);
     const void *raw = address->sa_family == AF_INET ? (const void *)&((const struct sockaddr_in *)address)->sin_addr
                                                     : (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr;
     if (inet_ntop(address->sa_family, raw, added->host, sizeof added->host) != NULL) {
@@ -36,7 +39,7 @@ static void resolve(struct viv_cli_target *target, const char *host, uint16_t po
         return;
     }
     for (struct addrinfo *one = found; one != NULL; one = one->ai_next) {
-        add(target, one->ai_addr, port);
+        add(target, one->ai_addr, port, host);
     }
     freeaddrinfo(found);
 }

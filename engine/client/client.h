@@ -2,6 +2,7 @@
 #define VIV_CLIENT_CLIENT_H
 
 #include "base/status.h"
+#include "security/tls_channel.h"
 #include "wire/op.h"
 #include "wire/records.h"
 #include "wire/reply_code.h"
@@ -21,6 +22,7 @@ enum { VIV_CLIENT_LOST = -4 };
 struct viv_client_address {
     char host[64]; /* numeric IPv4 or IPv6 */
     uint16_t port;
+    char name[256]; /* with TLS: what its certificate must be made for; "": the host above */
 };
 
 struct viv_client_options {
@@ -35,6 +37,7 @@ struct viv_client_options {
     uint32_t silence_ms;          /* no byte for so long with something asked: the connection is given up; 0: two
                                      thirds of the granted session timeout */
     uint32_t retry_ms;            /* pause between two attempts */
+    struct viv_tls_context *tls;  /* of use VIV_TLS_IS_CLIENT, borrowed for the life of the client; NULL: plain */
     bool read_only;               /* a server without a quorum will do */
 };
 
@@ -86,6 +89,8 @@ enum viv_client_state viv_client_state(const struct viv_client *client);
 /* Index of the server it is attached to, or was last. */
 size_t viv_client_server(const struct viv_client *client);
 int64_t viv_client_session_id(const struct viv_client *client);
+/* Why the last attempt at TLS came to nothing; "": it did not. */
+const char *viv_client_tls_error(const struct viv_client *client);
 /* The session timeout that the server granted. */
 uint32_t viv_client_granted_ms(const struct viv_client *client);
 /* Attached to a server that serves reads only. */

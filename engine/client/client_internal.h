@@ -82,6 +82,9 @@ struct viv_client {
     uint64_t waiting_ns;   /* since when something is unanswered, 0: nothing */
     struct viv_buffer in;  /* the front of a frame not yet whole */
     struct viv_buffer out; /* not yet sent */
+    struct viv_tls_channel *tls;
+    struct viv_buffer sealed; /* with TLS: what is not yet sent, as it travels */
+    const char *tls_why;      /* of the last failure; a constant of the library's, or NULL */
     struct pending_ring pending;
     struct watches watches;
     struct auths auths;
@@ -94,8 +97,9 @@ struct viv_client_loop {
     size_t client_capacity;
     struct viv_client **dirty;
     size_t dirty_count;
-    uint64_t next_timer_ns; /* no timer of any client fires before this */
-    uint8_t *scratch;       /* where recv puts bytes, shared by all clients */
+    uint64_t next_timer_ns;  /* no timer of any client fires before this */
+    struct viv_buffer plain; /* what one recv of a TLS connection said */
+    uint8_t *scratch;        /* where recv puts bytes, shared by all clients */
 };
 
 enum { SCRATCH_BYTES = 1 << 18 };

@@ -41,6 +41,7 @@ void viv_client_loop_close(struct viv_client_loop *loop)
     close(loop->epoll_fd);
     free(loop->clients);
     free(loop->dirty);
+    viv_buffer_fini(&loop->plain);
     free(loop->scratch);
     free(loop);
 }

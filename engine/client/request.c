@@ -173,6 +173,11 @@ void viv_client_get_children_page(struct viv_client *client, uint64_t token, str
     end(client, start);
 }
 
+const char *viv_client_tls_error(const struct viv_client *client)
+{
+    return client->tls_why != NULL ? client->tls_why : "";
+}
+
 uint32_t viv_client_granted_ms(const struct viv_client *client)
 {
     return client->granted_ms;

@@ -94,6 +94,43 @@ static uint64_t attempt_timeout_ns(const struct viv_client *client)
     return ms(timeout_ms < longest_ms ? timeout_ms : longest_ms);
 }
 
+/* False: the connection is to be dropped, after what came before was served. */
+static bool unseal(struct viv_client *client, struct viv_bytes bytes)
+{
+    viv_status status = viv_tls_channel_take(client->tls, bytes, &client->loop->plain, &client->sealed);
+    if (status == VIV_ERR_MALFORMED) {
+        client->tls_why = viv_tls_channel_why(client->tls);
+    }
+    loop_mark_dirty(client);
+    return status == VIV_OK;
+}
+
+/* What is to be sent waits until the connection is open. */
+static void start_tls(struct viv_client *client)
+{
+    const struct viv_client_address *address = &client->options.servers[client->server];
+    viv_buffer_clear(&client->sealed);
+    if (client->options.tls != NULL) {
+        client->tls =
+            viv_tls_channel_connect(client->options.tls, address->name[0] != '\0' ? address->name : address->host);
+        client->tls_why = NULL;
+        (void)unseal(client, (struct viv_bytes){0}); /* how it begins; the other side has said nothing yet */
+    }
+}
+
+/* The bytes as they travel. */
+static struct viv_buffer *seal(struct viv_client *client)
+{
+    if (client->tls == NULL) {
+        return &client->out;
+    }
+    if (client->out.size > 0 && viv_tls_channel_is_open(client->tls)) {
+        viv_tls_channel_put(client->tls, viv_buffer_bytes(&client->out), &client->sealed);
+        viv_buffer_clear(&client->out);
+    }
+    return &client->sealed;
+}
+
 void session_start(struct viv_client *client, uint64_t now_ns)
 {
     VIV_ASSERT(client->fd < 0);
@@ -113,6 +150,7 @@ void session_start(struct viv_client *client, uint64_t now_ns)
     client->heard_ns = client->spoke_ns = now_ns;
     loop_hurry(client->loop, client->deadline_ns);
     append_handshake(client);
+    start_tls(client);
     loop_mark_dirty(client);
 }
 
@@ -147,6 +185,8 @@ void session_drop(struct viv_client *client, uint64_t now_ns)
     }
     close(client->fd);
     client->fd = -1;
+    viv_tls_channel_free(client->tls);
+    client->tls = NULL;
     client->connected = false;
     client->want_write = false;
     client->pinging = false;
@@ -295,6 +335,22 @@ static size_t serve_frames(struct viv_client *client, struct viv_bytes bytes, ui
     return used;
 }
 
+static void take_plain(struct viv_client *client, struct viv_bytes fresh, uint64_t now_ns)
+{
+    if (client->in.size == 0) {
+        size_t used = serve_frames(client, fresh, now_ns);
+        if (used != SIZE_MAX) {
+            viv_buffer_append(&client->in, fresh.data + used, fresh.size - used);
+        }
+        return;
+    }
+    viv_buffer_append_bytes(&client->in, fresh);
+    size_t used = serve_frames(client, viv_buffer_bytes(&client->in), now_ns);
+    if (used != SIZE_MAX) {
+        viv_buffer_consume(&client->in, used);
+    }
+}
+
 void session_readable(struct viv_client *client, uint64_t now_ns)
 {
     ssize_t got = recv(client->fd, client->loop->scratch, SCRATCH_BYTES, 0);
@@ -307,18 +363,18 @@ void session_readable(struct viv_client *client, uint64_t now_ns)
         return;
     }
     client->heard_ns = now_ns;
-    if (client->in.size == 0) {
-        struct viv_bytes fresh = {client->loop->scratch, (size_t)got};
-        size_t used = serve_frames(client, fresh, now_ns);
-        if (used != SIZE_MAX) {
-            viv_buffer_append(&client->in, fresh.data + used, fresh.size - used);
-        }
-        return;
+    struct viv_bytes fresh = {client->loop->scratch, (size_t)got};
+    bool goes_on = true;
+    if (client->tls != NULL) {
+        viv_buffer_clear(&client->loop->plain);
+        goes_on = unseal(client, fresh);
+        fresh = viv_buffer_bytes(&client->loop->plain);
     }
-    viv_buffer_append(&client->in, client->loop->scratch, (size_t)got);
-    size_t used = serve_frames(client, viv_buffer_bytes(&client->in), now_ns);
-    if (used != SIZE_MAX) {
-        viv_buffer_consume(&client->in, used);
+    if (fresh.size > 0) {
+        take_plain(client, fresh, now_ns);
+    }
+    if (!goes_on && client->fd >= 0) {
+        session_drop(client, now_ns);
     }
 }
 
@@ -334,18 +390,19 @@ void session_writable(struct viv_client *client, uint64_t now_ns)
         }
         client->connected = true;
     }
-    if (client->out.size > 0) {
-        ssize_t sent = send(client->fd, client->out.data, client->out.size, MSG_NOSIGNAL);
+    struct viv_buffer *wire = seal(client);
+    if (wire->size > 0) {
+        ssize_t sent = send(client->fd, wire->data, wire->size, MSG_NOSIGNAL);
         if (sent < 0 && errno != EAGAIN && errno != EINTR) {
             session_drop(client, now_ns);
             return;
         }
         if (sent > 0) {
             client->spoke_ns = now_ns;
-            viv_buffer_consume(&client->out, (size_t)sent);
+            viv_buffer_consume(wire, (size_t)sent);
         }
     }
-    bool full = client->out.size > 0;
+    bool full = wire->size > 0;
     if (full != client->want_write && !loop_watch(client, false, full)) {
         session_drop(client, now_ns);
     }
@@ -403,6 +460,8 @@ void session_fini(struct viv_client *client)
     }
     viv_buffer_fini(&client->in);
     viv_buffer_fini(&client->out);
+    viv_buffer_fini(&client->sealed);
+    viv_tls_channel_free(client->tls);
     free(client->pending.items);
     watches_fini(&client->watches);
     auths_fini(&client->auths);

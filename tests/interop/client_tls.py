@@ -13,7 +13,9 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import BUILD, Tap, default_configuration, die_with_parent  # noqa: E402
+from ensemble import BUILD, Tap, default_configuration, die_with_parent, zookeeper_class_path  # noqa: E402
+
+from kazoo.client import KazooClient  # noqa: E402
 
 STORES = os.path.join(os.environ.get("VIV_SOURCE_DIR", "."), "tests", "unit", "security", "stores")
 SUBJECT = rb"CN=vivarium test,OU=a\+b,O=Example\, Inc.,C=DE"
@@ -332,10 +334,60 @@ def check_descriptors(tap):
         server.__exit__()
 
 
+def check_clients(tap):
+    """Our own client and kazoo; zkCli.sh with Java's stores is in the long form (--java)."""
+    with Server(*KEYS) as server:
+        port = server.ports["secureClient"]
+        with open(server.store("password"), "w") as f:
+            f.write("secret\n")
+
+        def cli(host, *command, key=True):
+            options = ["--tls-trust", server.store("trust.p12"), "--tls-password-file", server.store("password")]
+            options += ["--tls-key", server.store("key.jks")] if key else []
+            done = subprocess.run([os.path.join(BUILD, "vivarium-cli"), "--wait", "1500", "--server", "%s:%d" % (host, port),
+                                   *options, *command], capture_output=True, text=True, timeout=20)
+            return done.returncode, done.stdout + done.stderr
+        code, said = cli("localhost", "whoami")
+        tap.ok(code == 0 and SUBJECT.decode() in said, "vivarium-cli speaks TLS with PKCS#12 and JKS stores", (code, said))
+        code, said = cli("localhost", "create", "/long", "x" * 100000)
+        code, said = cli("localhost", "get", "/long")
+        tap.ok(code == 0 and "x" * 100000 in said, "and carries what is longer than a record", (code, said[:200]))
+        code, said = cli("localhost", "ls", "/", key=False)
+        tap.ok(code == 3 and "certificate required" in said, "it says why it is not let in", (code, said))
+        client = KazooClient(hosts="localhost:%d" % port, use_ssl=True, ca=server.store("trust.pem"), timeout=10,
+                             certfile=server.store("plain.pem"), keyfile=server.store("plain.pem"))
+        client.start(timeout=10)
+        client.create("/kazoo", b"data")
+        tap.ok(client.get("/kazoo")[0] == b"data", "kazoo speaks TLS")
+        client.stop()
+        client.close()
+
+
+ZK_CLI = "org.apache.zookeeper.ZooKeeperMain"
+
+
+def check_java(tap):
+    """zkCli.sh's class over TLS with JKS and PKCS#12 stores, and the same server under the name that Java's has."""
+    classes = zookeeper_class_path()
+    if classes is None:
+        tap.skip("Java's client over TLS", "zookeeper or a Java runtime is not installed")
+        return
+    with Server(*KEYS) as server:
+        for key, trust in (("key.jks", "trust.jks"), ("key.p12", "trust.p12")):
+            options = {"client.secure": "true", "clientCnxnSocket": "org.apache.zookeeper.ClientCnxnSocketNetty",
+                       "ssl.keyStore.location": server.store(key), "ssl.keyStore.password": "secret",
+                       "ssl.trustStore.location": server.store(trust), "ssl.trustStore.password": "secret"}
+            done = subprocess.run(["java", *("-Dzookeeper.%s=%s" % item for item in options.items()), "-cp", classes, ZK_CLI,
+                                   "-server", "localhost:%d" % server.ports["secureClient"], "whoami"],
+                                  capture_output=True, text=True, timeout=60)
+            tap.ok(SUBJECT.decode() in done.stdout, "Java's client with %s is the subject that we name" % key,
+                   done.stdout + done.stderr)
+
+
 def main():
     tap = Tap()
     for check in (check_identity, check_one_port, check_reload, check_refusals, check_expired, check_handshake_limits,
-                  check_descriptors):
+                  check_descriptors, check_clients) if "--java" not in sys.argv[1:] else (check_java,):
         check(tap)
     tap.done()
     return tap.failed > 0

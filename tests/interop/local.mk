@@ -60,4 +60,6 @@ interop: all
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/differential.py --operations 100000
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/differential.py --operations 20000 \
 		--servers 3 --backend all
+	VIV_BUILD_DIR=$(abs_top_builddir) VIV_SOURCE_DIR=$(abs_top_srcdir) \
+		/usr/bin/python3 $(srcdir)/tests/interop/client_tls.py --java
 .PHONY: interop
