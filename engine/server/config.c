@@ -140,6 +140,8 @@ static void refuse_value(struct viv_config_parse *parse, const struct viv_config
 
 static void parse_pair(struct viv_config_parse *parse, const char *name, const char *text)
 {
+    /* ZooKeeper's documents name most keys as Java properties. */
+    name += strncmp(name, "zookeeper.", strlen("zookeeper.")) == 0 ? strlen("zookeeper.") : 0;
     const struct viv_config_key *key = find_key(name);
     if (key == NULL) {
         const char *nearest = suggest_key(name);
@@ -148,7 +150,8 @@ static void parse_pair(struct viv_config_parse *parse, const char *name, const c
                             nearest != NULL ? "?" : "");
         return;
     }
-    bool is_of_members = key->kind == VIV_CONFIG_KIND_VERSION || is_prefix_key(key);
+    bool is_of_members = key->kind == VIV_CONFIG_KIND_VERSION || key->kind == VIV_CONFIG_KIND_SERVER ||
+                         key->kind == VIV_CONFIG_KIND_GROUP || key->kind == VIV_CONFIG_KIND_WEIGHT;
     if (key->kind == VIV_CONFIG_KIND_VERSION && !parse->is_dynamic) {
         viv_config_complain(parse, parse->line, true, "version does not belong here; legal: %s", key->legal);
         return;

@@ -370,6 +370,15 @@ VIV_TEST(server_config, what_is_wrong_with_the_members_file_names_its_line)
                    "dynamicConfigFile names\n");
 }
 
+VIV_TEST(server_config, keys_may_be_written_as_the_properties_they_are_in_zookeeper)
+{
+    struct viv_config config;
+    expect_clean(&config, BASE "zookeeper.snapCount=77\n", NULL);
+    cr_assert_eq(config.snapshot_entries, 77);
+    expect_message(BASE "nio.numWorkerThreads=4\n", NULL,
+                   "f:3: warning: nio.numWorkerThreads has no effect: a setting of Java's network layer\n");
+}
+
 VIV_TEST(server_config, what_would_change_a_promise_is_refused_and_its_default_is_not)
 {
     struct viv_config config;
