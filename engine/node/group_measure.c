@@ -1,5 +1,7 @@
 #include "node/group_measure.h"
 
+#include <stdio.h>
+
 #include "base/endian.h"
 #include "wire/op.h"
 #include "wire/peer.h"
@@ -27,8 +29,11 @@ static uint64_t wall_age_ns(int64_t since_ms, const struct viv_turn *turn)
 void viv_group_measure_appended(struct viv_group_measure *measure, const struct viv_entry *entries, size_t count,
                                 const struct viv_turn *turn)
 {
+    bool is_leading = viv_zab_is_broadcasting_leader(measure->zab);
+    struct viv_mark mark = {entries[0].zxid, entries[count - 1].zxid, turn->now_ns, 0, is_leading};
+    viv_marks_lay(&measure->marks, &mark);
     measure->appended += count;
-    if (viv_zab_is_broadcasting_leader(measure->zab)) {
+    if (is_leading) {
         return;
     }
     struct viv_bytes body = entries[count - 1].body;
@@ -43,12 +48,34 @@ void viv_group_measure_stored(struct viv_group_measure *measure, uint64_t zxid, 
                               const struct viv_turn *turn)
 {
     uint64_t took_ns = turn->now_ns - proposed_ns;
-    struct viv_mark mark = {zxid, proposed_ns, turn->now_ns, viv_zab_is_broadcasting_leader(measure->zab)};
-    viv_marks_lay(&measure->marks, &mark);
+    viv_marks_store(&measure->marks, zxid, turn->now_ns);
     if (viv_sampler_takes(&measure->batches)) {
         count *= viv_sampler_weight(&measure->batches);
         viv_metrics_observe_many(measure->metrics, VIV_METRIC_sync_processor_queue_and_flush_time_ms, took_ns, count);
         viv_metrics_observe_many(measure->metrics, VIV_METRIC_proposal_ack_creation_latency, took_ns, count);
+    }
+}
+
+/* One number names a learner in three sets: how long its acknowledgement took, which is the time that the proposal
+ * spent on the way to it and back, and how many it still owes. */
+void viv_group_measure_acked(struct viv_group_measure *measure, uint32_t link, uint64_t zxid,
+                             const struct viv_turn *turn)
+{
+    viv_sid sid = viv_zab_learner_sid(measure->zab, link);
+    if (sid == 0 || !viv_sampler_takes(&measure->acks)) {
+        return;
+    }
+    const struct viv_mark *mark = viv_marks_find(&measure->marks, zxid);
+    uint64_t weight = viv_sampler_weight(&measure->acks), proposed = viv_zab_last_proposed(measure->zab);
+    char key[16];
+    int size = snprintf(key, sizeof key, "%d", (int)sid);
+    struct viv_bytes name = viv_bytes_of(key, (size_t)size);
+    viv_metrics_key_observe(measure->metrics, VIV_METRIC_learner_handler_qp_size, name,
+                            proposed > zxid ? proposed - zxid : 0, weight);
+    if (mark != NULL) {
+        uint64_t took_ns = turn->now_ns - mark->proposed_ns;
+        viv_metrics_key_observe(measure->metrics, VIV_METRIC_ack_latency, name, took_ns, weight);
+        viv_metrics_key_observe(measure->metrics, VIV_METRIC_learner_handler_qp_time_ms, name, took_ns, weight);
     }
 }
 
@@ -215,4 +242,5 @@ void viv_group_measure_tick(struct viv_group_measure *measure, const struct viv_
 {
     viv_sampler_tick(&measure->sampler, turn->now_ns);
     viv_sampler_tick(&measure->batches, turn->now_ns);
+    viv_sampler_tick(&measure->acks, turn->now_ns);
 }

@@ -15,7 +15,7 @@ struct viv_group_measure {
     struct viv_metrics *metrics; /* the node's */
     const struct viv_zab *zab;   /* the group's */
     struct viv_marks marks;
-    struct viv_sampler sampler, batches; /* of transactions applied; of what the log answers */
+    struct viv_sampler sampler, batches, acks; /* of transactions applied, the log's answers, learners' answers */
     uint64_t appended, learnt, applied, applied_as_learner;
     uint64_t proposal_bytes_last, proposal_bytes_min, proposal_bytes_max; /* 0: none yet */
 
@@ -46,6 +46,9 @@ static inline void viv_group_measure_proposed(struct viv_group_measure *measure,
 /* The entries of one turn go to the log; they came from a leader, or are our own proposals. */
 void viv_group_measure_appended(struct viv_group_measure *measure, const struct viv_entry *entries, size_t count,
                                 const struct viv_turn *turn);
+/* A learner has acknowledged everything up to zxid. */
+void viv_group_measure_acked(struct viv_group_measure *measure, uint32_t link, uint64_t zxid,
+                             const struct viv_turn *turn);
 /* They are durable, up to zxid. */
 void viv_group_measure_stored(struct viv_group_measure *measure, uint64_t zxid, size_t count, uint64_t proposed_ns,
                               const struct viv_turn *turn);

@@ -274,6 +274,9 @@ static bool take_link_item(struct viv_node *node, struct viv_link *link, const s
         return viv_install_feed(&node->group, link, item->bytes, &used) == VIV_OK &&
                viv_link_put_back(link, item->bytes.size - used);
     }
+    if (item->packet.type == VIV_PACKET_ACK && VIV_ZXID_COUNTER(item->packet.zxid) != 0) {
+        viv_group_measure_acked(&node->group.measure, link->id, item->packet.zxid, &node->turn);
+    }
     struct viv_zab_input input = {.kind = VIV_ZAB_PACKET, .link = link->id, .packet = item->packet};
     viv_group_input(&node->group, &input);
     return true;

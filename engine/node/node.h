@@ -77,6 +77,6 @@ const struct viv_tree *viv_node_tree(const struct viv_node *node);
 /* The node records what it sees; its owner records what the node does not see. */
 struct viv_metrics *viv_node_metrics(const struct viv_node *node);
 /* Brings up to date what the node counts elsewhere. */
-void viv_node_sample(struct viv_node *node);
+void viv_node_sample(const struct viv_node *node);
 
 #endif /* VIV_NODE_NODE_H */

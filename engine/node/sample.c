@@ -131,7 +131,7 @@ static void sample_group(const struct viv_node *node, const struct viv_node_stat
     viv_metrics_group_set_count(node->metrics, gid, VIV_METRIC_elections, stats->zab.elections);
 }
 
-void viv_node_sample(struct viv_node *node)
+void viv_node_sample(const struct viv_node *node)
 {
     struct viv_node_stats stats;
     viv_node_stats(node, &stats);

@@ -418,3 +418,14 @@ void viv_zab_stats(const struct viv_zab *zab, struct viv_zab_stats *stats)
         stats->synced_observers += peer->stage == VIV_PEER_SERVES && !peer->voter;
     }
 }
+
+viv_sid viv_zab_learner_sid(const struct viv_zab *zab, uint32_t link)
+{
+    for (size_t i = 0; i < zab->leader.peers.count; i++) {
+        const struct viv_leader_peer *peer = &zab->leader.peers.items[i];
+        if (peer->link == link) {
+            return peer->stage == VIV_PEER_SERVES ? peer->sid : 0;
+        }
+    }
+    return 0;
+}

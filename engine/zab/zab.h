@@ -157,6 +157,9 @@ uint32_t viv_zab_leader_link(const struct viv_zab *zab);
 uint64_t viv_zab_last_proposed(const struct viv_zab *zab);
 uint64_t viv_zab_last_committed(const struct viv_zab *zab);
 
+/* Who is at the other end of a learner's link while this server leads and serves; 0: nobody that is served. */
+viv_sid viv_zab_learner_sid(const struct viv_zab *zab, uint32_t link);
+
 /* For operators (srvr, mntr). */
 struct viv_zab_stats {
     enum viv_server_state state;

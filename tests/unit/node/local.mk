@@ -17,6 +17,7 @@ test_node_SOURCES = \
 	%reldir%/test_listing.c \
 	%reldir%/test_local_session.c \
 	%reldir%/test_reap.c \
+	%reldir%/test_measure.c \
 	%reldir%/test_recovery.c \
 	%reldir%/test_service.c \
 	%reldir%/test_table.c \
