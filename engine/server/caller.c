@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "server/four_letter.h"
+#include "wire/op.h"
 
 /* ---- ends ---- */
 
@@ -17,6 +18,7 @@ void viv_caller_close(struct viv_caller *caller)
         caller->is_closing = true;
         caller->port->unsent_bytes -= caller->counted;
         caller->counted = 0;
+        viv_large_frames_end(caller);
         viv_caller_end_handshake(caller);
         uv_close((uv_handle_t *)&caller->handle, viv_caller_closed);
     }
@@ -179,6 +181,26 @@ static void refuse_frame(struct viv_caller *caller, int length)
     viv_caller_close(caller);
 }
 
+enum frame_length { FRAME_FITS, FRAME_TOO_LONG, FRAME_UNKNOWN };
+
+/* What is too long for other requests is not for the one that sets a client's watches anew: ZooKeeper's C client sends
+ * them all in one, however many they are. Only its header tells. */
+static enum frame_length judge_length(const struct viv_caller *caller, uint32_t size, struct viv_bytes head)
+{
+    enum { OP_AT = VIV_CALLER_HEAD_BYTES + 4, OP_BYTES = 4 };
+    if (size > 0 && size <= (uint64_t)caller->port->server->config->frame_bytes_max) {
+        return FRAME_FITS;
+    }
+    if (size == 0 || size > VIV_SET_WATCHES_FRAME_BYTES_MAX || caller->received == 0) {
+        return FRAME_TOO_LONG; /* the first frame is no request */
+    }
+    if (head.size < OP_AT + OP_BYTES) {
+        return FRAME_UNKNOWN;
+    }
+    uint32_t op = viv_load_be32(head.data + OP_AT);
+    return op == VIV_OP_SET_WATCHES || op == VIV_OP_SET_WATCHES2 ? FRAME_FITS : FRAME_TOO_LONG;
+}
+
 /* Takes whole frames off the front; returns the bytes used. */
 static size_t take_frames(struct viv_caller *caller, struct viv_bytes in)
 {
@@ -199,13 +221,16 @@ static size_t take_frames(struct viv_caller *caller, struct viv_bytes in)
             }
         }
         uint32_t size = viv_load_be32(in.data + used);
-        if (size == 0 || size > (uint64_t)caller->port->server->config->frame_bytes_max) {
+        enum frame_length length = judge_length(caller, size, viv_bytes_of(in.data + used, in.size - used));
+        if (length == FRAME_TOO_LONG) {
             refuse_frame(caller, (int)size);
             return in.size;
         }
-        if (in.size - used - VIV_CALLER_HEAD_BYTES < size) {
+        if (length == FRAME_UNKNOWN || in.size - used - VIV_CALLER_HEAD_BYTES < size) {
+            viv_large_frames_begin(caller, size);
             break;
         }
+        viv_large_frames_end(caller);
         give_frame(caller, viv_bytes_of(in.data + used + VIV_CALLER_HEAD_BYTES, size));
         used += VIV_CALLER_HEAD_BYTES + size;
     }
@@ -302,7 +327,7 @@ void viv_caller_update_reading(struct viv_caller *caller)
 {
     struct viv_client_port *port = caller->port;
     bool may_read = !caller->is_closing && !caller->is_ending && !caller->is_paused && !caller->is_output_full &&
-                    !(port->is_paused && caller->is_greeted);
+                    caller->wanted == 0 && !(port->is_paused && caller->is_greeted);
     if (may_read == caller->is_reading || caller->is_closing) {
         return;
     }

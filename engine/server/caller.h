@@ -7,6 +7,7 @@
 #include "server/address.h"
 #include "server/address_counts.h"
 #include "server/client_port.h"
+#include "server/large_frames.h"
 #include "server/outbox.h"
 #include "base/rate.h"
 #include "server/server_internal.h"
@@ -43,6 +44,8 @@ struct viv_caller {
     struct viv_outbox outbox;
     struct viv_buffer input; /* read, but not given to the node: part of a frame, or frames held by a pause */
     struct viv_address address;
+    uint32_t collecting; /* bytes of the budget for large frames that it holds */
+    uint32_t wanted;     /* bytes of it that it waits for, and is not read from */
     uint64_t received, sent;
     uint64_t read_turn;  /* the turn in which it was read last */
     bool is_greeted;     /* its first four bytes were seen */
@@ -76,7 +79,7 @@ struct viv_client_port {
         overdue;            /* one for each kind of line that strangers provoke */
     size_t descriptors_max; /* connections that the process has descriptors for */
     size_t handshake_count;
-    size_t unsent_bytes; /* of all connections */
+    size_t unsent_bytes;                                 /* of all connections */
     uint64_t dropped, oversized, bytes_received, pauses; /* of struct viv_client_port_counts */
     uint64_t words;                                      /* four-letter words answered */
     struct viv_caller **slots;
@@ -85,6 +88,7 @@ struct viv_client_port {
     uint64_t serial;
     size_t client_count;
     struct viv_address_counts counts;
+    struct viv_large_frames large;
     struct viv_buffer to_flush;  /* of struct viv_caller * */
     struct viv_buffer to_resume; /* of viv_conn */
     struct viv_buffer resuming;

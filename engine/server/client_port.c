@@ -64,6 +64,7 @@ struct viv_client_port *viv_client_port_new(struct viv_server *server)
 {
     struct viv_client_port *port = viv_alloc_zeroed(1, sizeof *port);
     port->server = server;
+    viv_large_frames_init(&port->large, (uint64_t)server->config->clients.large_bytes_max);
     port->slots = viv_alloc(2 * sizeof *port->slots);
     port->shared = viv_alloc(2 * VIV_CALLER_READ_BYTES);
     return port;
@@ -72,6 +73,7 @@ struct viv_client_port *viv_client_port_new(struct viv_server *server)
 void viv_client_port_free(struct viv_client_port *port)
 {
     VIV_ASSERT(port->client_count == 0);
+    viv_large_frames_fini(&port->large);
     viv_address_counts_fini(&port->counts);
     viv_buffer_fini(&port->free_slots);
     viv_buffer_fini(&port->to_flush);

@@ -15,6 +15,7 @@ libskin_a_SOURCES += \
 	%reldir%/exit_code.h \
 	%reldir%/four_letter.c %reldir%/four_letter.def %reldir%/four_letter.h \
 	%reldir%/four_letter_answer.c %reldir%/four_letter_internal.h %reldir%/four_letter_list.c \
+	%reldir%/large_frames.c %reldir%/large_frames.h \
 	%reldir%/log_sink.c %reldir%/log_sink.h \
 	%reldir%/log_thread.c %reldir%/log_thread.h \
 	%reldir%/mailbox.c %reldir%/mailbox.h \

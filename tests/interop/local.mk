@@ -20,6 +20,7 @@ dist_check_SCRIPTS += \
 	%reldir%/pages.sh \
 	%reldir%/refusals.py \
 	%reldir%/rescue.py \
+	%reldir%/sessions.py \
 	%reldir%/smoke.py
 TESTS += \
 	%reldir%/admin.py \
@@ -38,6 +39,7 @@ TESTS += \
 	%reldir%/pages.sh \
 	%reldir%/refusals.py \
 	%reldir%/rescue.py \
+	%reldir%/sessions.py \
 	%reldir%/smoke.py
 
 if HAVE_ZOOKEEPER_CLIENT
@@ -62,4 +64,5 @@ interop: all
 		--servers 3 --backend all
 	VIV_BUILD_DIR=$(abs_top_builddir) VIV_SOURCE_DIR=$(abs_top_srcdir) \
 		/usr/bin/python3 $(srcdir)/tests/interop/client_tls.py --java
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/sessions.py --ensemble
 .PHONY: interop

@@ -1,0 +1,417 @@
+"""Sessions and authentication, seen by raw requests and by real clients: SASL with kazoo and the Java client and an
+existing JAAS file, what a client must prove, limits at the socket; with --ensemble local sessions and read-only mode,
+where Vivarium and Apache ZooKeeper 3.8 must answer alike. TAP on standard output.
+
+    sessions.py [--ensemble]
+"""
+
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from ensemble import Ensemble, Tap, default_configuration, four_letter, zookeeper_class_path  # noqa: E402
+
+CREATE, DELETE, EXISTS, GET_DATA, SET_DATA, SYNC, PING, CHECK, MULTI, RECONFIG = 1, 2, 3, 4, 5, 9, 11, 13, 14, 16
+AUTH, SET_WATCHES, SASL, ADD_WATCH, WHO_AM_I, CLOSE = 100, 101, 102, 106, 107, -11
+OPEN_ACL = struct.pack(">ii", 1, 31) + struct.pack(">i", 5) + b"world" + struct.pack(">i", 6) + b"anyone"
+FRAME_MAX = 1048575
+EPHEMERAL = 1
+
+JAAS = """// users of this ensemble
+Server {
+    org.apache.zookeeper.server.auth.DigestLoginModule required
+    user_super="adminsecret"
+    user_bob="bobsecret";
+};
+Client {
+    org.apache.zookeeper.server.auth.DigestLoginModule required
+    username="bob"
+    password="%s";
+};
+"""
+
+
+def text(value):
+    raw = value.encode()
+    return struct.pack(">i", len(raw)) + raw
+
+
+def create(path, flags=0):
+    return text(path) + struct.pack(">i", 0) + OPEN_ACL + struct.pack(">i", flags)
+
+
+def multi(*steps):
+    return b"".join(struct.pack(">ibi", op, 0, -1) + r for op, r in steps) + struct.pack(">ibi", -1, 1, -1)
+
+
+class Raw:
+    """One connection. `state` is 'open', 'refused' (the negative handshake) or 'closed'."""
+
+    def __init__(self, port, session=0, password=bytes(16), read_only=None, timeout=10000, last_zxid=0):
+        self.xid, self.zxid, self.session, self.password, self.state = 0, 0, 0, b"", "closed"
+        try:
+            self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+            tail = b"" if read_only is None else bytes([read_only])
+            self.send(struct.pack(">iqiqi", 0, last_zxid, timeout, session, 16) + password + tail)
+            reply = self.receive()
+        except (EOFError, OSError):
+            return
+        _, granted, self.session = struct.unpack_from(">iiq", reply)
+        self.password = reply[20:36]
+        self.read_only = reply[36:]
+        self.state = "open" if granted > 0 else "refused"
+
+    def send(self, payload):
+        self.socket.sendall(struct.pack(">i", len(payload)) + payload)
+
+    def exactly(self, size):
+        got = b""
+        while len(got) < size:
+            part = self.socket.recv(size - len(got))
+            if not part:
+                raise EOFError
+            got += part
+        return got
+
+    def receive(self):
+        (size,) = struct.unpack(">i", self.exactly(4))
+        return self.exactly(size)
+
+    def ask(self, op, record=b""):
+        """The error code, or 'closed'."""
+        self.xid += 1
+        try:
+            self.send(struct.pack(">ii", -2 if op == PING else self.xid, op) + record)
+            while True:
+                reply = self.receive()
+                xid, zxid, err = struct.unpack_from(">iqi", reply)
+                if xid != -1:
+                    self.zxid, self.answer = zxid, reply[16:]
+                    return err
+        except (EOFError, OSError):
+            return "closed"
+
+    def exists(self, path="/"):
+        return self.ask(EXISTS, text(path) + b"\0")
+
+    def is_closed(self):
+        self.socket.settimeout(3)
+        try:
+            return self.socket.recv(1) == b""
+        except OSError as error:
+            return not isinstance(error, socket.timeout)
+
+    def close(self):
+        self.socket.close()
+
+
+# ---- SASL ----
+
+def write_jaas(folder, password="bobsecret"):
+    path = os.path.join(folder, "jaas-%s.conf" % password)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
+        f.write(JAAS % password)
+    return path
+
+
+def servers_with_sasl(jaas, **settings):
+    """Ours, and ZooKeeper, with the same users and properties."""
+    ours = {"java.security.auth.login.config": jaas, "superUser": "super",
+            "authProvider.1": "org.apache.zookeeper.server.auth.SASLAuthenticationProvider"}
+    ours.update(settings)
+    options = ["-Djava.security.auth.login.config=" + jaas, "-Dzookeeper.superUser=super",
+               "-Dzookeeper.authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider"]
+    options += ["-Dzookeeper.%s=%s" % item for item in settings.items()]
+    yield Ensemble("vivarium", settings=ours)
+    if zookeeper_class_path():
+        yield Ensemble("zookeeper", java=options)
+
+
+def ask_kazoo(hosts, user, password, calls):
+    """What a client of kazoo gets: results, or the name of the exception."""
+    from kazoo.client import KazooClient
+    from kazoo.exceptions import KazooException
+    client = KazooClient(hosts=hosts, timeout=4, connection_retry=None, sasl_options={
+        "mechanism": "DIGEST-MD5", "username": user, "password": password})
+    seen = []
+    try:
+        client.start(timeout=5)
+        for call in calls:
+            try:
+                seen.append(call(client))
+            except KazooException as error:
+                seen.append(type(error).__name__)
+        client.stop()
+    except Exception:  # kazoo gives up in more than one way
+        seen.append("refused")
+    finally:
+        client.close()
+    return seen
+
+
+def kazoo_sasl(tap, jaas):
+    try:
+        import puresasl  # noqa: F401
+        from kazoo.security import make_acl
+    except ImportError:
+        tap.skip("kazoo authenticates by SASL", "python3-pure-sasl is not installed")
+        return
+
+    def make(path, user):
+        return lambda c: c.create(path, b"x", acl=[make_acl("sasl", user, all=True)])
+    seen = []
+    for ensemble in servers_with_sasl(jaas):
+        with ensemble:
+            hosts = ensemble.hosts()
+            seen.append([
+                ask_kazoo(hosts, "bob", "bobsecret", [make("/bob", "bob"), lambda c: c.get("/bob")[0],
+                                                      lambda c: c.get_acls("/bob")[0][0].id.id]),
+                ask_kazoo(hosts, "super", "adminsecret", [make("/super", "super"), lambda c: c.get("/bob")[0]]),
+                ask_kazoo(hosts, "bob", "bobsecret", [lambda c: c.get("/super")[0]]),
+            ])
+            wrong = [ask_kazoo(hosts, "bob", "wrong", [lambda c: c.get("/bob")[0]]),
+                     ask_kazoo(hosts, "eve", "bobsecret", [lambda c: c.get("/bob")[0]])]
+            tap.ok(all(b"x" not in s and s != [] for s in wrong),
+                   "%s: who does not know the password reads nothing" % ensemble.kind, wrong)
+            if ensemble.kind == "vivarium":
+                java_sasl(tap, ensemble, os.path.dirname(jaas))
+    tap.ok(seen[0] == [["/bob", b"x", "bob"], ["/super", b"x"], ["NoAuthError"]],
+           "kazoo authenticates by SASL, owns what it made, and the super user may do everything", seen[0])
+    if len(seen) > 1:
+        tap.ok(seen[0] == seen[1], "a real server answers the same", seen)
+
+
+def java_sasl(tap, ensemble, folder):
+    """ZooKeeper's own command line, with a Client section in its JAAS file."""
+    if zookeeper_class_path() is None:
+        tap.skip("the Java client authenticates by SASL", "zookeeper is not installed")
+        return
+    said = []
+    for password in ("bobsecret", "wrong"):
+        command = ["java", "-Djava.security.auth.login.config=" + write_jaas(folder, password), "-cp",
+                   zookeeper_class_path(), "org.apache.zookeeper.ZooKeeperMain", "-server", ensemble.hosts(),
+                   "-timeout", "4000", "get", "/bob"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+        said.append(done.stdout + done.stderr)
+    tap.ok("\nx\n" in "\n" + said[0], "the Java client authenticates by SASL and reads what is its own", said[0])
+    tap.ok("\nx\n" not in "\n" + said[1], "with a wrong password it does not", said[1])
+
+
+def challenge(raw):
+    """The code, and whether a challenge for DIGEST-MD5 came."""
+    err = raw.ask(SASL, text(""))
+    return err, b'realm="zk-sasl-md5"' in raw.answer if err == 0 else None
+
+
+def enforcement(tap, jaas):
+    seen = []
+    for ensemble in servers_with_sasl(jaas, sessionRequireClientSASLAuth="true"):
+        with ensemble:
+            port = ensemble.client_ports[0]
+            raw = [Raw(port) for _ in range(4)]
+            seen.append([
+                [raw[0].exists(), raw[0].zxid, raw[0].is_closed()],
+                [raw[1].ask(PING), raw[1].is_closed()],
+                [raw[2].ask(AUTH, struct.pack(">i", 0) + text("digest") + text("bob:bobsecret")), raw[2].exists()],
+                [challenge(raw[3]), raw[3].ask(SASL, text("nonsense")), raw[3].is_closed()],
+            ])
+    tap.ok(seen[0] == [[-124, 0, True], [-124, True], [0, -124], [(0, True), -124, True]],
+           "where SASL is required, whoever asks for anything else first is refused and closed", seen[0])
+    if len(seen) > 1:
+        tap.ok(seen[0] == seen[1], "a real server refuses the same", seen)
+
+
+# ---- limits at the socket ----
+
+def set_watches(count, path_bytes):
+    paths = b"".join(text("/" + ("%d" % i).zfill(path_bytes - 1)) for i in range(count))
+    return struct.pack(">q", 1 << 60) + struct.pack(">i", 0) + struct.pack(">i", count) + paths + struct.pack(">i", 0)
+
+
+def limits(tap):
+    with Ensemble("vivarium", settings={"largeRequestMaxBytes": 2 << 20}) as ensemble:
+        port = ensemble.client_ports[0]
+        bystander = Raw(port)
+        raw = Raw(port)
+        tap.ok(raw.ask(SET_WATCHES, set_watches(50000, 100)) == 0 and raw.exists() == 0,
+               "watches set again may be longer than other requests")
+        tap.ok(raw.ask(SET_WATCHES, set_watches(100001, 100)) == "closed", "but not more than a connection may hold")
+        for size, name in ((FRAME_MAX, "at its limit"), (FRAME_MAX + 1, "one byte beyond"),
+                           (100 * FRAME_MAX, "a hundred times beyond")):
+            raw = Raw(port)
+            raw.xid += 1
+            head = create("/limit")
+            body = struct.pack(">ii", raw.xid, CREATE) + head
+            try:
+                raw.socket.sendall(struct.pack(">i", size) + body + bytes(min(size, FRAME_MAX) - len(body)))
+                answered = raw.receive() is not None
+            except (EOFError, OSError):
+                answered = False
+            tap.ok(answered == (size == FRAME_MAX), "a request %s is %s" % (name, "served" if answered else "refused"))
+        many = [Raw(port) for _ in range(12)]
+        started = time.monotonic()
+        for raw in many:  # all but the end of a long request: two fit into the budget
+            raw.socket.setblocking(False)
+            body = struct.pack(">i", FRAME_MAX) + struct.pack(">ii", 1, CREATE) + create("/many") + bytes(FRAME_MAX)
+            raw.body, raw.sent = body[:FRAME_MAX + 4], 0
+        deadline = time.monotonic() + 3
+        while time.monotonic() < deadline and sum(r.sent >= FRAME_MAX - 100 for r in many) < 2:
+            push(many, FRAME_MAX - 100)
+        for _ in range(50):
+            push(many, FRAME_MAX - 100)
+        tap.ok(bystander.exists() == 0, "a bystander is served while long requests wait for room")
+        rss = resident_kib(ensemble.processes[0].pid)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and any(r.sent < len(r.body) for r in many):
+            push(many, FRAME_MAX + 4)
+        codes = []
+        for raw in many:
+            raw.socket.setblocking(True)
+            raw.socket.settimeout(10)
+            codes.append(struct.unpack_from(">i", raw.receive(), 12)[0])
+        tap.ok(sorted(codes) == [-110] * 11 + [0], "all of them are served in the end", codes)
+        tap.ok(rss < 400 * 1024, "they do not fill the memory while they wait", "%d KiB" % rss)
+        tap.ok(time.monotonic() - started < 20, "and none waits for a time limit")
+        for raw in many + [bystander]:
+            raw.close()
+
+
+def push(many, to):
+    for raw in many:
+        try:
+            while raw.sent < min(to, len(raw.body)):
+                raw.sent += raw.socket.send(raw.body[raw.sent:min(to, len(raw.body))])
+        except BlockingIOError:
+            pass
+
+
+def resident_kib(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+
+# ---- local sessions and read-only mode: --ensemble ----
+
+def local_sessions(ensemble, upgrade):
+    """What clients of an ensemble with local sessions see, as a dictionary."""
+    leader = ensemble.leader()
+    follower, other = [i for i in range(3) if i != leader]
+    ports = ensemble.client_ports
+    seen = {}
+    for name, index in (("leader", leader), ("follower", follower)):
+        first = Raw(ports[index])
+        first.exists()
+        before = first.zxid
+        again = Raw(ports[index])
+        again.exists()
+        seen[name + ": opening costs a zxid"] = again.zxid - before
+        seen[name + ": a node is made"] = first.ask(CREATE, create("/p-" + name))
+        made = first.zxid
+        seen[name + ": an ephemeral is made"] = first.ask(CREATE, create("/e-" + name, EPHEMERAL))
+        seen[name + ": for so many zxids"] = first.zxid - made if upgrade else None
+        seen[name + ": another in a multi"] = first.ask(MULTI, multi((CREATE, create("/m-" + name, EPHEMERAL))))
+        seen[name + ": attached elsewhere"] = Raw(ports[other], again.session, again.password).state
+        seen[name + ": attached again"] = Raw(ports[index], again.session, again.password).state
+        if upgrade:
+            moved = Raw(ports[other], first.session, first.password)
+            seen[name + ": a global one elsewhere"] = moved.state
+            seen[name + ": and closed there"] = moved.ask(CLOSE)
+    return seen
+
+
+def read_only(ensemble):
+    leader = ensemble.leader()
+    follower, other = [i for i in range(3) if i != leader]
+    port = ensemble.client_ports[follower]
+    owner = Raw(port)
+    seen = {"made": owner.ask(CREATE, create("/ro"))}
+    ensemble.kill(leader)
+    ensemble.kill(other)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and four_letter(port, "isro") != "ro":
+        time.sleep(0.2)
+    raw = Raw(port, read_only=1)
+    seen["handshake"] = (raw.state, raw.read_only)
+    seen["isro"] = four_letter(port, "isro")
+    seen["without asking"] = Raw(port, read_only=0).state
+    seen["an old client"] = Raw(port).state
+    seen["a session from before"] = Raw(port, owner.session, owner.password, read_only=1).state
+    for name, op, record in (
+            ("exists", EXISTS, text("/ro") + b"\1"), ("getData", GET_DATA, text("/ro") + b"\1"), ("ping", PING, b""),
+            ("create", CREATE, create("/x")), ("ephemeral", CREATE, create("/x", EPHEMERAL)),
+            ("delete", DELETE, text("/ro") + struct.pack(">i", -1)), ("sync", SYNC, text("/")),
+            ("setData", SET_DATA, text("/ro") + struct.pack(">ii", 0, -1)),
+            ("multi", MULTI, multi((CREATE, create("/x")))), ("check", CHECK, text("/") + struct.pack(">i", -1)),
+            ("reconfig", RECONFIG, text("") * 3 + struct.pack(">q", -1)), ("whoAmI", WHO_AM_I, b""),
+            ("addWatch", ADD_WATCH, text("/ro") + struct.pack(">i", 0)),
+            ("auth", AUTH, struct.pack(">i", 0) + text("digest") + text("a:b")), ("close", CLOSE, b"")):
+        seen[name] = raw.ask(op, record)
+    seen["closed"] = raw.is_closed()
+    left = Raw(port, read_only=1)
+    ensemble.start(leader)
+    ensemble.start(other)
+    ensemble.wait_serving()
+    seen["when the quorum is back"] = left.is_closed()
+    seen["its session"] = Raw(port, left.session, left.password, read_only=1).state
+    back = Raw(port, read_only=1)
+    seen["a new one"] = (back.state, back.read_only, back.ask(CREATE, create("/back")))
+    return seen
+
+
+# What a real server answers otherwise, and why.
+KNOWN = {
+    "a session from before": "ZooKeeper forgets local sessions with the quorum; here they are held on",
+    "its session": "ZooKeeper forgets local sessions with the quorum; here they are held on",
+    "leader: another in a multi": "ZooKeeper's leader lets a local session own a node that nobody will ever remove",
+    "follower: an ephemeral is made": "ZooKeeper's leader does not hear of the follower's refusal",
+    "follower: another in a multi": "ZooKeeper's leader does not hear of the follower's refusal",
+}
+
+
+def compare(tap, name, run, settings, properties=()):
+    seen = []
+    for kind in ("vivarium", "zookeeper"):
+        options = [] if kind == "vivarium" else ["-D%s=%s" % item for item in properties]
+        extra = dict(settings)
+        if kind == "vivarium":
+            extra.update(dict(properties))
+        with Ensemble(kind, 3, settings=extra, java=options) as ensemble:
+            seen.append(run(ensemble))
+    differing = {key: (seen[0].get(key), seen[1].get(key)) for key in seen[0]
+                 if seen[0].get(key) != seen[1].get(key) and key not in KNOWN}
+    tap.ok(not differing, "%s: a real server answers the same to %d questions" % (name, len(seen[0])),
+           "\n".join("%s: ours %s, ZooKeeper's %s" % (k, *v) for k, v in differing.items()))
+
+
+def main():
+    tap = Tap()
+    if default_configuration() == "memory":
+        tap.skip("sessions", "needs a durable configuration")
+        tap.done()
+        return
+    folder = tempfile.mkdtemp(prefix="viv-sessions-")
+    try:
+        jaas = write_jaas(folder)
+        kazoo_sasl(tap, jaas)
+        enforcement(tap, jaas)
+        limits(tap)
+        if "--ensemble" in sys.argv[1:] and zookeeper_class_path():
+            local = {"localSessionsEnabled": "true"}
+            compare(tap, "local sessions", lambda e: local_sessions(e, False), local)
+            compare(tap, "local sessions that become global", lambda e: local_sessions(e, True),
+                    dict(local, localSessionsUpgradingEnabled="true"))
+            # Without local sessions ZooKeeper 3.8 answers every handshake of its read-only mode with -119.
+            compare(tap, "read-only mode", read_only, local, (("readonlymode.enabled", "true"),))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
