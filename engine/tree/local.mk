@@ -8,7 +8,7 @@ libcore_a_SOURCES += \
 libcore_a_SOURCES += \
 	%reldir%/acl_table.c %reldir%/acl_table.h %reldir%/apply.c \
 	%reldir%/blob.c %reldir%/blob.h %reldir%/bookmark.c %reldir%/bookmark.h %reldir%/crc32.c %reldir%/crc32.h \
-	%reldir%/digest.c %reldir%/digest.h %reldir%/edit.c %reldir%/edit.h %reldir%/id_set.c %reldir%/id_set.h \
+	%reldir%/descendants.c %reldir%/digest.c %reldir%/digest.h %reldir%/edit.c %reldir%/edit.h %reldir%/id_set.c %reldir%/id_set.h \
 	%reldir%/index.c %reldir%/index.h %reldir%/load.c %reldir%/loader.c \
 	%reldir%/quota.c %reldir%/quota.h %reldir%/quota_text.c %reldir%/reapable.c %reldir%/reapable.h \
 	%reldir%/row.c %reldir%/row.h %reldir%/sessions.c %reldir%/sessions.h \

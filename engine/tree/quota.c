@@ -135,12 +135,9 @@ static void charge(struct viv_tree *tree, uint32_t at, struct usage change)
 
 static struct usage count_all_below(const struct viv_tree *tree, viv_node_id top)
 {
-    struct usage usage = {0, 0};
-    for (viv_node_id at = top; at != VIV_NODE_NONE; at = viv_tree_next_below(tree, top, at)) {
-        usage.count++;
-        usage.bytes += viv_slot_at(&tree->znodes, at)->data_bytes;
-    }
-    return usage;
+    struct viv_tree_sum sum = viv_tree_sum_below(tree, top);
+    int64_t own_bytes = viv_slot_at(&tree->znodes, top)->data_bytes;
+    return (struct usage){(int64_t)sum.nodes + 1, (int64_t)sum.data_bytes + own_bytes};
 }
 
 /* What belongs to a quota that is new in the table. */

@@ -473,3 +473,45 @@ VIV_TEST(tree_quota, usage_is_the_same_after_every_image_and_every_log)
     }
     cr_assert_gt(quotas, 1000, "the draw makes quotas: %zu", quotas);
 }
+
+/* ---- sums ---- */
+
+VIV_TEST(tree_sum, what_is_scanned_is_what_a_walk_finds)
+{
+    enum { NODES = 60000, TOPS = 40 };
+    struct viv_rng rng;
+    struct world tree;
+    viv_node_id made[NODES];
+    struct viv_buffer path = {0};
+    viv_rng_init(&rng, 5);
+    world_init(&tree);
+    for (int i = 0; i < NODES; i++) {
+        char name[24], data[16] = "0123456789";
+        data[viv_rng_below(&rng, 10)] = '\0';
+        snprintf(name, sizeof name, "/%d", i);
+        viv_buffer_clear(&path);
+        if (i > 3) {
+            viv_tree_path(tree.tree, made[viv_rng_below(&rng, 4 + (uint64_t)i / 50)], &path);
+        }
+        viv_buffer_append(&path, name, strlen(name) + 1);
+        world_create(&tree, (const char *)path.data, data, -1);
+        made[i] = world_node(&tree, (const char *)path.data).id;
+    }
+    size_t large = 0;
+    for (int i = 0; i < TOPS; i++) {
+        struct viv_tree_sum walked = {0, 0};
+        for (viv_node_id at = made[i]; (at = viv_tree_next_below(tree.tree, made[i], at)) != VIV_NODE_NONE;) {
+            struct viv_znode node;
+            cr_assert(viv_tree_get(tree.tree, at, &node));
+            walked.nodes++;
+            walked.data_bytes += node.data.bytes.size;
+        }
+        struct viv_tree_sum sum = viv_tree_sum_below(tree.tree, made[i]);
+        cr_assert_eq(sum.nodes, walked.nodes);
+        cr_assert_eq(sum.data_bytes, walked.data_bytes);
+        large += walked.nodes > 16384;
+    }
+    cr_assert_gt(large, 0, "one is large enough to be scanned");
+    viv_buffer_fini(&path);
+    world_fini(&tree);
+}
