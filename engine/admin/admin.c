@@ -9,6 +9,7 @@
 #include "admin/command.h"
 #include "admin/health.h"
 #include "admin/http.h"
+#include "admin/snapshot.h"
 #include "base/log.h"
 #include "security/key_store.h"
 #include "server/measure.h"
@@ -25,6 +26,7 @@ struct viv_admin {
     struct viv_http *http, *metrics; /* NULL: not wanted */
     bool is_open, are_metrics_open;
     struct viv_buffer initial_configuration;
+    struct viv_snapshots *snapshots;
 };
 
 /* ---- the configuration as it was at the start ---- */
@@ -121,6 +123,8 @@ static void answer_admin(void *ctx, const struct viv_http_request *request, stru
     if (is_below && *name == '\0') {
         answer->type = "text/html";
         viv_command_index(url, &answer->body);
+    } else if (is_below && (strcmp(name, "snapshot") == 0 || strcmp(name, "snap") == 0)) {
+        viv_snapshots_answer(admin->snapshots, request, answer);
     } else if (is_below) {
         answer_command(admin, request, name, answer);
     } else if (health < VIV_HEALTH_COUNT) {
@@ -264,6 +268,7 @@ struct viv_admin *viv_admin_new(struct viv_server *server, uv_loop_t *loop)
     admin->server = server;
     admin->config = view.config;
     admin->loop = loop;
+    admin->snapshots = viv_snapshots_new(server);
     read_configuration(admin);
     return admin;
 }
@@ -274,6 +279,11 @@ viv_status viv_admin_listen(struct viv_admin *admin)
         VIV_TRY(listen_admin(admin));
     }
     return strcmp(admin->config->metrics.provider, PROMETHEUS_PROVIDER) == 0 ? listen_metrics(admin) : VIV_OK;
+}
+
+void viv_admin_turn(struct viv_admin *admin)
+{
+    viv_snapshots_turn(admin->snapshots);
 }
 
 int viv_admin_port(const struct viv_admin *admin)
@@ -300,6 +310,7 @@ void viv_admin_free(struct viv_admin *admin)
 {
     viv_http_free(admin->http);
     viv_http_free(admin->metrics);
+    viv_snapshots_free(admin->snapshots);
     viv_buffer_fini(&admin->initial_configuration);
     free(admin);
 }

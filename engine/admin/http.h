@@ -31,13 +31,18 @@ typedef void viv_http_argument_fn(void *ctx, const char *value);
 /* The same for an argument that may be given more than once. */
 void viv_http_arguments(const struct viv_http_request *request, const char *name, viv_http_argument_fn *visit,
                         void *ctx);
+/* The address of whoever asks, without port. */
+void viv_http_client(const struct viv_http_request *request, char *text, size_t text_bytes);
 /* The value of a header, or NULL. */
 const char *viv_http_header(const struct viv_http_request *request, const char *name);
 
 /* What is answered: `report` in pieces when it is there, `body` otherwise. Both are taken. */
 struct viv_http_answer {
     unsigned status;
-    const char *type; /* "application/json"; NULL: none */
+    const char *type;   /* "application/json"; NULL: none */
+    const char *header; /* one more, NULL: none */
+    char header_value[32];
+    const char *size_header; /* a header that tells the size of the body; behind a long one that was not known before */
     struct viv_buffer body;
     struct viv_report *report;
 };

@@ -1,5 +1,8 @@
 #include <errno.h>
 #include <gnutls/gnutls.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +146,21 @@ void viv_http_arguments(const struct viv_http_request *request, const char *name
     (void)MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, visit_argument, &wanted);
 }
 
+void viv_http_client(const struct viv_http_request *request, char *text, size_t text_bytes)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
+    socklen_t size =
+        address != NULL && address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    if (address == NULL || getnameinfo(address, size, text, (socklen_t)text_bytes, NULL, 0, NI_NUMERICHOST) != 0) {
+        snprintf(text, text_bytes, "unknown");
+    }
+    if (strncmp(text, "::ffff:", strlen("::ffff:")) == 0) {
+        memmove(text, text + strlen("::ffff:"), strlen(text) - strlen("::ffff:") + 1);
+    }
+}
+
 const char *viv_http_header(const struct viv_http_request *request, const char *name)
 {
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
@@ -155,14 +173,42 @@ struct pieces {
     struct viv_report *report; /* NULL: nothing follows */
     struct viv_buffer made;
     size_t used;
+    uint64_t sent;
+    bool is_broken;
+    const char *size_header;
+    struct MHD_Response *response;
 };
 
 static void make_piece(struct pieces *pieces)
 {
     if (!viv_report_next(pieces->report, &pieces->made)) {
+        pieces->is_broken = pieces->report->is_broken;
         viv_report_free(pieces->report);
         pieces->report = NULL;
     }
+}
+
+static void tell_size(struct MHD_Response *response, const char *header, uint64_t size, bool is_behind)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, size);
+    if (is_behind) {
+        (void)MHD_add_response_footer(response, header, text);
+    } else {
+        (void)MHD_add_response_header(response, header, text);
+    }
+}
+
+/* Whoever takes half of it must notice. */
+static ssize_t end_pieces(struct pieces *pieces)
+{
+    if (pieces->is_broken) {
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
+    if (pieces->size_header != NULL) {
+        tell_size(pieces->response, pieces->size_header, pieces->sent, true);
+    }
+    return MHD_CONTENT_READER_END_OF_STREAM;
 }
 
 /* A blank stands for "not yet": the library would ask again and again without sleeping, and JSON allows it. */
@@ -177,7 +223,7 @@ static ssize_t read_pieces(void *ctx, uint64_t position, char *block, size_t mos
             make_piece(pieces);
         }
         if (pieces->made.size == 0 && pieces->report == NULL) {
-            return MHD_CONTENT_READER_END_OF_STREAM;
+            return end_pieces(pieces);
         }
         if (pieces->made.size == 0) {
             viv_buffer_append(&pieces->made, " ", 1);
@@ -187,6 +233,7 @@ static ssize_t read_pieces(void *ctx, uint64_t position, char *block, size_t mos
     size = size < most ? size : most;
     memcpy(block, pieces->made.data + pieces->used, size);
     pieces->used += size;
+    pieces->sent += size;
     return (ssize_t)size;
 }
 
@@ -198,18 +245,24 @@ static void free_pieces(void *ctx)
     free(pieces);
 }
 
-static struct MHD_Response *respond_in_pieces(struct viv_report *report)
+static struct MHD_Response *respond_in_pieces(struct viv_report *report, const char *size_header)
 {
     struct pieces *pieces = viv_alloc_zeroed(1, sizeof *pieces);
     pieces->report = report;
+    pieces->size_header = size_header;
     for (unsigned i = 0; i < EMPTY_PIECES_MAX && pieces->report != NULL && pieces->made.size < WHOLE_BYTES_MAX; i++) {
         make_piece(pieces);
     }
     if (pieces->report != NULL) {
-        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_pieces, pieces, free_pieces);
+        pieces->response =
+            MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_pieces, pieces, free_pieces);
+        return pieces->response;
     }
     struct MHD_Response *response =
         MHD_create_response_from_buffer(pieces->made.size, pieces->made.data, MHD_RESPMEM_MUST_FREE);
+    if (size_header != NULL) {
+        tell_size(response, size_header, pieces->made.size, false);
+    }
     pieces->made = (struct viv_buffer){0};
     free_pieces(pieces);
     return response;
@@ -219,11 +272,14 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct viv
 {
     struct MHD_Response *response =
         answer->report != NULL
-            ? respond_in_pieces(answer->report)
+            ? respond_in_pieces(answer->report, answer->size_header)
             : MHD_create_response_from_buffer(answer->body.size, answer->body.data, MHD_RESPMEM_MUST_FREE);
     VIV_ASSERT(response != NULL);
     if (answer->type != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
+    }
+    if (answer->header != NULL) {
+        MHD_add_response_header(response, answer->header, answer->header_value);
     }
     enum MHD_Result result = MHD_queue_response(connection, answer->status, response);
     MHD_destroy_response(response);

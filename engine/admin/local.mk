@@ -1,6 +1,7 @@
 libskin_a_SOURCES += \
 	%reldir%/admin.c %reldir%/admin.h \
 	%reldir%/audit_log.c %reldir%/audit_log.h \
+	%reldir%/authorization.c %reldir%/authorization.h \
 	%reldir%/command.c %reldir%/command.def %reldir%/command.h %reldir%/command_internal.h \
 	%reldir%/command_busy.c %reldir%/command_ensemble.c %reldir%/command_list.c %reldir%/command_server.c \
 	%reldir%/dues.c %reldir%/dues.h \
@@ -8,4 +9,5 @@ libskin_a_SOURCES += \
 	%reldir%/http.c %reldir%/http.h %reldir%/http_daemon.c %reldir%/http_internal.h \
 	%reldir%/inventory.c %reldir%/inventory.h \
 	%reldir%/json.c %reldir%/json.h \
-	%reldir%/report.c %reldir%/report.h
+	%reldir%/report.c %reldir%/report.h \
+	%reldir%/snapshot.c %reldir%/snapshot.h

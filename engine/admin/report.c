@@ -18,6 +18,9 @@ struct viv_report *viv_report_new(struct viv_server *server, viv_report_step_fn 
 void viv_report_free(struct viv_report *report)
 {
     if (report != NULL) {
+        if (report->end_detail != NULL) {
+            report->end_detail(report->detail);
+        }
         viv_dues_fini(&report->dues);
         viv_buffer_fini(&report->question);
         free(report);

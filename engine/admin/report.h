@@ -36,6 +36,9 @@ struct viv_report {
     struct viv_json json;       /* of answers in JSON; empty in texts */
     struct viv_buffer question; /* what was given with the word, NUL-terminated; owned */
     bool is_member_open;        /* in a list of lists in JSON: the inner one is open */
+    void *detail;               /* whose the steps are, when they need more than this; */
+    void (*end_detail)(void *); /* and what is called for it when the report is freed */
+    bool is_broken;             /* it cannot come to its end */
     struct viv_bytes source;    /* what an answer is made from that is not in the server; borrowed */
 };
 

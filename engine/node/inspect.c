@@ -1,6 +1,9 @@
 #include "node/inspect.h"
 
+#include "base/assert.h"
+#include "node/identity.h"
 #include "node/node_internal.h"
+#include "tree/acl.h"
 
 bool viv_node_connection(const struct viv_node *node, viv_conn conn, struct viv_connection_view *view)
 {
@@ -33,6 +36,32 @@ void viv_node_reset_stats(struct viv_node *node)
     viv_group_measure_reset(&node->group.measure);
     viv_metrics_reset(node->metrics);
     viv_request_measure_set_usual(&node->measure);
+}
+
+enum viv_authority viv_node_authority(const struct viv_node *node, struct viv_bytes address, struct viv_bytes scheme,
+                                      struct viv_bytes auth)
+{
+    static const int32_t perms[] = {VIV_PERM_READ, VIV_PERM_WRITE, VIV_PERM_CREATE, VIV_PERM_DELETE, VIV_PERM_ADMIN};
+    struct viv_buffer authinfo = {0};
+    struct viv_znode root;
+    VIV_ASSERT(viv_tree_find(node->group.tree, VIV_BYTES_LITERAL("/"), &root));
+    struct viv_bytes acl = viv_tree_acl(node->group.tree, root.acl_id);
+    viv_identity_init(&authinfo, &node->identity, address);
+    enum viv_authority authority = VIV_AUTHORITY_UNKNOWN;
+    bool is_shown = auth.size > 0 || viv_bytes_equal(scheme, VIV_BYTES_LITERAL("ip"));
+    if (is_shown && viv_identity_add(&authinfo, &node->identity, scheme, auth)) {
+        authority = VIV_AUTHORITY_FULL;
+        for (size_t i = 0; i < sizeof perms / sizeof perms[0]; i++) {
+            authority = viv_acl_allows(acl, perms[i], viv_buffer_bytes(&authinfo)) ? authority : VIV_AUTHORITY_LESS;
+        }
+    }
+    viv_buffer_fini(&authinfo);
+    return authority;
+}
+
+struct viv_tree *viv_node_tree_to_walk(struct viv_node *node)
+{
+    return node->group.tree;
 }
 
 void viv_node_image(const struct viv_node *node, struct viv_image_view *view)

@@ -23,6 +23,17 @@ void viv_node_reset_connection_stats(struct viv_node *node);
 /* Packets and latencies of the server. */
 void viv_node_reset_stats(struct viv_node *node);
 
+/* What somebody at `address` who shows `auth` of `scheme`, as a client would, may do with "/". */
+enum viv_authority {
+    VIV_AUTHORITY_UNKNOWN, /* no such identity, or it was not proved */
+    VIV_AUTHORITY_LESS,
+    VIV_AUTHORITY_FULL, /* every permission */
+};
+enum viv_authority viv_node_authority(const struct viv_node *node, struct viv_bytes address, struct viv_bytes scheme,
+                                      struct viv_bytes auth);
+/* For walks over the whole tree (tree/image.h), which change nothing that anybody sees. It is replaced only while
+ * nobody is served, turns after that began. */
+struct viv_tree *viv_node_tree_to_walk(struct viv_node *node);
 /* The newest image of the tree. wall_ms: when this process finished it; 0 when it was there at the start. */
 struct viv_image_view {
     bool exists;

@@ -34,11 +34,11 @@ struct viv_config_member {
 
 /* The HTTP port for operators. */
 struct viv_config_admin {
-    bool enabled, port_unification, force_https, need_client_auth;
+    bool enabled, port_unification, force_https, need_client_auth, snapshot_enabled;
     char address[VIV_CONFIG_HOST_BYTES];
     int64_t port; /* -1: not given */
     char command_url[VIV_CONFIG_PATH_BYTES];
-    int64_t idle_ms;
+    int64_t idle_ms, rate_limit_ms;
 };
 
 /* The HTTP port for Prometheus; open when the provider is the one that serves it. */

@@ -128,6 +128,7 @@ static void end_turn(struct viv_server *server)
         viv_node_turn_end(server->node, viv_server_now_ms(server), &server->actions);
         viv_server_perform(server, i < INLINE_TURNS_MAX);
     }
+    viv_admin_turn(server->admin);
 }
 
 /* Before sleeping: events that timers, closed handles and resumed connections have brought. */

@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from ensemble import Ensemble, Tap, four_letter, free_ports, zookeeper_class_path  # noqa: E402
 
 from kazoo.client import KazooClient  # noqa: E402
+from kazoo.security import make_acl, make_digest_acl  # noqa: E402
 
 SHAPES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "admin_shapes.json")
 STORES = os.path.join(os.environ.get("VIV_SOURCE_DIR", "."), "tests", "unit", "security", "stores")
@@ -464,6 +465,66 @@ def check_long_lists(tap, ensemble):
     client.close()
 
 
+def snapshot(port, authorization, query=""):
+    """Status, headers and bytes."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("GET", "/commands/snapshot" + query,
+                           headers={"Authorization": authorization} if authorization is not None else {})
+        response = connection.getresponse()
+        return response.status, dict(response.getheaders()), response.read()
+    finally:
+        connection.close()
+
+
+def check_snapshot(tap):
+    with Ours(1) as ensemble:
+        port = ensemble.admin_ports[0]
+        client = KazooClient(hosts="127.0.0.1:%d" % ensemble.client_ports[0], timeout=20)
+        client.start(timeout=20)
+        for i in range(3000):
+            client.create_async("/n%d" % i, b"x" * 500)
+        client.create("/last", b"the last one")
+        client.set_acls("/", [make_digest_acl("root", "secret", all=True), make_acl("world", "anyone", read=True)])
+        refused = [snapshot(port, text)[0] for text in
+                   (None, "", "digest", "digest ", "nope x", "digest a b", "ip", "digest other:word")]
+        tap.ok(refused == [401, 401, 401, 401, 401, 401, 403, 403], "ours: who may not have a snapshot", refused)
+        status, headers, body = snapshot(port, "digest root:secret")
+        zxid = headers.get("last_zxid", "0x0")
+        tap.ok(status == 200 and headers["Content-Type"] == "application/octet-stream" and body[:4] == b"ZKSN" and
+               b"the last one" in body and int(zxid, 16) >= 3001, "ours: whoever holds every permission gets it",
+               (status, headers, body[:40]))
+        tap.ok(snapshot(port, "digest root:secret")[0] == 429, "ours: the next one has to wait")
+        client.stop()
+        client.close()
+        check_snapshot_is_loaded(tap, body, int(zxid, 16))
+    with Ours(1, **{"admin.snapshot.enabled": "false"}) as ensemble:
+        tap.ok(snapshot(ensemble.admin_ports[0], "digest any:body")[0] == 503, "ours: snapshots can be switched off")
+
+
+def check_snapshot_is_loaded(tap, body, zxid):
+    """By Apache ZooKeeper, where it is installed."""
+    if zookeeper_class_path() is None:
+        tap.skip("real: the snapshot is loaded", "ZooKeeper is not installed")
+        return
+    real = Ensemble("zookeeper", 1)
+    try:
+        folder = os.path.join(real.data_dir(0), "version-2")
+        os.makedirs(folder)
+        with open(os.path.join(folder, "snapshot.%x" % zxid), "wb") as f:
+            f.write(body)
+        real.start(0)
+        real.wait_serving()
+        client = KazooClient(hosts="127.0.0.1:%d" % real.client_ports[0], timeout=20)
+        client.start(timeout=20)
+        tap.ok(client.get("/last")[0] == b"the last one" and len(client.get_children("/")) == 3002,
+               "real: the snapshot is loaded", client.get_children("/")[:5])
+        client.stop()
+        client.close()
+    finally:
+        real.close()
+
+
 def over_tls(port, path, key=None):
     """Status of a request over TLS, or what went wrong."""
     context = ssl.create_default_context(cafile=os.path.join(STORES, "trust.pem"))
@@ -536,6 +597,7 @@ def run_ours(tap, recorded):
     check_not_serving(tap)
     check_busy_ports(tap)
     check_tls(tap)
+    check_snapshot(tap)
 
 
 def run_real(tap, recorded):
