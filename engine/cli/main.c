@@ -35,7 +35,7 @@ static void usage(FILE *to)
     fprintf(to, "vivarium-cli [OPTION...] [COMMAND ARGUMENT...]   a shell for ZooKeeper's service, and an operator's "
                 "tools\n\n");
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        fprintf(to, "  %-22.*s %s\n", (int)strlen(options[i].usage) - 2, options[i].usage + 1, options[i].text);
+        fprintf(to, "  %-29.*s %s\n", (int)strlen(options[i].usage) - 2, options[i].usage + 1, options[i].text);
     }
     fputc('\n', to);
     for (size_t i = 0; i < viv_cli_command_count; i++) {

@@ -15,7 +15,7 @@ import time
 from kazoo.client import KazooClient
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import BUILD, Ensemble, Tap, zookeeper_class_path  # noqa: E402
+from ensemble import BUILD, Ensemble, Tap, free_ports, zookeeper_class_path  # noqa: E402
 
 PROGRAM = os.path.join(BUILD, "vivarium-cli")
 ALL_BYTES = bytes(range(256))
@@ -344,6 +344,47 @@ def check_live(tap, hosts):
     tap.ok(process.returncode in (2, 3), "a port that speaks something else is not taken for one", said(process))
 
 
+# ---- TLS ----
+
+STORES = os.path.join(os.environ.get("VIV_SOURCE_DIR", "."), "tests", "unit", "security", "stores")
+
+
+def check_tls(tap):
+    port = free_ports(1)[0]
+    stores = {"secureClientPort": port, "secureClientPortAddress": "127.0.0.1",
+              "ssl.keyStore.location": os.path.join(STORES, "plain.pem"),
+              "ssl.trustStore.location": os.path.join(STORES, "trust.pem")}
+    trust = ("--tls", "--tls-trust", os.path.join(STORES, "trust.pem"))
+    key = ("--tls-key", os.path.join(STORES, "plain.pem"))
+    with Ensemble("vivarium", settings=stores) as ensemble:
+        hosts = "localhost:%d" % port
+        large = ALL_BYTES * 3000
+        run(hosts, "create", "/tls", options=trust + key)
+        run(hosts, "set", "--file", "-", "/tls", data=large, options=trust + key)
+        tap.ok(run(hosts, "get", "--raw", "/tls", options=trust + key).stdout == large, "a large value goes through TLS",
+               said(run(hosts, "stat", "/tls", options=trust + key)))
+        named = run(hosts, "whoami", options=trust + key)
+        tap.ok(b"x509: CN=" in named.stdout, "the server knows the certificate", said(named))
+        with tempfile.NamedTemporaryFile("w", suffix=".properties") as keys:
+            keys.write("# as zkCli reads it\nzookeeper.client.secure=true\n"
+                       "zookeeper.clientCnxnSocket=org.apache.zookeeper.ClientCnxnSocketNetty\n"
+                       "zookeeper.ssl.keyStore.location = %s\nzookeeper.ssl.trustStore.location=%s\n"
+                       % (os.path.join(STORES, "plain.pem"), os.path.join(STORES, "trust.pem")))
+            keys.flush()
+            named = run(hosts, "whoami", options=("-client-configuration", keys.name))
+            tap.ok(b"x509: CN=" in named.stdout, "a client configuration of ZooKeeper's is understood", said(named))
+        for what, options, code, part in (
+                ("without a key", trust, 3, b"no server of"),
+                ("with a server that nobody vouches for", ("--tls",) + key, 3, b"certificate"),
+                ("without TLS", (), 3, b"is it running"),
+                ("with a store that is not there", ("--tls", "--tls-trust", "/no/such"), 4, b"/no/such")):
+            process = run(hosts, "ls", "/", options=options + ("--wait", "500"))
+            tap.ok(process.returncode == code and part in process.stderr, "%s it is told why there is no connection" % what,
+                   said(process))
+        other = run("127.0.0.1:%d" % ensemble.client_ports[0], "ls", "/", options=trust + key + ("--wait", "500"))
+        tap.ok(other.returncode == 3 and b"is it running" in other.stderr, "and so it is at a plain port", said(other))
+
+
 def main():
     tap = Tap()
     with Ensemble("vivarium") as ensemble:
@@ -359,6 +400,7 @@ def main():
         check_bench(tap, hosts)
         check_live(tap, hosts)
         check_terminal(tap, ensemble)
+    check_tls(tap)
     check_unreachable(tap)
     tap.done()
 

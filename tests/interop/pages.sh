@@ -19,7 +19,7 @@ ok() {
 page=$build/engine/man/vivarium-cli.1
 completion=$build/engine/man/vivarium-cli
 commands=$("$build/vivarium-cli" help | sed -n 's/^\([a-zA-Z]\{1,\}\).*/\1/p')
-options=$("$build/vivarium-cli" --help | sed -n 's/^  \(--\{0,1\}[a-z]\{1,\}\) .*/\1/p')
+options=$("$build/vivarium-cli" --help | sed -n 's/^  \(--\{0,1\}[a-z-]\{1,\}\) .*/\1/p')
 
 ok "help lists commands and options" "$([ "$(printf '%s\n' $commands | wc -l)" -gt 30 ] &&
     [ "$(printf '%s\n' $options | wc -l)" -gt 5 ] || printf '%s\n' "$commands $options")"
