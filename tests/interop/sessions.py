@@ -227,6 +227,109 @@ def enforcement(tap, jaas):
         tap.ok(seen[0] == seen[1], "a real server refuses the same", seen)
 
 
+def token_answer(raw, token):
+    """The code and what stands behind the header."""
+    err = raw.ask(SASL, text(token))
+    return err, raw.answer.hex() if err == 0 else None
+
+
+def failures(tap, jaas):
+    """A failed exchange where it may stay; a token where SASL is not served."""
+    seen = []
+    for ensemble in servers_with_sasl(jaas, allowSaslFailedClients="true"):
+        with ensemble:
+            raw = Raw(ensemble.client_ports[0])
+            seen.append([challenge(raw), token_answer(raw, "nonsense"), raw.exists()])
+    for kind in ("vivarium", "zookeeper")[:len(seen)]:
+        with Ensemble(kind) as ensemble:
+            raw = Raw(ensemble.client_ports[0])
+            seen.append([token_answer(raw, ""), token_answer(raw, "x"), raw.exists()])
+    tap.ok(seen[0] == [(0, True), (0, "ffffffff"), 0], "a client whose exchange failed may stay where that is allowed",
+           seen[0])
+    if len(seen) > 2:
+        tap.ok(seen[0] == seen[1] and seen[2] == seen[3], "a real server lets it stay, and answers where it has no SASL",
+               seen)
+
+
+# ---- the life of a session: --ensemble ----
+
+def pipelined(port, *requests):
+    """Sends the handshake and all requests at once; the xid, code and zxid > 0 of each frame until the end."""
+    s = socket.create_connection(("127.0.0.1", port))
+    s.settimeout(3)
+    hello = struct.pack(">iqiqi", 0, 0, 10000, 0, 16) + bytes(16) + b"\0"
+    frames = [hello] + [struct.pack(">ii", xid, op) + record for xid, op, record in requests]
+    s.sendall(b"".join(struct.pack(">i", len(f)) + f for f in frames))
+    data, seen = b"", []
+    try:
+        while True:
+            part = s.recv(65536)
+            if not part:
+                seen.append("closed")
+                break
+            data += part
+    except socket.timeout:
+        pass
+    s.close()
+    at = 4 + struct.unpack_from(">i", data)[0]
+    while at + 20 <= len(data):
+        (size,) = struct.unpack_from(">i", data, at)
+        xid, zxid, err = struct.unpack_from(">iqi", data, at + 4)
+        seen.append((xid, err, xid == -1 or zxid > 0))  # a notification has its zxid from 3.9 on
+        at += 4 + size
+    return seen
+
+
+def session_details(ensemble):
+    ports = ensemble.client_ports
+    leader = ensemble.leader()
+    near, far = [i for i in range(len(ports)) if i != leader] if len(ports) > 1 else (0, 0)
+    seen = {}
+    seen["pings of any number, and what follows closeSession"] = pipelined(
+        ports[near], (5, PING, b""), (0, PING, b""), (-2, PING, b""), (7, EXISTS, text("/") + b"\0"), (8, CLOSE, b""),
+        (9, EXISTS, text("/") + b"\0"))
+    seen["watch events of one's own end"] = pipelined(
+        ports[near], (1, CREATE, create("/own", EPHEMERAL)), (2, EXISTS, text("/own") + b"\1"), (3, CLOSE, b""))
+    seen["numbers that go down"] = pipelined(
+        ports[near], (9, EXISTS, text("/") + b"\0"), (3, CREATE, create("/n")), (3, EXISTS, text("/n") + b"\0"),
+        (0, EXISTS, text("/n") + b"\0"), (-7, EXISTS, text("/n") + b"\0"), (10, CLOSE, b""))
+    first = Raw(ports[near])
+    seen["made"] = first.ask(CREATE, create("/d-e", EPHEMERAL))
+    seen["a wrong password"] = Raw(ports[near], first.session, bytes(16)).state
+    second = Raw(ports[near], first.session, first.password)
+    seen["attached again"] = second.state
+    seen["the connection before is closed"] = first.is_closed()
+    seen["with more seen than there is"] = Raw(ports[near], second.session, second.password, last_zxid=1 << 60).state
+    second.exists()
+    third = Raw(ports[far], second.session, second.password, last_zxid=second.zxid)
+    seen["attached elsewhere"] = third.state
+    if near != far:
+        seen["a read where it was"] = second.exists()
+        seen["a write where it was"] = second.ask(CREATE, create("/moved"))
+        seen["which was not done"] = (third.ask(SYNC, text("/")), third.exists("/moved"))
+        fourth = Raw(ports[near], third.session, third.password, last_zxid=third.zxid)
+        seen["a sync where it was"] = (fourth.state, third.ask(SYNC, text("/")))
+        third = fourth
+    seen["the end"] = third.ask(CLOSE)
+    seen["ended"] = Raw(ports[far], third.session, third.password).state
+    for wanted in (0, -5, 1, 4000, 4001, 39999, 40000, 40001, 2**31 - 1):
+        s = socket.create_connection(("127.0.0.1", ports[near]))
+        payload = struct.pack(">iqiqi", 0, 0, wanted, 0, 0) + b"\0"  # and an empty password
+        s.sendall(struct.pack(">i", len(payload)) + payload)
+        seen["a timeout of %d" % wanted] = struct.unpack_from(">ii", s.recv(64), 4)[1]
+        s.close()
+    short = Raw(ports[near], timeout=4000)
+    short.ask(CREATE, create("/short", EPHEMERAL))
+    started = time.monotonic()
+    watcher = Raw(ports[far])
+    while watcher.exists("/short") == 0 and time.monotonic() < started + 20:
+        time.sleep(0.05)
+    waited = time.monotonic() - started
+    seen["expires after its timeout, and within two ticks more"] = 4.0 <= waited <= 8.5
+    seen["then its connection is closed"] = short.is_closed()
+    return seen
+
+
 # ---- limits at the socket ----
 
 def set_watches(count, path_bytes):
@@ -374,17 +477,21 @@ KNOWN = {
 }
 
 
-def compare(tap, name, run, settings, properties=()):
+def differences(ours, theirs):
+    keys = sorted(set(ours) | set(theirs))
+    return {k: (ours.get(k), theirs.get(k)) for k in keys if ours.get(k) != theirs.get(k) and k not in KNOWN}
+
+
+def compare(tap, name, run, settings, properties=(), servers=3):
     seen = []
     for kind in ("vivarium", "zookeeper"):
         options = [] if kind == "vivarium" else ["-D%s=%s" % item for item in properties]
         extra = dict(settings)
         if kind == "vivarium":
             extra.update(dict(properties))
-        with Ensemble(kind, 3, settings=extra, java=options) as ensemble:
+        with Ensemble(kind, servers, settings=extra, java=options) as ensemble:
             seen.append(run(ensemble))
-    differing = {key: (seen[0].get(key), seen[1].get(key)) for key in seen[0]
-                 if seen[0].get(key) != seen[1].get(key) and key not in KNOWN}
+    differing = differences(*seen)
     tap.ok(not differing, "%s: a real server answers the same to %d questions" % (name, len(seen[0])),
            "\n".join("%s: ours %s, ZooKeeper's %s" % (k, *v) for k, v in differing.items()))
 
@@ -400,8 +507,13 @@ def main():
         jaas = write_jaas(folder)
         kazoo_sasl(tap, jaas)
         enforcement(tap, jaas)
+        failures(tap, jaas)
         limits(tap)
+        tap.ok(list(differences({"a": 0, "b": 1}, {"a": 0, "b": -119, "c": 2})) == ["b", "c"],
+               "an answer that differs is noticed, and one that is missing")
         if "--ensemble" in sys.argv[1:] and zookeeper_class_path():
+            compare(tap, "a session alone", session_details, {}, servers=1)
+            compare(tap, "a session in an ensemble", session_details, {})
             local = {"localSessionsEnabled": "true"}
             compare(tap, "local sessions", lambda e: local_sessions(e, False), local)
             compare(tap, "local sessions that become global", lambda e: local_sessions(e, True),
