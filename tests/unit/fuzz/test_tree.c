@@ -3,6 +3,8 @@
 #include "base/endian.h"
 #include "tests/unit/fuzz/fuzz.h"
 #include "tests/unit/tree/support.h"
+#include "tree/acl.h"
+#include "tree/quota.h"
 #include "tree/row.h"
 
 /* Damaged transactions, snapshot streams and rows: the tree refuses them or takes them, and stays a tree. */
@@ -188,4 +190,53 @@ VIV_TEST(fuzz_tree, damaged_rows_are_refused_or_leave_a_tree)
     viv_buffer_fini(&sound);
     viv_buffer_fini(&log);
     free(model);
+}
+
+/* ---- texts in requests ---- */
+
+VIV_TEST(fuzz_tree, damaged_limits_of_a_quota_are_read_within_their_bounds)
+{
+    static const char *const sound[] = {"count=3,bytes=20=;byteHardLimit=25;countHardLimit=4", "count=1,,bytes=-7",
+                                        "bytes=9223372036854775807;count=+5=6"};
+    struct viv_rng rng;
+    struct viv_buffer bytes = {0};
+    viv_rng_init(&rng, 11);
+    for (unsigned round = 0; round < fuzz_rounds(ROUNDS); round++) {
+        struct viv_quota_limits limits;
+        viv_buffer_clear(&bytes);
+        viv_buffer_append_bytes(&bytes, viv_bytes_text(sound[round % 3]));
+        fuzz_mutate(&rng, &bytes);
+        struct viv_bytes exact = fuzz_exact(viv_buffer_bytes(&bytes));
+        if (!viv_quota_limits_parse(exact, &limits)) {
+            cr_assert(limits.count == -1 && limits.bytes == -1 && limits.hard_count == -1 && limits.hard_bytes == -1);
+        }
+        free((void *)exact.data);
+    }
+    viv_buffer_fini(&bytes);
+}
+
+VIV_TEST(fuzz_tree, damaged_ids_of_an_acl_are_judged_within_their_bounds)
+{
+    static const struct {
+        const char *scheme, *id;
+    } sound[] = {{"x509", "CN=\"a,b\"+O=c\\,d;1.2=e"}, {"sasl", "a/b@c"}, {"ip", "1::2/64"}, {"digest", "a:b"}};
+    struct viv_rng rng;
+    viv_rng_init(&rng, 12);
+    for (unsigned round = 0; round < fuzz_rounds(ROUNDS); round++) {
+        struct viv_buffer id = {0}, list = {0}, out = {0};
+        viv_buffer_append_bytes(&id, viv_bytes_text(sound[round % 4].id));
+        fuzz_mutate(&rng, &id);
+        viv_jute_write_int(&list, 1);
+        viv_jute_write_int(&list, 31);
+        viv_jute_write_text(&list, sound[round % 4].scheme);
+        viv_jute_write_bytes(&list, viv_buffer_bytes(&id));
+        struct viv_bytes exact = fuzz_exact(viv_buffer_bytes(&list));
+        int32_t code =
+            viv_acl_fix(exact, (struct viv_bytes){0}, VIV_ACL_SCHEMES_DEFAULT | VIV_ACL_X509 | VIV_ACL_SASL, &out);
+        cr_assert_eq(out.size, code == 0 ? exact.size : 0);
+        free((void *)exact.data);
+        viv_buffer_fini(&id);
+        viv_buffer_fini(&list);
+        viv_buffer_fini(&out);
+    }
 }

@@ -92,8 +92,8 @@ static void expect_stored(const struct viv_world *world, const char *acl, const 
     struct viv_buffer list = {0}, expected = {0}, out = {0};
     viv_world_encode_acl(&list, acl);
     viv_buffer_append(&out, "before", 6);
-    int32_t code =
-        viv_acl_fix(viv_buffer_bytes(&list), viv_buffer_bytes(&world->authinfo), VIV_ACL_SCHEMES_DEFAULT, &out);
+    unsigned schemes = world->rules.acl_schemes != 0 ? world->rules.acl_schemes : VIV_ACL_SCHEMES_DEFAULT;
+    int32_t code = viv_acl_fix(viv_buffer_bytes(&list), viv_buffer_bytes(&world->authinfo), schemes, &out);
     viv_buffer_consume(&out, 6);
     if (stored == NULL) {
         cr_assert_eq(code, VIV_REPLY_INVALID_ACL, "%s", acl);
@@ -164,6 +164,30 @@ VIV_TEST(acl, auth_stands_for_every_identity_that_authenticates)
     viv_world_identify(&world, "digest", "bob:y");
     expect_stored(&world, "31 auth:ignored", "31 digest:alice:x, 31 digest:bob:y");
     expect_stored(&world, "1 world:anyone, 2 auth:", "1 world:anyone, 2 digest:alice:x, 2 digest:bob:y");
+    viv_buffer_fini(&world.authinfo);
+}
+
+/* tests/interop/agreement.py asks a real server for more of them. */
+VIV_TEST(acl, certificates_and_sasl_names_are_stored_where_they_are_configured)
+{
+    struct viv_world world = {0};
+    expect_stored(&world, "31 sasl:user@REALM", NULL);
+    expect_stored(&world, "31 x509:CN=me", NULL);
+    world.rules.acl_schemes = VIV_ACL_SCHEMES_DEFAULT | VIV_ACL_SASL;
+    expect_stored(&world, "31 sasl:user", "31 sasl:user");
+    expect_stored(&world, "31 sasl:user/host@REALM", "31 sasl:user/host@REALM");
+    expect_stored(&world, "31 sasl:a@b@c", NULL);
+    expect_stored(&world, "31 sasl:a/b/c@d", NULL);
+    expect_stored(&world, "31 x509:CN=me", NULL);
+    world.rules.acl_schemes = VIV_ACL_X509;
+    expect_stored(&world, "31 x509:CN=me;O=mine", "31 x509:CN=me;O=mine");
+    expect_stored(&world, "31 x509:me", NULL);
+    expect_stored(&world, "31 x509:CN=me;", NULL);
+    expect_stored(&world, "31 digest:a:b", NULL);
+    viv_world_identify(&world, "x509", "CN=me");
+    viv_world_identify(&world, "sasl", "user");
+    viv_world_identify(&world, "super", "");
+    expect_stored(&world, "31 auth:", "31 x509:CN=me, 31 sasl:user");
     viv_buffer_fini(&world.authinfo);
 }
 

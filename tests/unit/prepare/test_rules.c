@@ -98,6 +98,39 @@ RULE_TEST(opcode_and_flags_of_a_create_must_agree)
     cr_assert_eq(viv_world_create(&world, "/c/kid", PERSISTENT), 0);
 }
 
+static int32_t create_ttl(const char *path, int32_t flags, int64_t ttl_ms)
+{
+    viv_world_encode_create(&world.record, VIV_OP_CREATE, path, NULL, NULL, flags);
+    viv_jute_write_long(&world.record, ttl_ms);
+    return viv_world_prepare(&world, VIV_OP_CREATE_TTL);
+}
+
+RULE_TEST(a_ttl_is_between_one_millisecond_and_forty_bits)
+{
+    world.rules.extended_types = true;
+    viv_preparer_free(world.preparer);
+    world.preparer = viv_preparer_new(world.tree, &world.rules);
+    cr_assert_eq(create_ttl("nope", TTL, 0), VIV_REPLY_BAD_ARGUMENTS);
+    cr_assert_eq(create_ttl("/t", TTL, -1), VIV_REPLY_BAD_ARGUMENTS);
+    cr_assert_eq(create_ttl("/t", TTL, VIV_TTL_MS_MAX + 1), VIV_REPLY_BAD_ARGUMENTS);
+    cr_assert_eq(create_ttl("/t", PERSISTENT, 1), VIV_REPLY_BAD_ARGUMENTS);
+    cr_assert_eq(create_ttl("/t", CONTAINER, -1), VIV_REPLY_BAD_ARGUMENTS);
+    cr_assert_eq(viv_world_create(&world, "/t", TTL), VIV_REPLY_BAD_ARGUMENTS);
+    cr_assert_eq(viv_world_create_as(&world, VIV_OP_CREATE_CONTAINER, "/t", NULL, NULL, TTL), VIV_REPLY_BAD_ARGUMENTS);
+    cr_assert_eq(create_ttl("/t", TTL, 1), 0);
+    cr_assert_eq(create_ttl("/t", TTL, 1), VIV_REPLY_NODE_EXISTS);
+    cr_assert_eq(create_ttl("/t/s-", TTL + 1, VIV_TTL_MS_MAX), 0);
+    expect_created("/t/s-0000000000");
+    viv_world_settle(&world);
+    struct viv_znode node;
+    cr_assert(viv_tree_find(world.tree, VIV_BYTES_LITERAL("/t/s-0000000000"), &node));
+    cr_assert_eq((uint64_t)node.owner, VIV_OWNER_TTL_MARK | (uint64_t)VIV_TTL_MS_MAX);
+    cr_assert(viv_tree_find(world.tree, VIV_BYTES_LITERAL("/t"), &node));
+    struct viv_stat stat;
+    viv_znode_stat(&node, &stat);
+    cr_assert_eq(stat.ephemeral_owner, 0, "clients do not see it");
+}
+
 RULE_TEST(sequence_numbers_count_every_creation_below_the_parent)
 {
     cr_assert_eq(viv_world_create(&world, "/p", PERSISTENT), 0);

@@ -4,8 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "node/identity.h"
 #include "server/config.h"
 #include "tests/support/viv_test.h"
+#include "tree/acl.h"
+#include "tree/prepare.h"
 
 static const struct viv_config_backend backend_items[] = {{"solid", false}, {"fleeting", true}};
 static const struct viv_config_backends backends = {backend_items, 2, "solid"};
@@ -421,4 +424,35 @@ VIV_TEST(server_config, groups_that_decide_nothing_are_refused)
         BASE THREE "group.1=1;2\n", "1",
         "f:8: error: group.1=1;2: not numbers of servers with colons between; legal: group.G=N:N:..., G from 1 "
         "to 255, the voters of one group\n");
+}
+
+VIV_TEST(server_config, what_requests_may_do_is_set_in_zookeepers_words)
+{
+    struct viv_config config;
+    expect_clean(&config, BASE, NULL);
+    cr_assert_not(config.extended_types || config.emulate_353_ttl || config.skip_acl);
+    cr_assert_eq(config.enforce_quota, VIV_QUOTA_AUTO);
+    cr_assert_eq(config.auth_schemes, VIV_ACL_SCHEMES_DEFAULT);
+    cr_assert_eq(config.container_check_ms, 60000);
+    expect_clean(&config,
+                 BASE "extendedTypesEnabled=true\nenforceQuota=false\nznode.container.maxPerMinute=7\n"
+                      "DigestAuthenticationProvider.superDigest=super:hash=\n"
+                      "DigestAuthenticationProvider.digestAlg=sha-256\n"
+                      "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider\n"
+                      "authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider\n",
+                 NULL);
+    cr_assert(config.extended_types);
+    cr_assert_eq(config.enforce_quota, VIV_QUOTA_OFF);
+    cr_assert_eq(config.containers_per_minute, 7);
+    cr_assert_str_eq(config.super_digest, "super:hash=");
+    cr_assert_eq(config.digest_algorithm, VIV_IDENTITY_SHA256);
+    cr_assert_eq(config.auth_schemes, VIV_ACL_SCHEMES_DEFAULT | VIV_ACL_SASL | VIV_ACL_X509);
+    expect_message(BASE "skipACL=yes\n", NULL, "f:3: warning: skipACL is on: everybody may do everything\n");
+    expect_message(BASE "reconfigEnabled=true\n", NULL,
+                   "f:3: warning: reconfigEnabled=true: this version serves no membership changes; reconfig answers "
+                   "ReconfigDisabled (-123), the server lines decide\n");
+    expect_message(BASE "authProvider.1=com.example.Mine\n", NULL,
+                   "f:3: error: authProvider.1=com.example.Mine: a provider that this server has not; legal: the name "
+                   "of ZooKeeper's class X509AuthenticationProvider, SASLAuthenticationProvider, "
+                   "DigestAuthenticationProvider or IPAuthenticationProvider\n");
 }
