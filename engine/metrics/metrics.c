@@ -215,6 +215,12 @@ void viv_metrics_key_add(struct viv_metrics *metrics, enum viv_metric_id id, str
     key_cell(metrics, id, key)->value += more;
 }
 
+void viv_metrics_key_set_count(struct viv_metrics *metrics, enum viv_metric_id id, struct viv_bytes key, uint64_t all)
+{
+    VIV_ASSERT(viv_metric_rows[id].kind == VIV_METRIC_COUNTER_SET);
+    key_cell(metrics, id, key)->value = all;
+}
+
 void viv_metrics_key_observe(struct viv_metrics *metrics, enum viv_metric_id id, struct viv_bytes key, uint64_t value,
                              uint64_t count)
 {
@@ -236,6 +242,14 @@ void viv_metrics_namespace_observe(struct viv_metrics *metrics, enum viv_metric_
     struct viv_bytes name = namespace_of(path);
     if (name.size > 0) {
         viv_metrics_key_observe(metrics, id, name, path.size + bytes, count);
+    }
+}
+
+void viv_metrics_namespace_add(struct viv_metrics *metrics, enum viv_metric_id id, struct viv_bytes path, uint64_t more)
+{
+    struct viv_bytes name = namespace_of(path);
+    if (name.size > 0) {
+        viv_metrics_key_add(metrics, id, name, more);
     }
 }
 

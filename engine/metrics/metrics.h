@@ -79,12 +79,15 @@ void viv_metrics_group_set_count(struct viv_metrics *metrics, viv_gid gid, enum 
 /* Sets. A key is cut at VIV_METRIC_KEY_BYTES_MAX. */
 void viv_metrics_key_set(struct viv_metrics *metrics, enum viv_metric_id id, struct viv_bytes key, int64_t value);
 void viv_metrics_key_add(struct viv_metrics *metrics, enum viv_metric_id id, struct viv_bytes key, uint64_t more);
+void viv_metrics_key_set_count(struct viv_metrics *metrics, enum viv_metric_id id, struct viv_bytes key, uint64_t all);
 void viv_metrics_key_observe(struct viv_metrics *metrics, enum viv_metric_id id, struct viv_bytes key, uint64_t value,
                              uint64_t count);
 /* A *_per_namespace summary: `bytes` and the path's length, under the first part of the path; the root has none. */
 void viv_metrics_namespace_observe(struct viv_metrics *metrics, enum viv_metric_id id, struct viv_bytes path,
                                    uint64_t bytes, uint64_t count);
-/* A *_per_namespace gauge, under the first part of the path. */
+/* The same for a counter, and for a gauge. */
+void viv_metrics_namespace_add(struct viv_metrics *metrics, enum viv_metric_id id, struct viv_bytes path,
+                               uint64_t more);
 void viv_metrics_namespace_set(struct viv_metrics *metrics, enum viv_metric_id id, struct viv_bytes path,
                                int64_t value);
 /* Forgets the keys of a GAUGE_SET, which is filled anew each time it is shown. */

@@ -60,6 +60,9 @@ static void print_name(char *out, const struct viv_metric_shown *shown, const ch
     int size;
     if (shown->gid >= 0) {
         size = snprintf(out, NAME_BYTES_MAX, "viv_group_%d_%s%s", shown->gid, prefix, shown->row->name);
+    } else if (shown->key != NULL && is_ours(shown->row)) {
+        const char *name = shown->row->name + sizeof "viv_" - 1;
+        size = snprintf(out, NAME_BYTES_MAX, "viv_%s%s_%s", prefix, shown->key, name);
     } else if (shown->key != NULL) {
         size = snprintf(out, NAME_BYTES_MAX, "%s%s_%s", prefix, shown->key, shown->row->name);
     } else if (is_ours(shown->row) && prefix[0] != '\0') {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/endian.h"
+#include "wire/jute.h"
 #include "wire/op.h"
 #include "wire/peer.h"
 
@@ -22,6 +23,16 @@ void viv_group_measure_reset(struct viv_group_measure *measure)
 static uint64_t wall_age_ns(int64_t since_ms, const struct viv_turn *turn)
 {
     return turn->wall_ms > since_ms ? (uint64_t)(turn->wall_ms - since_ms) * NS_PER_MS : 0;
+}
+
+/* The path comes first in the records of writes; of a multi it is not known which operation went too far. */
+void viv_group_measure_over_quota(struct viv_group_measure *measure, const struct viv_request *request)
+{
+    struct viv_jute_reader reader = viv_jute_reader_of(request->record);
+    struct viv_bytes path = viv_jute_read_buffer(&reader).bytes;
+    if (!reader.bad && request->op != VIV_OP_MULTI) {
+        viv_metrics_namespace_add(measure->metrics, VIV_METRIC_quota_exceeded_error_per_namespace, path, 1);
+    }
 }
 
 /* ---- entries ---- */

@@ -6,6 +6,7 @@
 #include "node/marks.h"
 #include "node/turn.h"
 #include "tree/apply.h"
+#include "tree/prepare.h"
 #include "zab/zab.h"
 
 /* What the group side counts and times: proposals, entries on their way through the log, transactions applied, roles.
@@ -43,6 +44,8 @@ static inline void viv_group_measure_proposed(struct viv_group_measure *measure,
     viv_note_extremes(bytes, &measure->proposal_bytes_min, &measure->proposal_bytes_max);
 }
 
+/* A write was refused because of a quota. */
+void viv_group_measure_over_quota(struct viv_group_measure *measure, const struct viv_request *request);
 /* The entries of one turn go to the log; they came from a leader, or are our own proposals. */
 void viv_group_measure_appended(struct viv_group_measure *measure, const struct viv_entry *entries, size_t count,
                                 const struct viv_turn *turn);

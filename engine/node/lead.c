@@ -63,6 +63,9 @@ static int32_t propose(struct viv_group *group, const struct viv_request *reques
     viv_buffer_clear(&group->scratch);
     if (is_here) {
         code = viv_prepare(group->preparer, request, zxid, group->turn->wall_ms, &group->scratch);
+        if (code == VIV_REPLY_QUOTA_EXCEEDED) {
+            viv_group_measure_over_quota(&group->measure, request);
+        }
     } else {
         refuse(group, request, zxid, code);
     }

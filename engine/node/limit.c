@@ -21,6 +21,11 @@ static const struct {
                               "limit.treeMiB"},
 };
 
+const char *viv_limit_key(enum viv_limit limit)
+{
+    return descriptions[limit].key;
+}
+
 void viv_limit_hit(struct viv_limits *limits, enum viv_limit limit, uint64_t whose, uint64_t now_ms)
 {
     limits->hits[limit]++;

@@ -21,6 +21,8 @@ struct viv_limits {
     uint64_t told_ms[VIV_LIMIT_KINDS]; /* when the log was told last */
 };
 
+/* The configuration key that sets it. */
+const char *viv_limit_key(enum viv_limit limit);
 /* Somebody was refused by this limit. `whose`: a connection, or a session where the connection is elsewhere. */
 void viv_limit_hit(struct viv_limits *limits, enum viv_limit limit, uint64_t whose, uint64_t now_ms);
 

@@ -131,6 +131,18 @@ static void sample_group(const struct viv_node *node, const struct viv_node_stat
     viv_metrics_group_set_count(node->metrics, gid, VIV_METRIC_elections, stats->zab.elections);
 }
 
+/* Some limits are met on the session side, some by the leader. */
+static void sample_limits(const struct viv_node *node)
+{
+    for (unsigned limit = 0; limit < VIV_LIMIT_KINDS; limit++) {
+        uint64_t hits = node->limits.hits[limit] + node->group.ration.limits.hits[limit];
+        if (hits > 0) {
+            viv_metrics_key_set_count(node->metrics, VIV_METRIC_viv_refusals,
+                                      viv_bytes_text(viv_limit_key((enum viv_limit)limit)), hits);
+        }
+    }
+}
+
 void viv_node_sample(const struct viv_node *node)
 {
     struct viv_node_stats stats;
@@ -139,5 +151,6 @@ void viv_node_sample(const struct viv_node *node)
     sample_counters(node, &stats);
     sample_sizes(node);
     sample_quotas(node);
+    sample_limits(node);
     sample_group(node, &stats);
 }

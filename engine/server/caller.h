@@ -79,6 +79,7 @@ struct viv_client_port {
         overdue;            /* one for each kind of line that strangers provoke */
     size_t descriptors_max; /* connections that the process has descriptors for */
     size_t handshake_count;
+    uint64_t handshakes_failed, handshakes_refused;      /* of struct viv_client_port_counts */
     size_t unsent_bytes;                                 /* of all connections */
     uint64_t dropped, oversized, bytes_received, pauses; /* of struct viv_client_port_counts */
     uint64_t words;                                      /* four-letter words answered */

@@ -44,6 +44,7 @@ bool viv_caller_is_overdue(const struct viv_caller *caller, uint64_t now_ms)
 static void tell_failure(struct viv_caller *caller, const char *why)
 {
     uint64_t swallowed;
+    caller->port->handshakes_failed++;
     if (viv_log_gate_open(&caller->port->failures, viv_server_now_ms(caller->port->server), &swallowed)) {
         viv_log(VIV_LOG_WARN, "client", "closed: no TLS connection came about",
                 "address=%s:%d why=\"%s\" swallowed=%" PRIu64, caller->address.text, caller->address.port, why,
@@ -57,6 +58,7 @@ static bool begin_handshake(struct viv_caller *caller)
     struct viv_tls_context *context = viv_tls_ports_context(&port->server->tls, VIV_TLS_PORT_CLIENTS);
     if (!caller->is_shaking) { /* on a TLS port it has been since it was accepted */
         if (port->handshake_count >= (size_t)port->server->config->handshakes_max) {
+            port->handshakes_refused++;
             tell_failure(caller, "too many handshakes are under way");
             viv_caller_close(caller);
             return false;

@@ -302,8 +302,9 @@ void viv_client_port_reset_stats(struct viv_client_port *port)
 
 void viv_client_port_counts(const struct viv_client_port *port, struct viv_client_port_counts *counts)
 {
-    *counts = (struct viv_client_port_counts){port->rejected, port->dropped, port->oversized, port->bytes_received,
-                                              port->pauses};
+    *counts = (struct viv_client_port_counts){
+        port->rejected, port->dropped,         port->oversized,         port->bytes_received,
+        port->pauses,   port->handshake_count, port->handshakes_failed, port->handshakes_refused};
 }
 
 uint64_t viv_client_port_words(const struct viv_client_port *port)

@@ -57,11 +57,13 @@ uint64_t viv_client_port_words(const struct viv_client_port *port);
 void viv_client_port_reset_words(struct viv_client_port *port);
 /* Since the start. */
 struct viv_client_port_counts {
-    uint64_t rejected;       /* connections beyond a limit */
-    uint64_t dropped;        /* connections that went away unasked */
-    uint64_t oversized;      /* frames of impossible length */
-    uint64_t bytes_received; /* with lengths */
-    uint64_t pauses;         /* times that a connection was told to wait */
+    uint64_t rejected;                              /* connections beyond a limit */
+    uint64_t dropped;                               /* connections that went away unasked */
+    uint64_t oversized;                             /* frames of impossible length */
+    uint64_t bytes_received;                        /* with lengths */
+    uint64_t pauses;                                /* times that a connection was told to wait */
+    uint64_t handshakes;                            /* of TLS, under way just now */
+    uint64_t handshakes_failed, handshakes_refused; /* refused: there were too many; they failed, too */
 };
 void viv_client_port_counts(const struct viv_client_port *port, struct viv_client_port_counts *counts);
 

@@ -96,6 +96,9 @@ static void sample_server(struct viv_server *server, const struct viv_server_vie
     viv_metrics_set_count(metrics, VIV_METRIC_large_requests_rejected, counts.oversized);
     viv_metrics_set_count(metrics, VIV_METRIC_bytes_received_count, counts.bytes_received);
     viv_metrics_set_count(metrics, VIV_METRIC_request_throttle_wait_count, counts.pauses);
+    viv_metrics_set(metrics, VIV_METRIC_outstanding_tls_handshake, (int64_t)counts.handshakes);
+    viv_metrics_set_count(metrics, VIV_METRIC_unsuccessful_handshake, counts.handshakes_failed);
+    viv_metrics_set_count(metrics, VIV_METRIC_tls_handshake_exceeded, counts.handshakes_refused);
     struct viv_background_counts background;
     viv_background_counts(server->background, &background);
     viv_metrics_set_count(metrics, VIV_METRIC_viv_log_prepares, background.prepares);
