@@ -54,6 +54,8 @@ static void print_help(void)
     fputs("\n"
           "Files:\n"
           "  dataDir/vivarium         images of the tree; with dataLogDir, the log is in dataLogDir/vivarium\n"
+          "  dataDir/version-2        what Apache ZooKeeper left: imported at the first start, never changed\n"
+          "  dataDir/vivarium.imported  what was imported\n"
           "  dataDir/myid             the number of this server, 1 to 254\n"
           "  dataDir/ports            while it runs: the ports that are open: client=PORT and secureClient=PORT for\n"
           "                           clients, admin=PORT and metrics=PORT for operators\n"

@@ -120,7 +120,7 @@ class Server:
         config = self.data + ".cfg"
         with open(config, "w") as f:
             f.write("\n".join(["dataDir=%s" % self.data, "clientPort=0", "clientPortAddress=127.0.0.1", "tickTime=500",
-                               "4lw.commands.whitelist=*"] + self.lines) + "\n")
+                               "4lw.commands.whitelist=*", "admin.enableServer=false"] + self.lines) + "\n")
         self.output = open(self.log, "w")
         self.process = subprocess.Popen([os.path.join(BUILD, "vivarium"), config], stdout=self.output,
                                         stderr=self.output, preexec_fn=die_with_parent)
@@ -393,6 +393,33 @@ def check_online(tap, folder):
     server.end()
 
 
+def check_tail(tap):
+    """A member whose last transaction never reached the others: it gives it up, whoever begins."""
+    for first in ((0, 1), (0, 2)):
+        ensemble = Ensemble("vivarium", 3)
+        try:
+            for index, name in enumerate(("torn-tail", "torn-tail", "basic")):
+                os.makedirs(ensemble.data_dir(index))
+                copy_set(name, ensemble.data_dir(index))
+            for index in first:
+                ensemble.start(index)
+            ensemble.wait_serving(first)
+            ensemble.start_all()
+            ensemble.wait_serving()
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline:
+                found = [ensemble.mntr(index) for index in range(3)]
+                digests = {(m.get("viv_last_zxid"), m.get("viv_digest"), m.get("viv_digest_extra")) for m in found}
+                if len(digests) == 1 and None not in found[0]:
+                    break
+                time.sleep(0.1)
+            tap.ok(len(digests) == 1 and ensemble.died() == [],
+                   "an imported member with a tail of its own joins servers %d and %d" % (first[0] + 1, first[1] + 1),
+                   "%s\n%s" % (digests, ensemble.logs()))
+        finally:
+            ensemble.close()
+
+
 def check_inspect(tap, folder):
     code, out, err = namespace.cli("--json", "inspect", os.path.join(SETS, "fuzzy-long"))
     facts = json.loads(out)
@@ -428,6 +455,7 @@ def main():
         check_killed_import(tap, folder)
         check_ran_again(tap, folder)
         check_damage(tap, folder)
+        check_tail(tap)
         try:
             import kazoo  # noqa: F401
         except ImportError:

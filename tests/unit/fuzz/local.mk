@@ -10,3 +10,9 @@ test_fuzz_LDADD = $(viv_test_libs)
 test_fuzz_tree_SOURCES = %reldir%/fuzz.c %reldir%/fuzz.h %reldir%/test_tree.c \
 	tests/unit/tree/model.c tests/unit/tree/support.c tests/unit/tree/support.h
 test_fuzz_tree_LDADD = $(viv_test_libs)
+
+# Files of ZooKeeper's and dumps. Of its own: it needs the shell's library.
+check_PROGRAMS += test_fuzz_zkdata
+TESTS += test_fuzz_zkdata
+test_fuzz_zkdata_SOURCES = %reldir%/fuzz.c %reldir%/fuzz.h %reldir%/test_zkdata.c
+test_fuzz_zkdata_LDADD = libcli.a $(viv_test_libs) $(EDIT_LIBS)
