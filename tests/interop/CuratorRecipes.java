@@ -83,6 +83,12 @@ public class CuratorRecipes {
         }
     }
 
+    /** What a wrote, b sees from now on: they may talk to different servers. */
+    static CuratorFramework upToDate() throws Exception {
+        b.sync().forPath("/");
+        return b;
+    }
+
     static void run(String name, Case test) {
         String path = "/curator/" + name.replaceAll("[^a-z]", "");
         try {
@@ -214,7 +220,7 @@ public class CuratorRecipes {
 
     static void pathChildrenCache(String path) throws Exception {
         a.create().creatingParentsIfNeeded().forPath(path + "/one", "1".getBytes());
-        PathChildrenCache cache = new PathChildrenCache(b, path, true);
+        PathChildrenCache cache = new PathChildrenCache(upToDate(), path, true);
         cache.start(PathChildrenCache.StartMode.BUILD_INITIAL_CACHE);
         expect(cache.getCurrentData().size() == 1, "the first picture");
         a.create().forPath(path + "/two", "2".getBytes());
@@ -238,7 +244,7 @@ public class CuratorRecipes {
 
     static void curatorCache(String path) throws Exception {
         a.create().creatingParentsIfNeeded().forPath(path, "0".getBytes());
-        CuratorCache cache = CuratorCache.build(b, path);
+        CuratorCache cache = CuratorCache.build(upToDate(), path);
         BlockingQueue<String> seen = new LinkedBlockingQueue<>();
         CountDownLatch first = new CountDownLatch(1);
         cache.listenable().addListener(CuratorCacheListener.builder()
@@ -282,7 +288,7 @@ public class CuratorRecipes {
     static void persistentWatcher(String path) throws Exception {
         a.create().creatingParentsIfNeeded().forPath(path);
         BlockingQueue<WatchedEvent> seen = new LinkedBlockingQueue<>();
-        PersistentWatcher watcher = new PersistentWatcher(b, path, true);
+        PersistentWatcher watcher = new PersistentWatcher(upToDate(), path, true);
         watcher.getListenable().addListener(seen::add);
         watcher.start();
         Thread.sleep(300);
@@ -302,7 +308,7 @@ public class CuratorRecipes {
         PersistentNode node = new PersistentNode(a, CreateMode.EPHEMERAL, false, path + "/p", "x".getBytes());
         node.start();
         expect(node.waitForInitialCreate(WAIT_S, TimeUnit.SECONDS), "it is made");
-        b.delete().forPath(path + "/p");
+        upToDate().delete().forPath(path + "/p");
         eventually("it comes back", () -> b.checkExists().forPath(path + "/p") != null);
         node.close();
         eventually("it goes with its owner", () -> b.checkExists().forPath(path + "/p") == null);
@@ -322,13 +328,13 @@ public class CuratorRecipes {
         PersistentTtlNode node = new PersistentTtlNode(a, path, 600000, "x".getBytes());
         node.start();
         expect(node.waitForInitialCreate(WAIT_S, TimeUnit.SECONDS), "it is made");
-        expect(b.checkExists().forPath(path) != null, "and seen");
+        expect(upToDate().checkExists().forPath(path) != null, "and seen");
         node.close();
     }
 
     static void containersAndTtl(String path) throws Exception {
         a.createContainers(path + "/container/child");
-        expect(b.checkExists().forPath(path + "/container/child") != null, "containers are made");
+        expect(upToDate().checkExists().forPath(path + "/container/child") != null, "containers are made");
         Stat stat = new Stat();
         a.create().withTtl(900000).storingStatIn(stat).withMode(CreateMode.PERSISTENT_WITH_TTL).forPath(path + "/ttl");
         expect(stat.getEphemeralOwner() == 0, "a TTL node has no owner that is told");
@@ -345,7 +351,7 @@ public class CuratorRecipes {
         String async = path + "/background";
         CountDownLatch done = new CountDownLatch(1);
         a.create().inBackground((client, event) -> done.countDown()).forPath(async);
-        expect(done.await(WAIT_S, TimeUnit.SECONDS) && b.checkExists().forPath(async) != null, "in the background");
+        expect(done.await(WAIT_S, TimeUnit.SECONDS) && upToDate().checkExists().forPath(async) != null, "in the background");
     }
 
     static void transactions(String path) throws Exception {
@@ -364,7 +370,7 @@ public class CuratorRecipes {
         } catch (KeeperException.BadVersionException wanted) {
             expect(wanted.getResults().size() == 2, "the results come with the failure");
         }
-        expect(b.checkExists().forPath(path + "/y") == null, "nothing of it is done");
+        expect(upToDate().checkExists().forPath(path + "/y") == null, "nothing of it is done");
     }
 
     static void accessControl(String path) throws Exception {
@@ -374,7 +380,7 @@ public class CuratorRecipes {
         owner.start();
         owner.create().creatingParentsIfNeeded().withACL(ZooDefs.Ids.CREATOR_ALL_ACL).forPath(path + "/mine");
         try {
-            b.getData().forPath(path + "/mine");
+            upToDate().getData().forPath(path + "/mine");
             expect(false, "a stranger read it");
         } catch (KeeperException.NoAuthException wanted) {
             expect(owner.getACL().forPath(path + "/mine").get(0).getId().getScheme().equals("digest"), "its owner");
@@ -467,7 +473,7 @@ public class CuratorRecipes {
             simple.offer(("s" + i).getBytes());
         }
         for (int i = 0; i < 5; i++) {
-            expect(new String(new SimpleDistributedQueue(b, path + "/simple").take()).equals("s" + i), "its order");
+            expect(new String(new SimpleDistributedQueue(upToDate(), path + "/simple").take()).equals("s" + i), "its order");
         }
     }
 

@@ -307,6 +307,14 @@ class Player:
         except TimeoutError:
             return items + [("still open",)]
 
+    def read_or_fail(self, side, session, ops):
+        try:
+            return self.read(side, session, ops)
+        except TimeoutError as error:
+            who = "vivarium" if side is self.sides[OURS] else "the reference server"
+            raise Difference("session %d: %s is silent after %s" %
+                             (session, who, [(op.code, op.record[:60]) for op in ops])) from error
+
     @staticmethod
     def is_ending(ops, items):
         """Must the connection end now? Events may come before it does."""
@@ -325,10 +333,7 @@ class Player:
         self.operations += len(ops)
         for raw, side in zip(self.encode(session, ops), self.sides):
             side.wires[session].send(raw)
-        try:
-            ours, reference = [self.read(side, session, ops) for side in self.sides]
-        except TimeoutError as error:
-            raise Difference("no reply within the time: %s" % error) from error
+        ours, reference = [self.read_or_fail(side, session, ops) for side in self.sides]
         self.compare(session, ops, reference, ours)
         self.looked[session] = self.shadow.turn
         if ours and ours[-1] == ("closed",):

@@ -13,6 +13,7 @@ dist_check_SCRIPTS += \
 	%reldir%/client_tls.py \
 	%reldir%/differential.py \
 	%reldir%/dynamic_file.py \
+	%reldir%/kazoo_recipes.py \
 	%reldir%/lab_smoke.sh \
 	%reldir%/offline.py \
 	%reldir%/operations.py \
@@ -32,6 +33,7 @@ TESTS += \
 	%reldir%/client_tls.py \
 	%reldir%/differential.py \
 	%reldir%/dynamic_file.py \
+	%reldir%/kazoo_recipes.py \
 	%reldir%/lab_smoke.sh \
 	%reldir%/offline.py \
 	%reldir%/operations.py \
@@ -49,7 +51,7 @@ c_client_LDADD = -lzookeeper_mt -lpthread
 endif
 
 # The long form: mixed ensembles with Apache ZooKeeper, random conversations with both, real clients and their recipes.
-dist_check_SCRIPTS += %reldir%/mixed.py %reldir%/curator.py %reldir%/zookeeper_data.py
+dist_check_SCRIPTS += %reldir%/mixed.py %reldir%/curator.py %reldir%/mutants.py %reldir%/patroni.py %reldir%/zkcli.py %reldir%/zookeeper_data.py
 interop: all
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/mixed.py
 	VIV_BUILD_DIR=$(abs_top_builddir) VIV_SOURCE_DIR=$(abs_top_srcdir) \
@@ -58,7 +60,10 @@ interop: all
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/audit.py --real
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/agreement.py --ensemble
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/peer_tls.py --java
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/kazoo_recipes.py --all
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/zkcli.py
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/curator.py
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/patroni.py
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/differential.py --operations 100000
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/differential.py --operations 20000 \
 		--servers 3 --backend all
