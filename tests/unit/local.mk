@@ -1,3 +1,4 @@
+include tests/unit/admin/local.mk
 include tests/unit/analysis/local.mk
 include tests/unit/backends/local.mk
 include tests/unit/base/local.mk

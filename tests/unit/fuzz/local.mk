@@ -2,7 +2,7 @@
 check_PROGRAMS += test_fuzz test_fuzz_tree
 TESTS += test_fuzz test_fuzz_tree
 test_fuzz_SOURCES = %reldir%/fuzz.c %reldir%/fuzz.h %reldir%/test_decoders.c %reldir%/test_files.c \
-	%reldir%/test_jaas.c %reldir%/test_keys.c %reldir%/test_wire.c \
+	%reldir%/test_jaas.c %reldir%/test_keys.c %reldir%/test_operators.c %reldir%/test_wire.c \
 	tests/support/store_world.c tests/support/store_world.h
 test_fuzz_LDADD = $(viv_test_libs)
 
