@@ -88,6 +88,10 @@ bool viv_inventory_gather_sessions(struct viv_report *report, struct viv_buffer 
     int64_t session_id;
     int32_t timeout_ms;
     size_t looks = VIV_REPORT_LOOKS;
+    if (!report->place.is_begun) {
+        report->place.is_begun = true;
+        viv_dues_fini(&report->dues);
+    }
     while (viv_inventory_next_session(report, &session_id, &timeout_ms, &looks)) {
         report->gathered += viv_tree_next_ephemeral(tree_of(report), session_id, VIV_NODE_NONE) != VIV_NODE_NONE;
         uint64_t deadline_ms = viv_node_session_deadline_ms(node, session_id);
@@ -118,18 +122,41 @@ static void gather_connection(void *ctx, const struct viv_client_info *info)
     viv_dues_add(&gathering->report->dues, deadline_ms, info->conn);
 }
 
-bool viv_inventory_gather_connections(struct viv_report *report, struct viv_buffer *out)
+static void gather_local(void *ctx, const struct viv_client_info *info)
 {
-    (void)out;
+    struct gathering *gathering = ctx;
+    struct viv_connection_view connection;
+    if (viv_node_connection(gathering->view.node, info->conn, &connection)) {
+        uint64_t deadline_ms = viv_node_local_deadline_ms(gathering->view.node, connection.session_id);
+        if (deadline_ms > 0) {
+            viv_dues_add(&gathering->report->dues, deadline_ms, (uint64_t)connection.session_id);
+        }
+    }
+}
+
+static bool gather(struct viv_report *report, viv_client_info_fn *visit)
+{
     if (!report->place.is_begun) {
         report->place.is_begun = true;
         viv_dues_fini(&report->dues);
     }
     struct gathering gathering = {.report = report};
     viv_server_view(report->server, &gathering.view);
-    report->place.at = viv_client_port_visit(gathering.view.clients, report->place.at, VIV_REPORT_LOOKS,
-                                             gather_connection, &gathering);
+    report->place.at =
+        viv_client_port_visit(gathering.view.clients, report->place.at, VIV_REPORT_LOOKS, visit, &gathering);
     return report->place.at == 0;
+}
+
+bool viv_inventory_gather_connections(struct viv_report *report, struct viv_buffer *out)
+{
+    (void)out;
+    return gather(report, gather_connection);
+}
+
+bool viv_inventory_gather_local(struct viv_report *report, struct viv_buffer *out)
+{
+    (void)out;
+    return gather(report, gather_local);
 }
 
 bool viv_inventory_next_due(struct viv_report *report, struct viv_inventory_due *due, size_t *looks)

@@ -30,8 +30,9 @@ bool viv_inventory_next_ephemeral(struct viv_report *report, struct viv_inventor
 void viv_inventory_put_path(const struct viv_report *report, viv_node_id node, struct viv_buffer *out);
 
 /* Steps of their own: fill report->dues with the sessions whose deadlines this server keeps, and report->gathered with
- * the number of sessions that have ephemerals; or report->dues with the client connections. */
-viv_report_step_fn viv_inventory_gather_sessions, viv_inventory_gather_connections;
+ * the number of sessions that have ephemerals; or report->dues with the client connections, or with those local
+ * sessions that have one. */
+viv_report_step_fn viv_inventory_gather_sessions, viv_inventory_gather_connections, viv_inventory_gather_local;
 struct viv_inventory_due {
     const struct viv_due_set *set;
     uint64_t number;

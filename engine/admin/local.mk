@@ -1,3 +1,4 @@
+EXTRA_DIST += %reldir%/README.md
 libskin_a_SOURCES += \
 	%reldir%/admin.c %reldir%/admin.h \
 	%reldir%/audit_log.c %reldir%/audit_log.h \

@@ -84,6 +84,11 @@ uint64_t viv_node_session_deadline_ms(const struct viv_node *node, int64_t sessi
     return viv_expiry_deadline_ms(&node->group.expiry, session_id);
 }
 
+uint64_t viv_node_local_deadline_ms(const struct viv_node *node, int64_t session_id)
+{
+    return viv_expiry_deadline_ms(&node->local, session_id);
+}
+
 bool viv_node_keeps_deadlines(const struct viv_node *node)
 {
     return viv_zab_is_broadcasting_leader(node->group.zab);

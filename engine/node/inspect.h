@@ -45,6 +45,8 @@ const struct viv_watches *viv_node_watches(const struct viv_node *node);
 const struct viv_digests *viv_node_digests(const struct viv_node *node);
 /* When the session expires, on the clock of events; 0 when this server does not decide it. */
 uint64_t viv_node_session_deadline_ms(const struct viv_node *node, int64_t session_id);
+/* The same of a session that only this server knows; 0 when it is not one. */
+uint64_t viv_node_local_deadline_ms(const struct viv_node *node, int64_t session_id);
 /* Whether this server keeps the deadlines: it leads, or is alone. */
 bool viv_node_keeps_deadlines(const struct viv_node *node);
 

@@ -189,14 +189,33 @@ static void put_session_line(const struct viv_report *report, uint64_t session_i
     viv_buffer_printf(out, "\t0x%" PRIx64 "\n", session_id);
 }
 
+static bool has_local_sessions(const struct viv_server_view *view)
+{
+    return view->config->clients.local_sessions && !view->config->standalone;
+}
+
+static bool dump_local(struct viv_report *report, struct viv_buffer *out)
+{
+    struct viv_server_view view;
+    viv_server_view(report->server, &view);
+    if (!report->place.is_begun) {
+        report->place.is_begun = true;
+        viv_buffer_printf(out, "SessionTracker dump:\n");
+        if (has_local_sessions(&view)) {
+            viv_buffer_printf(out, "Local Session Sets (%zu)/(%zu):\n", viv_dues_set_count(&report->dues),
+                              viv_dues_item_count(&report->dues));
+        }
+    }
+    return put_dues(report, out, put_session_line);
+}
+
 static bool dump_begin(struct viv_report *report, struct viv_buffer *out)
 {
     struct viv_server_view view;
     viv_server_view(report->server, &view);
-    viv_buffer_printf(out, "SessionTracker dump:\n");
     if (viv_node_keeps_deadlines(view.node)) {
-        viv_buffer_printf(out, "Session Sets (%zu)/(%zu):\n", viv_dues_set_count(&report->dues),
-                          viv_dues_item_count(&report->dues));
+        viv_buffer_printf(out, "%sSession Sets (%zu)/(%zu):\n", has_local_sessions(&view) ? "Global " : "",
+                          viv_dues_set_count(&report->dues), viv_dues_item_count(&report->dues));
     } else {
         viv_buffer_printf(out, "Global Sessions(%" PRIu64 "):\n", view.stats.tree.sessions);
     }
@@ -271,9 +290,15 @@ viv_report_step_fn *const *viv_four_letter_list(enum viv_four_letter word)
     static viv_report_step_fn *const cons[] = {cons_connections, empty_line, NULL};
     static viv_report_step_fn *const wchp[] = {watches_by_path, empty_line, NULL};
     static viv_report_step_fn *const wchc[] = {watches_by_session, empty_line, NULL};
-    static viv_report_step_fn *const dump[] = {
-        viv_inventory_gather_sessions,    dump_begin,       dump_sessions, dump_ephemerals,
-        viv_inventory_gather_connections, dump_connections, NULL};
+    static viv_report_step_fn *const dump[] = {viv_inventory_gather_local,
+                                               dump_local,
+                                               viv_inventory_gather_sessions,
+                                               dump_begin,
+                                               dump_sessions,
+                                               dump_ephemerals,
+                                               viv_inventory_gather_connections,
+                                               dump_connections,
+                                               NULL};
     switch (word) {
     case VIV_FOUR_LETTER_stat:
         return stat;
