@@ -147,6 +147,28 @@ static int attach_all(struct bench *bench, struct viv_client_loop *loop, const s
     return VIV_CLI_OK;
 }
 
+static bool is_done(struct viv_client *client)
+{
+    return client == NULL || viv_client_state(client) == VIV_CLIENT_CLOSED || viv_client_in_flight(client) == 0;
+}
+
+/* What is still on its way would come after the cleaning up: waits for it, then for the sessions' end. */
+static void drain(struct viv_client_loop *loop, struct viv_client **clients, uint64_t count)
+{
+    enum { PATIENCE_S = 10, ROUNDS = 2 };
+    uint64_t until_ns = viv_client_now_ns() + (uint64_t)PATIENCE_S * US_PER_S * NS_PER_US;
+    for (int round = 0; round < ROUNDS; round++) {
+        for (uint64_t i = 0; i < count; i++) {
+            while (!is_done(clients[i]) && viv_client_now_ns() < until_ns) {
+                viv_client_loop_turn(loop, until_ns);
+            }
+        }
+        for (uint64_t i = 0; round == 0 && i < count && clients[i] != NULL; i++) {
+            viv_client_close(clients[i]);
+        }
+    }
+}
+
 /* Returns how long it was measured, in `*elapsed_ns`. */
 static int run_load(struct bench *bench, uint64_t *elapsed_ns)
 {
@@ -174,10 +196,7 @@ static int run_load(struct bench *bench, uint64_t *elapsed_ns)
         *elapsed_ns = viv_client_now_ns() - start_ns;
         bench->measuring = false;
     }
-    for (uint64_t i = 0; i < bench->clients && clients[i] != NULL; i++) {
-        viv_client_close(clients[i]);
-    }
-    viv_client_loop_turn(loop, viv_client_now_ns() + 100 * NS_PER_US * 1000ULL);
+    drain(loop, clients, bench->clients);
     viv_client_loop_close(loop);
     viv_cli_target_fini(&target);
     free(clients);

@@ -107,55 +107,32 @@ static int print_visited(void *ctx, struct viv_cli *cli, struct viv_bytes path)
 
 /* Names as they come, unsorted and one a line: of a node whose children do not fit into one answer, or into memory
  * twice. */
-static int ls_pages(struct viv_cli *cli, const char *path)
+static void print_child(void *ctx, struct viv_bytes name)
 {
-    char *full = viv_cli_path(cli, path);
-    if (full == NULL) {
-        return VIV_CLI_USAGE;
+    const struct viv_cli *cli = ctx;
+    if (cli->settings.json) {
+        viv_cli_print_json(json_pack("{s:o}", "child", viv_cli_json_text(name)));
+    } else {
+        viv_cli_print_text(name);
+        putchar('\n');
     }
-    struct viv_children_page page = {0};
-    int code = VIV_CLI_OK;
-    do {
-        struct viv_buffer record = {0};
-        struct viv_cli_reply reply;
-        struct viv_children_page_request request = {.path = {.bytes = viv_bytes_text(full)}, .cursor = page.cursor};
-        viv_children_page_request_encode(&record, &request);
-        viv_cli_ask(cli, VIV_OP_GET_CHILDREN_PAGE, viv_buffer_bytes(&record), &reply);
-        struct viv_jute_reader reader = reader_of(&reply);
-        if (reply.err != VIV_REPLY_OK) {
-            code = viv_cli_refused(cli, reply.err, path);
-        } else {
-            viv_children_page_decode(&reader, &page);
-            for (int32_t i = 0; i < page.name_count && !reader.bad; i++) {
-                struct viv_bytes name = viv_jute_read_buffer(&reader).bytes;
-                if (!reader.bad && cli->settings.json) {
-                    viv_cli_print_json(json_pack("{s:o}", "child", viv_cli_json_text(name)));
-                } else if (!reader.bad) {
-                    viv_cli_print_text(name);
-                    putchar('\n');
-                }
-            }
-            code = garbled(&reader);
-        }
-        viv_cli_reply_fini(&reply);
-        viv_buffer_fini(&record);
-    } while (code == VIV_CLI_OK && page.cursor != 0);
-    free(full);
-    return code;
 }
 
 int viv_cli_run_ls(struct viv_cli *cli, const struct viv_cli_args *args)
 {
     const char *path = viv_cli_arg(args, 0);
-    struct viv_cli_reply reply;
+    struct viv_cli_reply reply = {0};
     int code;
     if (viv_cli_has(args, "-R")) {
         return viv_cli_walk(cli, path, VIV_CLI_PARENTS_FIRST, print_visited, NULL);
     }
     if (viv_cli_has(args, "--pages")) {
-        return ls_pages(cli, path);
+        return viv_cli_for_children(cli, path, print_child, cli);
     }
     if (!ask_path(cli, VIV_OP_GET_CHILDREN2, path, viv_cli_has(args, "-w"), &reply, &code)) {
+        if (reply.err == VIV_REPLY_MARSHALLING_ERROR) {
+            viv_cli_error("if it has too many children for one answer, `ls --pages` lists them");
+        }
         return code;
     }
     struct viv_jute_reader reader = reader_of(&reply);

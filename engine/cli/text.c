@@ -68,7 +68,9 @@ void viv_cli_print_text(struct viv_bytes bytes)
 {
     struct viv_buffer text = {0};
     viv_cli_append_text(&text, bytes);
-    fwrite(text.data, 1, text.size, stdout);
+    if (text.size > 0) {
+        fwrite(text.data, 1, text.size, stdout);
+    }
     viv_buffer_fini(&text);
 }
 

@@ -30,7 +30,7 @@ void viv_cli_value_print(const struct viv_cli_args *args, struct viv_jute_slice 
 {
     struct viv_bytes bytes = data.null ? (struct viv_bytes){0} : data.bytes;
     if (viv_cli_has(args, "--raw")) {
-        fwrite(bytes.data, 1, bytes.size, stdout);
+        fwrite(bytes.size > 0 ? bytes.data : (const uint8_t *)"", 1, bytes.size, stdout);
     } else if (viv_cli_has(args, "--base64")) {
         struct viv_buffer text = {0};
         viv_cli_append_base64(&text, bytes);

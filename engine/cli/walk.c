@@ -20,41 +20,99 @@ static void ask_children(struct viv_cli *cli, struct viv_bytes path)
     free(shown);
 }
 
-/* `of` is an index: the names move when one is added. */
-static bool add_children(struct viv_cli_names *paths, size_t of, struct viv_bytes body)
+struct subtree {
+    struct viv_cli_names *paths;
+    size_t of;    /* whose children are being added: an index, as the names move when one is added */
+    size_t *wide; /* those with too many for one answer: owned */
+    size_t wide_count;
+};
+
+static void add_child(void *ctx, struct viv_bytes name)
 {
-    struct viv_jute_reader reader = viv_jute_reader_of(body);
+    struct subtree *subtree = ctx;
+    struct viv_bytes parent = viv_cli_name(subtree->paths, subtree->of);
     struct viv_buffer path = {0};
-    int32_t count = viv_jute_read_count(&reader, 4);
-    for (int32_t i = 0; i < count && !reader.bad; i++) {
-        struct viv_bytes parent = viv_cli_name(paths, of);
-        viv_buffer_clear(&path);
-        viv_buffer_append(&path, parent.data, parent.size > 1 ? parent.size : 0);
-        viv_buffer_append(&path, "/", 1);
-        viv_buffer_append_bytes(&path, viv_jute_read_buffer(&reader).bytes);
-        viv_cli_names_add(paths, viv_buffer_bytes(&path));
-    }
+    viv_buffer_append(&path, parent.data, parent.size > 1 ? parent.size : 0);
+    viv_buffer_append(&path, "/", 1);
+    viv_buffer_append_bytes(&path, name);
+    viv_cli_names_add(subtree->paths, viv_buffer_bytes(&path));
     viv_buffer_fini(&path);
-    return !reader.bad;
 }
 
-static int take_answer(struct viv_cli *cli, struct viv_cli_names *paths, size_t of)
+static bool for_names(struct viv_jute_reader *reader, int32_t count, viv_cli_child_fn *each, void *ctx)
+{
+    for (int32_t i = 0; i < count && !reader->bad; i++) {
+        struct viv_bytes name = viv_jute_read_buffer(reader).bytes;
+        if (!reader->bad) {
+            each(ctx, name);
+        }
+    }
+    if (reader->bad) {
+        viv_cli_error("the server's answer cannot be read; is it a ZooKeeper service?");
+    }
+    return !reader->bad;
+}
+
+int viv_cli_for_children(struct viv_cli *cli, const char *path, viv_cli_child_fn *each, void *ctx)
+{
+    char *full = viv_cli_path(cli, path);
+    struct viv_children_page page = {0};
+    int code = full != NULL ? VIV_CLI_OK : VIV_CLI_USAGE;
+    do {
+        struct viv_buffer record = {0};
+        struct viv_cli_reply reply = {0};
+        struct viv_children_page_request request = {.path = {.bytes = viv_bytes_text(full != NULL ? full : "")},
+                                                    .cursor = page.cursor};
+        if (code == VIV_CLI_OK) {
+            viv_children_page_request_encode(&record, &request);
+            viv_cli_ask(cli, VIV_OP_GET_CHILDREN_PAGE, viv_buffer_bytes(&record), &reply);
+            code = reply.err == VIV_REPLY_OK ? VIV_CLI_OK : viv_cli_refused(cli, reply.err, path);
+        }
+        if (code == VIV_CLI_OK) {
+            struct viv_jute_reader reader = viv_jute_reader_of(viv_buffer_bytes(&reply.body));
+            viv_children_page_decode(&reader, &page);
+            code = for_names(&reader, page.name_count, each, ctx) ? VIV_CLI_OK : VIV_CLI_FAILED;
+        }
+        viv_cli_reply_fini(&reply);
+        viv_buffer_fini(&record);
+    } while (code == VIV_CLI_OK && page.cursor != 0);
+    free(full);
+    return code;
+}
+
+static int take_answer(struct viv_cli *cli, struct subtree *subtree)
 {
     struct viv_cli_reply reply;
     int code = VIV_CLI_OK;
     viv_cli_fetch(cli, &reply);
     if (reply.err == VIV_REPLY_OK) {
-        if (!add_children(paths, of, viv_buffer_bytes(&reply.body))) {
-            viv_cli_error("the server's answer cannot be read; is it a ZooKeeper service?");
-            code = VIV_CLI_FAILED;
-        }
-    } else if (reply.err != VIV_REPLY_NO_NODE || of == 0) {
-        struct viv_bytes path = viv_cli_name(paths, of);
+        struct viv_jute_reader reader = viv_jute_reader_of(viv_buffer_bytes(&reply.body));
+        int32_t count = viv_jute_read_count(&reader, 4);
+        code = for_names(&reader, count, add_child, subtree) ? VIV_CLI_OK : VIV_CLI_FAILED;
+    } else if (reply.err == VIV_REPLY_MARSHALLING_ERROR) {
+        subtree->wide = viv_realloc(subtree->wide, (subtree->wide_count + 1) * sizeof *subtree->wide);
+        subtree->wide[subtree->wide_count++] = subtree->of;
+    } else if (reply.err != VIV_REPLY_NO_NODE || subtree->of == 0) {
+        struct viv_bytes path = viv_cli_name(subtree->paths, subtree->of);
         char *text = strndup((const char *)path.data, path.size);
         code = viv_cli_refused(cli, reply.err, text);
         free(text);
     }
     viv_cli_reply_fini(&reply);
+    return code;
+}
+
+static int add_wide(struct viv_cli *cli, struct subtree *subtree)
+{
+    int code = VIV_CLI_OK;
+    for (size_t i = 0; code == VIV_CLI_OK && i < subtree->wide_count; i++) {
+        subtree->of = subtree->wide[i];
+        struct viv_bytes path = viv_cli_name(subtree->paths, subtree->of);
+        char *text = strndup((const char *)path.data, path.size);
+        code = viv_cli_for_children(cli, text, add_child, subtree);
+        free(text);
+    }
+    subtree->wide_count = 0;
     return code;
 }
 
@@ -76,6 +134,7 @@ static int by_path(const void *a, const void *b, void *ctx)
 
 int viv_cli_list_subtree(struct viv_cli *cli, const char *path, struct viv_cli_names *paths)
 {
+    struct subtree subtree = {.paths = paths};
     int code = VIV_CLI_OK;
     size_t asked = 0;
     if (*path != '/') {
@@ -86,8 +145,13 @@ int viv_cli_list_subtree(struct viv_cli *cli, const char *path, struct viv_cli_n
         while (asked < paths->count && asked - answered < WINDOW) {
             ask_children(cli, viv_cli_name(paths, asked++));
         }
-        code = take_answer(cli, paths, answered);
+        subtree.of = answered;
+        code = take_answer(cli, &subtree);
+        if (code == VIV_CLI_OK && answered + 1 == paths->count) {
+            code = add_wide(cli, &subtree); /* nothing is on its way any more */
+        }
     }
+    free(subtree.wide);
     viv_cli_forget_answers(cli);
     if (code == VIV_CLI_OK) {
         qsort_r(paths->spans, paths->count, sizeof *paths->spans, by_path, paths->bytes.data);
