@@ -45,7 +45,7 @@ class Server:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                assert self.process.wait(10) == 0, self.log()
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

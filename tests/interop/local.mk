@@ -11,6 +11,7 @@ dist_check_SCRIPTS += \
 	%reldir%/c_client.py \
 	%reldir%/cli.py \
 	%reldir%/client_tls.py \
+	%reldir%/connections.py \
 	%reldir%/differential.py \
 	%reldir%/dynamic_file.py \
 	%reldir%/kazoo_recipes.py \
@@ -31,6 +32,7 @@ TESTS += \
 	%reldir%/c_client.py \
 	%reldir%/cli.py \
 	%reldir%/client_tls.py \
+	%reldir%/connections.py \
 	%reldir%/differential.py \
 	%reldir%/dynamic_file.py \
 	%reldir%/kazoo_recipes.py \
@@ -70,4 +72,6 @@ interop: all
 	VIV_BUILD_DIR=$(abs_top_builddir) VIV_SOURCE_DIR=$(abs_top_srcdir) \
 		/usr/bin/python3 $(srcdir)/tests/interop/client_tls.py --java
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/sessions.py --ensemble
+	VIV_BUILD_DIR=$(abs_top_builddir) VIV_SOURCE_DIR=$(abs_top_srcdir) \
+		/usr/bin/python3 $(srcdir)/tests/interop/connections.py --slow
 .PHONY: interop
