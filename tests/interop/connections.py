@@ -184,7 +184,7 @@ def check_slow(tap):
         still = deaf(port, write + get(b"/long") * 20 + write)
         began = time.monotonic()
         dripping = [connect(port) for _ in range(100)]
-        assert all(session(s) for s in dripping)
+        assert all(session(s, timeout_ms=60000) for s in dripping)
         payload = create(b"/drip", b"y" * 100)
         closed_at = None
         for i in range(45):
