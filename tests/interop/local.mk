@@ -16,6 +16,7 @@ dist_check_SCRIPTS += \
 	%reldir%/dynamic_file.py \
 	%reldir%/kazoo_recipes.py \
 	%reldir%/lab_smoke.sh \
+	%reldir%/metrics.py \
 	%reldir%/offline.py \
 	%reldir%/operations.py \
 	%reldir%/peer_tls.py \
@@ -37,6 +38,7 @@ TESTS += \
 	%reldir%/dynamic_file.py \
 	%reldir%/kazoo_recipes.py \
 	%reldir%/lab_smoke.sh \
+	%reldir%/metrics.py \
 	%reldir%/offline.py \
 	%reldir%/operations.py \
 	%reldir%/peer_tls.py \
@@ -60,6 +62,7 @@ interop: all
 		/usr/bin/python3 $(srcdir)/tests/interop/zookeeper_data.py
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/admin.py --real
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/audit.py --real
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/metrics.py --real
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/agreement.py --ensemble
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/peer_tls.py --java
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/kazoo_recipes.py --all

@@ -95,7 +95,7 @@ VIV_TEST(node_measure, alone_a_write_waits_for_the_disk_and_for_nothing_else)
     cr_expect_eq(value_of(net, 0, "zk_max_updatelatency"), DISK_MS);
     cr_expect_eq(value_of(net, 0, "zk_cnt_readlatency"), 30);
     cr_expect_eq(value_of(net, 0, "zk_sum_app_write_per_namespace"), 4 + 20 * (4 + 10));
-    cr_expect_eq(value_of(net, 0, "zk_sum_app_read_per_namespace"), 30 * (4 + 10));
+    cr_expect_eq(value_of(net, 0, "zk_sum_app_read_per_namespace"), 30 * (4 + 10 + 68));
     cr_expect_eq(value_of(net, 0, "zk_proposal_count"), 22);
     viv_node_client_fini(&client);
     viv_node_net_free(net);
