@@ -68,9 +68,11 @@ static void check_authentication(struct viv_config_parse *parse)
                                 "enforce.auth.schemes: %.*s is no scheme of this server; legal: sasl, x509, digest, ip",
                                 (int)size, at);
         } else if (size == 4 && memcmp(at, "sasl", size) == 0 && clients->jaas_file[0] == '\0') {
-            viv_config_complain(parse, 0, true,
-                                "clients must prove who they are by SASL, but java.security.auth.login.config, the "
-                                "file with its users, is missing");
+            unsigned line = viv_config_line_of(parse, "enforce.auth.schemes");
+            viv_config_complain(parse, line > 0 ? line : viv_config_line_of(parse, "sessionRequireClientSASLAuth"),
+                                true,
+                                "clients must prove who they are by SASL, but java.security.auth.login.config is "
+                                "missing; legal: a JAAS file with their names");
         }
         at += size + (at[size] != '\0');
     }

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "node/admission.h"
 #include "tests/support/node_client.h"
 #include "tests/support/viv_test.h"
@@ -408,6 +409,31 @@ VIV_TEST(node_limits, a_full_tree_takes_deletes_and_reads_but_nothing_that_grows
         cr_assert_eq(viv_node_client_delete(&test.bystander, path, -1), 0);
     }
     cr_assert_eq(viv_node_client_create(&test.bystander, "/d0", data, 0), 0, "what was deleted is room");
+    limit_test_fini(&test);
+}
+
+static void count_warnings(void *ctx, enum viv_log_level level, const char *room, const char *text, const char *facts)
+{
+    (void)room, (void)facts;
+    *(int *)ctx += level == VIV_LOG_WARN && strstr(text, "most of the memory") != NULL;
+}
+
+VIV_TEST(node_limits, a_tree_that_takes_four_fifths_of_its_memory_is_told_once)
+{
+    enum { STEPS = 2 * TREE_BYTES / DATA_BYTES };
+    struct limit_test test;
+    static char data[DATA_BYTES + 1];
+    int warnings = 0;
+    limit_test_init(&test, limit_tree);
+    memset(data, 'x', DATA_BYTES);
+    viv_log_set_sink(VIV_LOG_WARN, count_warnings, &warnings);
+    for (int i = 0; i < STEPS && stats_of(&test).tree_used_bytes < TREE_BYTES; i++) {
+        bool was_below = stats_of(&test).tree_used_bytes < TREE_BYTES / 5 * 4;
+        cr_assert_eq(viv_node_client_create(&test.client, "/s-", data, 2), 0);
+        cr_assert_leq(warnings, was_below ? 0 : 1, "too early, at %d", i);
+    }
+    cr_assert_eq(warnings, 1);
+    viv_log_set_sink(VIV_LOG_WARN, NULL, NULL);
     limit_test_fini(&test);
 }
 
