@@ -269,6 +269,7 @@ int viv_cli_build(const struct viv_cli_target_plan *target, struct viv_tree *tre
         .log_path = log_draft,
         .server_id = target->server_id != 0 ? target->server_id : 1,
         .durable = true,
+        .segment_bytes = VIV_CLI_SEGMENT_BYTES,
         .accepted_epoch = target->accepted_epoch,
         .current_epoch = target->current_epoch,
     };

@@ -17,6 +17,10 @@ enum viv_cli_source_kind {
     VIV_CLI_SOURCE_DUMP,      /* a file of `dump` */
 };
 
+/* Of the log of a directory made here, which holds next to nothing; a server makes its next ones as it is configured.
+ */
+enum { VIV_CLI_SEGMENT_BYTES = 1 << 20 };
+
 struct viv_cli_source_options {
     const char *log_dir, *backend;
     int64_t server_id; /* 0: from myid */

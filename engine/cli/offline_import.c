@@ -69,7 +69,8 @@ int viv_cli_run_import(struct viv_cli *cli, const struct viv_cli_args *args)
                  .state_path = state,
                  .log_path = log,
                  .server_id = myid != 0 ? myid : 1,
-                 .durable = true},
+                 .durable = true,
+                 .segment_bytes = VIV_CLI_SEGMENT_BYTES},
         .trust_empty = options.trust_empty,
     };
     code = run(cli, &import, to);

@@ -168,6 +168,17 @@ static void set_files(json_t *facts, const char *path, const char *log_dir, bool
     json_object_set_new(facts, "files", files);
 }
 
+/* By a running server: that says nothing about its soundness. Logged. */
+static bool is_held(const char *path, const struct viv_cli_source_options *options)
+{
+    struct viv_datadir datadir;
+    viv_status status = viv_datadir_open(path, options->log_dir, options->server_id, &datadir);
+    if (status == VIV_OK) {
+        viv_datadir_close(&datadir);
+    }
+    return status == VIV_ERR_BUSY;
+}
+
 int viv_cli_run_inspect(struct viv_cli *cli, const struct viv_cli_args *args)
 {
     const char *path = viv_cli_arg(args, 0);
@@ -178,6 +189,9 @@ int viv_cli_run_inspect(struct viv_cli *cli, const struct viv_cli_args *args)
         return code;
     }
     bool is_ours = viv_datadir_is_there(path);
+    if (is_ours && is_held(path, &options)) {
+        return VIV_CLI_REFUSED;
+    }
     code = viv_cli_source_open(path, &options, &source);
     if (code == VIV_CLI_FAILED) {
         return code;

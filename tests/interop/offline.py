@@ -291,6 +291,27 @@ def check_ran_again(tap, folder):
            errors)
 
 
+def crc32c(data, crc=0):
+    crc ^= 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def flip_version(path):
+    """Both slots of the hard state as the next version would write them."""
+    with open(path, "r+b") as f:
+        slots = bytearray(f.read())
+        for at in (0, 4096):
+            slots[at + 12:at + 16] = struct.pack("<I", 2)
+            crc = crc32c(slots[at + 12:at + 4096], crc32c(slots[at:at + 8]))
+            slots[at + 8:at + 12] = struct.pack("<I", crc)
+        f.seek(0)
+        f.write(slots)
+
+
 def check_damage(tap, folder):
     for name, offset, text in (("a transaction", 63786, "checksum"), ("a length", 63764, "length")):
         data = os.path.join(folder, "damaged-" + name.split()[1])
@@ -302,6 +323,13 @@ def check_damage(tap, folder):
         code, errors = Server(data).refused()
         tap.ok(code == 3 and len(errors) == 1 and text in errors[0] and "log.1" in errors[0] and "offset=" in errors[0] and
                os.listdir(data) == ["version-2"], "%s that is damaged is refused with file and offset" % name, errors)
+    data = os.path.join(folder, "newer")
+    namespace.cli("import", os.path.join(SETS, "basic"), "--to", data)
+    hard = os.path.join(data, "vivarium", "hard")
+    flip_version(hard)
+    code, errors = Server(data).refused()
+    tap.ok(code == 3 and errors and any("newer version" in line for line in errors), "data of a newer version is refused",
+           errors)
     data = os.path.join(folder, "foreign")
     os.makedirs(data)
     copy_set("basic", data)

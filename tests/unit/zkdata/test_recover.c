@@ -8,6 +8,7 @@
 #include "base/endian.h"
 #include "tests/support/viv_test.h"
 #include "tests/unit/zkdata/support.h"
+#include "zkdata/log.h"
 #include "zkdata/recover.h"
 #include "zkdata/snapshot.h"
 #include "zkdata/snapshot_writer.h"
@@ -325,6 +326,77 @@ VIV_TEST(zkdata_recover, files_of_the_other_kind_in_split_directories_are_refuse
     viv_zk_directory_fini(&directory);
     zk_folder_add(folder, "logs/version-2/snapshot.0", "basic/version-2/snapshot.0");
     cr_assert_eq(viv_zk_directory_read(folder, logs, &directory), VIV_ERR_INVALID);
+    zk_folder_free(folder);
+}
+
+/* ---- transactions that no data set holds ---- */
+
+static void write_log_file(const char *folder, const struct viv_buffer *entries, size_t count)
+{
+    char path[512];
+    struct viv_buffer file = {0};
+    viv_zk_log_write_header(&file);
+    for (size_t i = 0; i < count; i++) {
+        viv_zk_log_write_entry(&file, viv_buffer_bytes(&entries[i]));
+    }
+    snprintf(path, sizeof path, "%s/version-2/log.1", folder);
+    FILE *out = fopen(path, "wb");
+    cr_assert_not_null(out);
+    cr_assert_eq(fwrite(file.data, 1, file.size, out), file.size);
+    fclose(out);
+    viv_buffer_fini(&file);
+}
+
+static void make_create(struct viv_buffer *entry, uint64_t zxid, const char *path, int64_t session_id)
+{
+    const struct viv_txn_header header = {.session_id = session_id, .zxid = zxid, .type = VIV_OP_CREATE};
+    const struct viv_create_txn txn = {.path = viv_bytes_text(path),
+                                       .acl = viv_acl_open_unsafe(),
+                                       .ephemeral = session_id != 0,
+                                       .parent_cversion = (int32_t)zxid};
+    viv_txn_header_encode(entry, &header);
+    viv_create_txn_encode(entry, &txn, VIV_OP_CREATE);
+}
+
+VIV_TEST(zkdata_recover, a_digest_that_differs_is_counted_and_does_not_stop_the_recovery)
+{
+    char *folder = zk_folder_new();
+    struct viv_buffer entries[2] = {{0}};
+    struct viv_zk_recovered got;
+    zk_folder_add(folder, "version-2/snapshot.0", "basic/version-2/snapshot.0");
+    for (size_t i = 0; i < 2; i++) {
+        make_create(&entries[i], i + 1, i == 0 ? "/a" : "/b", 0);
+        viv_jute_write_int(&entries[i], 2);
+        viv_jute_write_long(&entries[i], 12345);
+    }
+    write_log_file(folder, entries, 2);
+    cr_assert_eq(recover(folder, &newest, &got), VIV_OK);
+    cr_assert_eq(got.digest_mismatches, 2);
+    cr_assert_eq(got.first_mismatch_zxid, 1);
+    cr_assert_eq(got.zxid, 2);
+    viv_tree_free(got.tree);
+    viv_buffer_fini(&entries[0]);
+    viv_buffer_fini(&entries[1]);
+    zk_folder_free(folder);
+}
+
+VIV_TEST(zkdata_recover, ephemerals_of_sessions_that_are_gone_go_too)
+{
+    char *folder = zk_folder_new();
+    struct viv_buffer entries[2] = {{0}};
+    struct viv_zk_recovered got;
+    struct viv_znode node;
+    zk_folder_add(folder, "version-2/snapshot.0", "basic/version-2/snapshot.0");
+    make_create(&entries[0], 1, "/a", 0);
+    make_create(&entries[1], 2, "/b", 77);
+    write_log_file(folder, entries, 2);
+    cr_assert_eq(recover(folder, &newest, &got), VIV_OK);
+    cr_assert_eq(got.ephemerals_dropped, 1);
+    cr_assert(viv_tree_find(got.tree, VIV_BYTES_LITERAL("/a"), &node));
+    cr_assert_not(viv_tree_find(got.tree, VIV_BYTES_LITERAL("/b"), &node));
+    viv_tree_free(got.tree);
+    viv_buffer_fini(&entries[0]);
+    viv_buffer_fini(&entries[1]);
     zk_folder_free(folder);
 }
 
