@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,15 +5,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "backends/registry.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "cli/cli.h"
+#include "cli/offline.h"
 #include "cli/text.h"
-#include "datadir/build.h"
-#include "datadir/reader.h"
-#include "tree/apply.h"
-#include "wire/reply_code.h"
 
 /* The way back after a majority of servers was lost for good: looks at what survived, says what is newest and what is
  * lost with the others, and writes it as the data of a new server, or of a smaller ensemble's. The directories that
@@ -23,7 +17,7 @@
 /* The lost servers may have been through elections that no survivor saw, and clients may have seen a zxid of each. The
  * new history begins in an epoch that none of them can have reached: to every client it looks newer than what it saw.
  */
-enum { EPOCHS_AHEAD = 1000, EPOCH_MAX = INT32_MAX, SERVERS_MAX = VIV_MEMBERS_MAX, TIME_BYTES = 64, PAIRINGS_MAX = 16 };
+enum { EPOCHS_AHEAD = 1000, EPOCH_MAX = INT32_MAX, SERVERS_MAX = VIV_MEMBERS_MAX, TIME_BYTES = 64 };
 
 struct candidate {
     const char *argument;
@@ -93,12 +87,7 @@ static viv_status on_entry(void *ctx, const struct viv_tree *tree, const struct 
 
 static viv_status read_whole(struct candidate *candidate, const struct viv_datadir *datadir)
 {
-    struct viv_datadir_pairing pairings[PAIRINGS_MAX + 1] = {0};
-    size_t count = 0;
-    for (const struct viv_configuration *c = viv_configurations; c->name != NULL && count < PAIRINGS_MAX; c++) {
-        pairings[count++] = (struct viv_datadir_pairing){c->name, c->log, c->state};
-    }
-    VIV_TRY(viv_datadir_reader_open(datadir, pairings, NULL, 0, &candidate->reader));
+    VIV_TRY(viv_datadir_reader_open(datadir, viv_cli_pairings(), NULL, 0, &candidate->reader));
     candidate->facts = *viv_datadir_reader_facts(candidate->reader);
     VIV_TRY(viv_datadir_reader_replay(candidate->reader, 0, on_entry, candidate));
     struct viv_tree *tree = viv_datadir_reader_tree(candidate->reader);
@@ -271,88 +260,28 @@ static char *directory_of(const struct rescue *rescue, size_t index)
     return (char *)path.data;
 }
 
-/* An empty transaction of the new epoch: what comes after it is later than anything before. */
-static viv_status begin_epoch(struct viv_tree *tree, uint64_t zxid)
-{
-    struct viv_buffer body = {0};
-    struct viv_arena arena = {0};
-    struct viv_applied applied;
-    struct viv_txn_header header = {.zxid = zxid, .type = VIV_OP_ERROR};
-    viv_txn_header_encode(&body, &header);
-    viv_jute_write_int(&body, VIV_REPLY_OK);
-    viv_tree_apply(tree, viv_buffer_bytes(&body), VIV_APPLY_REPLAY, &arena, &applied);
-    VIV_ASSERT(!applied.malformed);
-    VIV_ASSERT(viv_tree_zxid(tree) == zxid);
-    viv_arena_fini(&arena);
-    viv_buffer_fini(&body);
-    return VIV_OK;
-}
-
-static bool write_id(const char *data_dir, int64_t server_id)
-{
-    struct viv_buffer path = {0};
-    viv_buffer_printf(&path, "%s/myid%c", data_dir, '\0');
-    FILE *file = fopen((const char *)path.data, "wxe");
-    bool well = file != NULL && fprintf(file, "%" PRId64 "\n", server_id) > 0;
-    well = file != NULL && fclose(file) == 0 && well;
-    if (!well) {
-        viv_cli_error("rescue: %s cannot be written: %s", (const char *)path.data, strerror(errno));
-    }
-    viv_buffer_fini(&path);
-    return well;
-}
-
-/* Built under another name, so that what is there is whole. */
-static viv_status write_one(const struct rescue *rescue, const char *data_dir, int64_t server_id)
-{
-    struct viv_buffer path = {0};
-    uint32_t epoch = VIV_ZXID_EPOCH(rescue->new_zxid);
-    const struct viv_configuration *configuration = viv_configuration_find(backend_of(rescue));
-    viv_buffer_printf(&path, "%s/vivarium%c", data_dir, '\0');
-    char *final = strdup((const char *)path.data);
-    viv_buffer_clear(&path);
-    viv_buffer_printf(&path, "%s/vivarium.new%c", data_dir, '\0');
-    char *draft = (char *)path.data;
-    struct viv_datadir_plan plan = {.pairing = {configuration->name, configuration->log, configuration->state},
-                                    .state_path = draft,
-                                    .log_path = draft,
-                                    .server_id = server_id,
-                                    .durable = true,
-                                    .accepted_epoch = epoch,
-                                    .current_epoch = epoch};
-    viv_status status = viv_datadir_make(draft);
-    if (status == VIV_OK) {
-        status = viv_datadir_build(&plan, viv_datadir_reader_tree(rescue->best->reader));
-    }
-    if (status == VIV_OK) {
-        status = viv_datadir_sync(draft);
-    }
-    if (status == VIV_OK && (!write_id(data_dir, server_id) || rename(draft, final) != 0)) {
-        status = VIV_ERR_SYSTEM;
-    }
-    if (status == VIV_OK) {
-        status = viv_datadir_sync(data_dir);
-    }
-    free(final);
-    viv_buffer_fini(&path);
-    return status;
-}
-
 /* Nothing is written beside or over what is there. */
-static viv_status write_all(const struct rescue *rescue)
+static int write_all(const struct rescue *rescue)
 {
+    struct viv_tree *tree = viv_datadir_reader_tree(rescue->best->reader);
     if (access(rescue->into, F_OK) == 0) {
         viv_cli_error("rescue: %s is there already; name a new directory", rescue->into);
-        return VIV_ERR_BUSY;
+        return VIV_CLI_FAILED;
     }
-    VIV_TRY(begin_epoch(viv_datadir_reader_tree(rescue->best->reader), rescue->new_zxid));
-    viv_status status = VIV_OK;
-    for (size_t i = 0; status == VIV_OK && i < rescue->server_count; i++) {
+    uint32_t epoch = viv_cli_advance_epoch(tree, VIV_ZXID_EPOCH(rescue->new_zxid) - 1, 0);
+    VIV_ASSERT(viv_tree_zxid(tree) == rescue->new_zxid);
+    int code = VIV_CLI_OK;
+    for (size_t i = 0; code == VIV_CLI_OK && i < rescue->server_count; i++) {
         char *path = directory_of(rescue, i);
-        status = write_one(rescue, path, rescue->server_ids[i]);
+        struct viv_cli_target_plan plan = {.path = path,
+                                           .backend = backend_of(rescue),
+                                           .server_id = rescue->server_ids[i],
+                                           .accepted_epoch = epoch,
+                                           .current_epoch = epoch};
+        code = viv_cli_build(&plan, tree);
         free(path);
     }
-    return status;
+    return code;
 }
 
 static int act(const struct rescue *rescue)
@@ -376,7 +305,7 @@ static int act(const struct rescue *rescue)
         }
         return VIV_CLI_OK;
     }
-    if (write_all(rescue) != VIV_OK) {
+    if (write_all(rescue) != VIV_CLI_OK) {
         viv_cli_error("rescue: the state could not be written whole to %s; remove what is there before you try again",
                       rescue->into);
         return VIV_CLI_FAILED;
@@ -422,9 +351,8 @@ int viv_cli_run_rescue(struct viv_cli *cli, const struct viv_cli_args *args)
                             .count = args->count,
                             .into = viv_cli_value(args, "--into"),
                             .backend = viv_cli_value(args, "--backend")};
-    if (rescue.backend != NULL && viv_configuration_find(rescue.backend) == NULL) {
-        return viv_cli_usage_error("rescue: --backend %s is not in this build; `vivarium --version` lists them",
-                                   rescue.backend);
+    if (rescue.backend != NULL && viv_cli_pairing(rescue.backend) == NULL) {
+        return VIV_CLI_USAGE;
     }
     if (!read_servers(&rescue, servers)) {
         return VIV_CLI_USAGE;
