@@ -380,6 +380,7 @@ def reads(script):
 def configuration(script):
     a = script.client()
     err, reply = a.ask(GET_DATA, path_watch("/zookeeper/config"))
+    script.add("/zookeeper/config is null", reply[:4] == bytes([255] * 4))
     script.add("/zookeeper/config", (err, re.sub(rb":[0-9]+", b":port", reply[4:-STAT])))
     script.add("its stat", struct.unpack(">qqqqiiiqiiq", reply[-STAT:])[4:8])
     script.add("its list", a.ask(GET_ACL, text("/zookeeper/config"))[1][:-STAT])
