@@ -16,6 +16,7 @@ test_node_SOURCES = \
 	%reldir%/test_link.c \
 	%reldir%/test_listing.c \
 	%reldir%/test_local_session.c \
+	%reldir%/test_quota.c \
 	%reldir%/test_reap.c \
 	%reldir%/test_measure.c \
 	%reldir%/test_recovery.c \
