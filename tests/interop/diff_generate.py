@@ -272,7 +272,7 @@ class Generator:
             return Op(w.DELETE_CONTAINER, w.data(self.path()), rule="internal-opcodes", reference=(10, b""), ends=True)
         if chance < 0.85:
             return Op(w.CREATE_SESSION, w.integer(5000), rule="internal-opcodes", reference=(10, b""), ends=True)
-        raw = self.r.choice((w.integer(0), w.integer(-1), w.integer(1 << 20), b"ruok", w.frame(b"\0\0"),
+        raw = self.r.choice((w.integer(0), w.integer(-1), w.integer(1 << 20) + w.integer(1) + w.integer(w.GET_DATA), b"ruok", w.frame(b"\0\0"),
                              w.frame(b"\0\0\0\1"), w.integer(-(1 << 31))))
         return Op(w.PING, raw=raw, ends=True)
 

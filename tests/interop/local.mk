@@ -24,7 +24,8 @@ dist_check_SCRIPTS += \
 	%reldir%/refusals.py \
 	%reldir%/rescue.py \
 	%reldir%/sessions.py \
-	%reldir%/smoke.py
+	%reldir%/smoke.py \
+	%reldir%/vulnerabilities.py
 TESTS += \
 	%reldir%/admin.py \
 	%reldir%/agreement.py \
@@ -46,7 +47,8 @@ TESTS += \
 	%reldir%/refusals.py \
 	%reldir%/rescue.py \
 	%reldir%/sessions.py \
-	%reldir%/smoke.py
+	%reldir%/smoke.py \
+	%reldir%/vulnerabilities.py
 
 if HAVE_ZOOKEEPER_CLIENT
 check_PROGRAMS += c_client

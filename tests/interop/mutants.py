@@ -37,7 +37,7 @@ MUTANTS = {
 
 def copy_sources(folder):
     """The sources, without what was built from them."""
-    shutil.copytree(TOP, folder, ignore=shutil.ignore_patterns(".git", "build*", "autom4te.cache", "results"),
+    shutil.copytree(TOP, folder, ignore=shutil.ignore_patterns(".git", "build", "build-[!a]*", "autom4te.cache", "results"),
                     dirs_exist_ok=True)
 
 

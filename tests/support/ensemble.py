@@ -107,9 +107,10 @@ class Ensemble:
     def _config(self, index):
         data = self.data_dir(index)
         os.makedirs(data, mode=0o700, exist_ok=True)
-        lines = ["%s=%s" % item for item in self.settings.items()]
-        lines += ["dataDir=%s" % data, "clientPort=%d" % self.client_ports[index], "clientPortAddress=127.0.0.1",
-                  "4lw.commands.whitelist=*"]
+        settings = {"4lw.commands.whitelist": "*"}  # a setting of None is left to the server
+        settings.update(self.settings)
+        lines = ["%s=%s" % item for item in settings.items() if item[1] is not None]
+        lines += ["dataDir=%s" % data, "clientPort=%d" % self.client_ports[index], "clientPortAddress=127.0.0.1"]
         if self.kind == "vivarium":
             if "admin.serverPort" not in self.settings:
                 lines.append("admin.enableServer=false")  # many servers run beside one another
