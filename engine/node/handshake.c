@@ -128,6 +128,10 @@ static void find_session(struct viv_node *node, struct viv_connection *connectio
         refuse(node, connection);
         return;
     }
+    int32_t timeout_ms;
+    if (viv_tree_session(node->group.tree, connection->session_id, &timeout_ms)) {
+        viv_expiry_remove(&node->local, connection->session_id); /* became global while nobody looked */
+    }
     if (viv_local_knows(node, connection->session_id)) {
         attach(node, connection, true);
         go_live(node, connection);
@@ -196,20 +200,21 @@ static bool is_served(const struct viv_node *node, const struct viv_connect_requ
            (request->session_id == 0 || viv_local_knows(node, request->session_id));
 }
 
-/* Under too much load those come first who were here before. */
+/* Under too much load those come first who were here before: they are always admitted, but take a token when there is
+ * one, so that after a storm new sessions wait until the old ones are back. */
 static bool is_admitted(struct viv_node *node, const struct viv_connection *connection,
                         const struct viv_connect_request *request)
 {
     uint64_t now_ms = node->turn.now_ms;
     if (request->session_id != 0) {
-        viv_admission_renewal(&node->admission, now_ms);
+        (void)viv_rate_take(&node->new_sessions, now_ms);
         return true;
     }
     if (node->connections.is_paused) {
         viv_limit_hit(&node->limits, VIV_LIMIT_OVERLOAD, connection->id, now_ms);
         return false;
     }
-    if (!viv_admission_new_session(&node->admission, now_ms)) {
+    if (node->new_sessions.burst > 0 && !viv_rate_take(&node->new_sessions, now_ms)) {
         viv_limit_hit(&node->limits, VIV_LIMIT_NEW_SESSIONS, connection->id, now_ms);
         return false;
     }

@@ -2,8 +2,6 @@
 
 #include "base/log.h"
 
-enum { TOLD_AGAIN_MS = 10000 };
-
 static const struct {
     const char *text, *key;
 } descriptions[] = {
@@ -28,10 +26,10 @@ const char *viv_limit_key(enum viv_limit limit)
 
 void viv_limit_hit(struct viv_limits *limits, enum viv_limit limit, uint64_t whose, uint64_t now_ms)
 {
+    uint64_t swallowed;
     limits->hits[limit]++;
-    if (limits->hits[limit] == 1 || now_ms - limits->told_ms[limit] >= TOLD_AGAIN_MS) {
-        limits->told_ms[limit] = now_ms;
-        viv_log(VIV_LOG_WARN, "node", descriptions[limit].text, "limit=%s who=0x%llx refused_so_far=%llu",
-                descriptions[limit].key, (unsigned long long)whose, (unsigned long long)limits->hits[limit]);
+    if (viv_log_gate_open(&limits->gates[limit], now_ms, &swallowed)) {
+        viv_log(VIV_LOG_WARN, "node", descriptions[limit].text, "limit=%s who=0x%llx swallowed=%llu",
+                descriptions[limit].key, (unsigned long long)whose, (unsigned long long)swallowed);
     }
 }

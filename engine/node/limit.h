@@ -1,7 +1,7 @@
 #ifndef VIV_NODE_LIMIT_H
 #define VIV_NODE_LIMIT_H
 
-#include <stdint.h>
+#include "base/rate.h"
 
 /* Limits that clients run into (node/policy.h): how often, and one line in the log, not one for each. */
 
@@ -18,7 +18,7 @@ enum viv_limit {
 
 struct viv_limits {
     uint64_t hits[VIV_LIMIT_KINDS];
-    uint64_t told_ms[VIV_LIMIT_KINDS]; /* when the log was told last */
+    struct viv_log_gate gates[VIV_LIMIT_KINDS];
 };
 
 /* The configuration key that sets it. */

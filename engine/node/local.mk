@@ -1,6 +1,5 @@
 EXTRA_DIST += %reldir%/README.md
 libcore_a_SOURCES += \
-	%reldir%/admission.c %reldir%/admission.h \
 	%reldir%/authenticate.c \
 	%reldir%/limit.c %reldir%/limit.h \
 	%reldir%/local_session.c \

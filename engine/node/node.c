@@ -70,7 +70,8 @@ static void take_policy(struct viv_node *node, const struct viv_node_config *con
     node->connections.pending_count_max = policy->outstanding_count;
     node->connections.pending_bytes_max = policy->outstanding_bytes;
     node->connections.pending_per_connection_max = policy->outstanding_per_connection_count;
-    viv_admission_init(&node->admission, policy->new_sessions_burst_count, policy->new_sessions_per_second);
+    viv_rate_init(&node->new_sessions, (uint32_t)policy->new_sessions_per_second,
+                  (uint32_t)policy->new_sessions_burst_count, 0);
     viv_expiry_init(&node->local, config->tick_ms);
 }
 

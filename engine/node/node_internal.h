@@ -1,7 +1,7 @@
 #ifndef VIV_NODE_NODE_INTERNAL_H
 #define VIV_NODE_NODE_INTERNAL_H
 
-#include "node/admission.h"
+#include "base/rate.h"
 #include "node/connection.h"
 #include "node/group.h"
 #include "node/limit.h"
@@ -36,7 +36,7 @@ struct viv_node {
     struct viv_node_policy policy; /* its texts are in policy_texts */
     struct viv_buffer policy_texts;
     struct viv_read_bounds read_bounds;
-    struct viv_admission admission;
+    struct viv_rate new_sessions; /* burst 0: all are admitted */
     struct viv_limits limits;
     struct viv_expiry local; /* sessions that only this server knows */
     bool is_looking, is_read_only;
