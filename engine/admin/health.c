@@ -29,16 +29,18 @@ static bool is_ready(const struct viv_server_view *view, char *reason)
 }
 
 /* Voters that serve besides this one, as far as is known here. */
-static size_t count_others(const struct viv_server_view *view)
+static size_t find_others(const struct viv_server_view *view, viv_sid *sids)
 {
     if (view->stats.zab.state == VIV_LEADING) {
-        return view->stats.zab.synced_followers;
+        return viv_node_synced_voters(view->node, sids);
     }
     size_t count = 0;
     for (size_t i = 0; i < view->config->member_count; i++) {
         const struct viv_config_member *member = &view->config->members[i];
-        count +=
-            member->voter && member->sid != view->config->sid && viv_election_port_reaches(view->election, member->sid);
+        if (member->voter && member->sid != view->config->sid &&
+            viv_election_port_reaches(view->election, member->sid)) {
+            sids[count++] = member->sid;
+        }
     }
     return count;
 }
@@ -58,13 +60,12 @@ static bool is_safe_to_stop(const struct viv_server_view *view, char *reason)
         snprintf(reason, REASON_BYTES, "not part of a quorum that serves: the others cannot be judged from here");
         return false;
     }
-    size_t voters = 0;
-    for (size_t i = 0; i < view->config->member_count; i++) {
-        voters += view->config->members[i].voter;
-    }
-    size_t others = count_others(view), needed = voters / 2 + 1;
-    snprintf(reason, REASON_BYTES, "%zu of %zu voters remain, %zu are a quorum", others, voters, needed);
-    return others >= needed;
+    viv_sid others[VIV_MEMBERS_MAX];
+    size_t count = find_others(view, others);
+    bool remains = viv_node_may_decide(view->node, others, count);
+    snprintf(reason, REASON_BYTES, "%zu other voters serve, which is %s", count,
+             remains ? "a quorum" : "not a quorum without this one");
+    return remains;
 }
 
 typedef bool question_fn(const struct viv_server_view *view, char *reason);

@@ -38,6 +38,16 @@ void viv_node_reset_stats(struct viv_node *node)
     viv_request_measure_set_usual(&node->measure);
 }
 
+size_t viv_node_synced_voters(const struct viv_node *node, viv_sid *sids)
+{
+    return viv_zab_synced_voters(node->group.zab, sids);
+}
+
+bool viv_node_may_decide(const struct viv_node *node, const viv_sid *sids, size_t count)
+{
+    return viv_zab_may_decide(node->group.zab, sids, count);
+}
+
 enum viv_authority viv_node_authority(const struct viv_node *node, struct viv_bytes address, struct viv_bytes scheme,
                                       struct viv_bytes auth)
 {

@@ -23,6 +23,9 @@ void viv_node_reset_connection_stats(struct viv_node *node);
 /* Packets and latencies of the server. */
 void viv_node_reset_stats(struct viv_node *node);
 
+/* For judging who is needed: as viv_zab_synced_voters and viv_zab_may_decide. */
+size_t viv_node_synced_voters(const struct viv_node *node, viv_sid *sids);
+bool viv_node_may_decide(const struct viv_node *node, const viv_sid *sids, size_t count);
 /* What somebody at `address` who shows `auth` of `scheme`, as a client would, may do with "/". */
 enum viv_authority {
     VIV_AUTHORITY_UNKNOWN, /* no such identity, or it was not proved */

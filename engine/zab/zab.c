@@ -429,3 +429,24 @@ viv_sid viv_zab_learner_sid(const struct viv_zab *zab, uint32_t link)
     }
     return 0;
 }
+
+size_t viv_zab_synced_voters(const struct viv_zab *zab, viv_sid *sids)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < zab->leader.peers.count && count < VIV_MEMBERS_MAX; i++) {
+        const struct viv_leader_peer *peer = &zab->leader.peers.items[i];
+        if (peer->stage == VIV_PEER_SERVES && peer->voter) {
+            sids[count++] = peer->sid;
+        }
+    }
+    return count;
+}
+
+bool viv_zab_may_decide(const struct viv_zab *zab, const viv_sid *sids, size_t count)
+{
+    uint64_t set = 0;
+    for (size_t i = 0; i < count; i++) {
+        set |= viv_quorum_voter(&zab->quorum, sids[i]);
+    }
+    return viv_quorum_has(&zab->quorum, set);
+}

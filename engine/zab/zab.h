@@ -171,4 +171,9 @@ struct viv_zab_stats {
 };
 void viv_zab_stats(const struct viv_zab *zab, struct viv_zab_stats *stats);
 
+/* A leader's voters in BROADCAST, without itself; returns how many. `sids` has room for VIV_MEMBERS_MAX. */
+size_t viv_zab_synced_voters(const struct viv_zab *zab, viv_sid *sids);
+/* Whether these servers together may decide; strangers and observers do not count. */
+bool viv_zab_may_decide(const struct viv_zab *zab, const viv_sid *sids, size_t count);
+
 #endif /* VIV_ZAB_ZAB_H */
