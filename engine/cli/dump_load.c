@@ -90,11 +90,6 @@ static void add_list(struct load *load, struct viv_bytes list)
     load->list_count++;
 }
 
-static bool is_session(int64_t owner)
-{
-    return owner != 0 && owner != VIV_OWNER_CONTAINER && ((uint64_t)owner & VIV_OWNER_TTL_MARK) != VIV_OWNER_TTL_MARK;
-}
-
 static bool read_tables(struct load *load, struct viv_cli_dump_reader *reader)
 {
     struct viv_cli_dump_item item;
@@ -184,7 +179,7 @@ static viv_status take_node(struct load *load, struct viv_bytes root, const stru
 {
     struct viv_cli_dump_node node = *from;
     bool done;
-    if (is_session(node.owner) && load->options->ephemerals != VIV_CLI_EPHEMERALS_KEEP) {
+    if (viv_owner_is_session(node.owner) && load->options->ephemerals != VIV_CLI_EPHEMERALS_KEEP) {
         if (load->options->ephemerals == VIV_CLI_EPHEMERALS_SKIP) {
             load->counts->ephemerals_left_out++;
             return VIV_OK;

@@ -261,11 +261,6 @@ static int end_batch(struct restoring *restoring)
     return code;
 }
 
-static bool is_session(int64_t owner)
-{
-    return owner != 0 && owner != VIV_OWNER_CONTAINER && ((uint64_t)owner & VIV_OWNER_TTL_MARK) != VIV_OWNER_TTL_MARK;
-}
-
 static bool is_own(struct viv_bytes path)
 {
     static const char own[] = "/zookeeper";
@@ -276,7 +271,7 @@ static bool is_own(struct viv_bytes path)
 static int take_line(struct restoring *restoring, struct viv_bytes root, const struct viv_cli_dump_node *node)
 {
     int64_t owner = node->owner;
-    if (is_session(owner) && restoring->options->ephemerals == VIV_CLI_EPHEMERALS_SKIP) {
+    if (viv_owner_is_session(owner) && restoring->options->ephemerals == VIV_CLI_EPHEMERALS_SKIP) {
         restoring->ephemerals_left_out++;
         return VIV_CLI_OK;
     }
@@ -285,7 +280,7 @@ static int take_line(struct restoring *restoring, struct viv_bytes root, const s
         restoring->own_left_out++;
         return VIV_CLI_OK;
     }
-    send_create(restoring, node, is_session(owner) ? 0 : owner);
+    send_create(restoring, node, viv_owner_is_session(owner) ? 0 : owner);
     return restoring->count < BATCH_NODES ? VIV_CLI_OK : end_batch(restoring);
 }
 

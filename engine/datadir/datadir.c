@@ -218,6 +218,23 @@ viv_status viv_datadir_make(const char *path)
     return status;
 }
 
+viv_status viv_datadir_empty(const char *path, const char *keep)
+{
+    struct viv_file_names names;
+    VIV_TRY(viv_file_list(&viv_disk_real, path, &names));
+    viv_status status = VIV_OK;
+    for (size_t i = 0; i < names.count && status == VIV_OK; i++) {
+        const char *name = names.names[i];
+        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && (keep == NULL || strcmp(name, keep) != 0)) {
+            char *below = viv_file_path(path, "%s", name);
+            status = viv_datadir_remove(below);
+            free(below);
+        }
+    }
+    viv_file_names_fini(&names);
+    return status;
+}
+
 viv_status viv_datadir_remove(const char *path)
 {
     struct stat at;
@@ -227,18 +244,7 @@ viv_status viv_datadir_remove(const char *path)
     if (!S_ISDIR(at.st_mode)) {
         return unlink(path) == 0 ? VIV_OK : refused("a leftover cannot be removed", path);
     }
-    struct viv_file_names names;
-    VIV_TRY(viv_file_list(&viv_disk_real, path, &names));
-    viv_status status = VIV_OK;
-    for (size_t i = 0; i < names.count && status == VIV_OK; i++) {
-        if (strcmp(names.names[i], ".") != 0 && strcmp(names.names[i], "..") != 0) {
-            char *below = viv_file_path(path, "%s", names.names[i]);
-            status = viv_datadir_remove(below);
-            free(below);
-        }
-    }
-    viv_file_names_fini(&names);
-    VIV_TRY(status);
+    VIV_TRY(viv_datadir_empty(path, NULL));
     return rmdir(path) == 0 ? VIV_OK : refused("a leftover cannot be removed", path);
 }
 

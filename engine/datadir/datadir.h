@@ -37,6 +37,8 @@ void viv_datadir_copy_free(struct viv_datadir *copy, char *folder);
 viv_status viv_datadir_make(const char *path) VIV_MUST_USE;
 /* rm -r; what is not there is removed. */
 viv_status viv_datadir_remove(const char *path) VIV_MUST_USE;
+/* The same of all that is in a folder, but the file called `keep` (NULL: nothing is kept). */
+viv_status viv_datadir_empty(const char *path, const char *keep) VIV_MUST_USE;
 /* Everything below `path`, and its entry in its parent, is on the disk. */
 viv_status viv_datadir_sync(const char *path) VIV_MUST_USE;
 

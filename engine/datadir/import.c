@@ -214,24 +214,6 @@ static viv_status take_lock(const char *folder, int *lock)
     return status;
 }
 
-/* Everything but the lock that we hold. */
-static viv_status empty(const char *folder)
-{
-    struct viv_file_names names;
-    VIV_TRY(viv_file_list(&viv_disk_real, folder, &names));
-    viv_status status = VIV_OK;
-    for (size_t i = 0; i < names.count && status == VIV_OK; i++) {
-        const char *name = names.names[i];
-        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, LOCK_NAME) != 0) {
-            char *path = viv_file_path(folder, "%s", name);
-            status = viv_datadir_remove(path);
-            free(path);
-        }
-    }
-    viv_file_names_fini(&names);
-    return status;
-}
-
 static void remember(struct viv_datadir_imported *out, struct viv_zk_recovered *facts)
 {
     struct viv_tree_counts counts;
@@ -330,9 +312,9 @@ static viv_status start_over(struct work *work)
         return VIV_ERR_FOREIGN;
     }
     VIV_TRY(refuse_second(plan->state_path));
-    VIV_TRY(empty(work->state));
+    VIV_TRY(viv_datadir_empty(work->state, LOCK_NAME)); /* that we hold */
     if (!work->is_one) {
-        VIV_TRY(empty(work->log));
+        VIV_TRY(viv_datadir_empty(work->log, NULL));
     }
     viv_status status = build(work);
     if (status != VIV_OK) {

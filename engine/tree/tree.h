@@ -24,6 +24,12 @@ enum { VIV_NODE_NONE = 0, VIV_NODE_ROOT = 1 };
 #define VIV_OWNER_TTL_MARK  ((uint64_t)0xff00000000000000)
 #define VIV_TTL_MS_MAX      ((INT64_C(1) << 40) - 1)
 
+/* An ephemeral node's, as opposed to the marks of the others. */
+static inline bool viv_owner_is_session(int64_t owner)
+{
+    return owner != 0 && owner != VIV_OWNER_CONTAINER && ((uint64_t)owner >> 56) != 0xff;
+}
+
 /* A znode must fit into one row (base/row.h): more data, or a longer name, is malformed for the tree and refused by
  * prepare. */
 #define VIV_ZNODE_DATA_BYTES_MAX (15 << 20)

@@ -118,10 +118,4 @@ void viv_slot_release(struct viv_znodes *znodes, struct viv_slot *slot);
 /* The public form of a live slot. */
 void viv_slot_read(const struct viv_znodes *znodes, viv_node_id id, struct viv_znode *node);
 
-/* What a raw owner value means. */
-static inline bool viv_owner_is_session(int64_t owner)
-{
-    return owner != 0 && owner != VIV_OWNER_CONTAINER && ((uint64_t)owner >> 56) != 0xff;
-}
-
 #endif /* VIV_TREE_ZNODE_H */

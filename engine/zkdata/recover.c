@@ -239,9 +239,7 @@ static viv_status find_orphan(void *ctx, const struct viv_zk_node *node)
     struct orphans *orphans = ctx;
     int64_t owner = node->znode.owner;
     int32_t timeout_ms;
-    bool is_session =
-        owner != 0 && owner != VIV_OWNER_CONTAINER && ((uint64_t)owner & VIV_OWNER_TTL_MARK) != VIV_OWNER_TTL_MARK;
-    if (is_session && !viv_tree_session(orphans->tree, owner, &timeout_ms)) {
+    if (viv_owner_is_session(owner) && !viv_tree_session(orphans->tree, owner, &timeout_ms)) {
         viv_buffer_append(&orphans->owners, &owner, sizeof owner);
     }
     return VIV_OK;
