@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/counts.h"
 #include "cli/http.h"
 #include "cli/interrupt.h"
 #include "cli/cli.h"
@@ -11,7 +12,7 @@
 
 /* top and slow: what a server tells of itself on its admin port, as a table or as JSON. */
 
-enum { ADMIN_PORT = 8080, MS_PER_S = 1000, HOST_BYTES_MAX = 255, ROWS_USUAL = 20 };
+enum { ADMIN_PORT = 8080, MS_PER_S = 1000, HOST_BYTES_MAX = 255, ROWS_USUAL = 20, COUNTED_MAX = 100000 };
 
 struct place {
     char host[HOST_BYTES_MAX + 1];
@@ -46,10 +47,10 @@ static bool find_place(const struct viv_cli *cli, const struct viv_cli_args *arg
 }
 
 /* An answer that names an error is a refusal. */
-static int read_answer(struct viv_bytes body, json_t **answer)
+static int read_answer(struct viv_bytes body, size_t flags, json_t **answer)
 {
     json_error_t error;
-    *answer = json_loadb((const char *)body.data, body.size, 0, &error);
+    *answer = json_loadb((const char *)body.data, body.size, flags, &error);
     if (!json_is_object(*answer)) {
         viv_cli_error("the admin port's answer is not JSON: %s", error.text);
         return VIV_CLI_FAILED;
@@ -62,26 +63,88 @@ static int read_answer(struct viv_bytes body, json_t **answer)
     return VIV_CLI_OK;
 }
 
-static int show_once(const struct viv_cli *cli, const struct place *place, const char *path, size_t rows_max,
-                     bool clear_screen)
+/* flags: jansson's for reading. */
+static int ask(const struct viv_cli *cli, const struct place *place, const char *command, size_t flags, json_t **answer)
 {
     struct viv_buffer body = {0};
-    json_t *answer = NULL;
-    int code = viv_cli_http_get(place->host, place->port, path, cli->settings.timeout_ms, &body);
-    code = code == VIV_CLI_OK ? read_answer(viv_buffer_bytes(&body), &answer) : code;
-    if (code == VIV_CLI_OK && cli->settings.json) {
-        viv_cli_print_json(json_incref(answer));
-    } else if (code == VIV_CLI_OK) {
-        fputs(clear_screen ? "\033[H\033[2J" : "", stdout);
-        viv_cli_table_print(answer, rows_max);
-    }
-    fflush(stdout);
-    json_decref(answer);
+    struct viv_buffer path = {0};
+    viv_buffer_printf(&path, "/commands/%s%c", command, '\0');
+    int code = viv_cli_http_get(place->host, place->port, (const char *)path.data, cli->settings.timeout_ms, &body);
+    code = code == VIV_CLI_OK ? read_answer(viv_buffer_bytes(&body), flags, answer) : code;
+    viv_buffer_fini(&path);
     viv_buffer_fini(&body);
     return code;
 }
 
-static int show(struct viv_cli *cli, const struct viv_cli_args *args, const char *path, bool once)
+/* A list that a server tells only whole, counted by its keys: into the rows of `top` that it concerns, and the longest
+ * as a list of their own. */
+struct counted {
+    const char *size_command, *size_member; /* how long it is */
+    const char *command, *member;
+    const char *rows, *name_key, *count_key, *own_list;
+};
+
+static const struct counted counted[] = {
+    {"watch_summary", "num_total_watches", "watches_by_path", "path_to_session_ids", "paths", "path", "watches",
+     "most_watched"},
+    {"monitor", "ephemerals_count", "dump", "session_id_to_ephemeral_paths", "sessions", "session_id", "ephemerals",
+     "most_ephemerals"},
+};
+
+static int add_counts(const struct viv_cli *cli, const struct place *place, size_t rows_max, json_t *answer)
+{
+    int code = VIV_CLI_OK;
+    for (size_t i = 0; code == VIV_CLI_OK && i < sizeof counted / sizeof *counted; i++) {
+        const struct counted *one = &counted[i];
+        json_t *size = NULL;
+        json_t *whole = NULL;
+        /* Digests among these numbers may not fit into an integer of jansson's. */
+        code = ask(cli, place, one->size_command, JSON_DECODE_INT_AS_REAL, &size);
+        /* A glance at a server must not cost it a walk over millions. */
+        if (code == VIV_CLI_OK && json_number_value(json_object_get(size, one->size_member)) <= COUNTED_MAX) {
+            code = ask(cli, place, one->command, 0, &whole);
+        }
+        if (code == VIV_CLI_OK && whole != NULL) {
+            const json_t *lists = json_object_get(whole, one->member);
+            viv_cli_count_into(json_object_get(answer, one->rows), lists, one->name_key, one->count_key);
+            json_object_set_new(answer, one->own_list,
+                                viv_cli_count_lists(lists, one->name_key, one->count_key, rows_max));
+        }
+        json_decref(size);
+        json_decref(whole);
+    }
+    return code;
+}
+
+struct view {
+    const char *command;
+    const char *by; /* the column to sort by; NULL: as the server does */
+    size_t rows_max;
+    bool with_counts, clear_screen;
+};
+
+static int show_once(const struct viv_cli *cli, const struct place *place, const struct view *view)
+{
+    json_t *answer = NULL;
+    int code = ask(cli, place, view->command, 0, &answer);
+    if (code == VIV_CLI_OK && view->with_counts) {
+        code = add_counts(cli, place, view->rows_max, answer);
+    }
+    if (code == VIV_CLI_OK && view->by != NULL) {
+        viv_cli_sort_by(answer, view->by);
+    }
+    if (code == VIV_CLI_OK && cli->settings.json) {
+        viv_cli_print_json(json_incref(answer));
+    } else if (code == VIV_CLI_OK) {
+        fputs(view->clear_screen ? "\033[H\033[2J" : "", stdout);
+        viv_cli_table_print(answer, view->rows_max);
+    }
+    fflush(stdout);
+    json_decref(answer);
+    return code;
+}
+
+static int show(struct viv_cli *cli, const struct viv_cli_args *args, struct view *view, bool once)
 {
     uint64_t interval = 2;
     uint64_t rows = ROWS_USUAL;
@@ -94,8 +157,11 @@ static int show(struct viv_cli *cli, const struct viv_cli_args *args, const char
         return viv_cli_usage_error("--interval wants seconds, --rows a number, --admin HOST:PORT");
     }
     int code;
+    view->rows_max = rows;
+    view->by = viv_cli_value(args, "--by");
+    view->clear_screen = !once && isatty(STDOUT_FILENO);
     do {
-        code = show_once(cli, &place, path, rows, !once && isatty(STDOUT_FILENO));
+        code = show_once(cli, &place, view);
         if (code == VIV_CLI_OK && !once) {
             (void)poll(NULL, 0, (int)interval * MS_PER_S);
         }
@@ -105,10 +171,12 @@ static int show(struct viv_cli *cli, const struct viv_cli_args *args, const char
 
 int viv_cli_run_top(struct viv_cli *cli, const struct viv_cli_args *args)
 {
-    return show(cli, args, "/commands/top", viv_cli_has(args, "--once"));
+    struct view view = {.command = "top", .with_counts = true};
+    return show(cli, args, &view, viv_cli_has(args, "--once"));
 }
 
 int viv_cli_run_slow(struct viv_cli *cli, const struct viv_cli_args *args)
 {
-    return show(cli, args, "/commands/slow", true);
+    struct view view = {.command = "slow"};
+    return show(cli, args, &view, true);
 }

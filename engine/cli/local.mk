@@ -6,6 +6,7 @@ libcli_a_SOURCES = \
 	%reldir%/bench.c \
 	%reldir%/cli.c %reldir%/cli.h \
 	%reldir%/command.c %reldir%/command.h %reldir%/commands.def \
+	%reldir%/counts.c %reldir%/counts.h \
 	%reldir%/complete.c %reldir%/complete.h \
 	%reldir%/dump_commands.c \
 	%reldir%/dump_file.h \

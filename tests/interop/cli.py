@@ -341,7 +341,31 @@ def check_bench(tap, hosts):
     tap.ok(refused.returncode == 2 and run(hosts, "ls", "/").stdout == before, "a bad option does nothing", said(refused))
 
 
-def check_live(tap, hosts):
+def check_live(tap, hosts, admin):
+    script = "create /busy\ncreate -e /busy/e\n" + "set /busy %s\n" % ("x" * 100) * 200
+    shell = subprocess.Popen([PROGRAM, "--server", hosts], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    shell.stdin.write((script + "addWatch /busy\n").encode())
+    shell.stdin.flush()
+    told = {}
+    deadline = time.monotonic() + 15
+    while "/busy" not in [row["path"] for row in told.get("most_watched", [])] and time.monotonic() < deadline:
+        time.sleep(0.2)
+        told = json.loads(run(hosts, "top", "--once", "--admin", admin, options=("--json",)).stdout or b"{}")
+    shell.stdin.write(b"quit\n")
+    shell.stdin.close()
+    busy = [row for row in told.get("paths", []) if row["path"] == "/busy"]
+    owners = [row["ephemerals"] for row in told.get("most_ephemerals", [])]
+    tap.ok(busy and busy[0]["writes"] >= 100 and busy[0]["children"] == 1 and busy[0]["data_bytes"] == 100
+           and owners == [1], "top knows what is written, watched and owned", told)
+    shell.wait()
+    table = run(hosts, "top", "--once", "--by", "children", "--admin", admin)
+    tap.ok(table.returncode == 0 and re.search(rb"path +writes +error +children", table.stdout), "and shows it as a table",
+           said(table))
+    slow = run(hosts, "slow", "--admin", admin, options=("--json",))
+    rows = json.loads(slow.stdout)["requests"]
+    tap.ok(any(row["operation"] == "setData" and row["whole_ms"] >= row["stages_ms"]["stored"] > 0 for row in rows),
+           "slow knows the stages of requests", rows[:2])
+    run(hosts, "deleteall", "/busy")
     process = subprocess.run([PROGRAM, "slow", "--admin", "127.0.0.1:1"], capture_output=True)
     tap.ok(process.returncode == 3 and b"--admin HOST:PORT" in process.stderr,
            "without an admin port the exit code is 3", said(process))
@@ -392,8 +416,10 @@ def check_tls(tap):
 
 def main():
     tap = Tap()
-    with Ensemble("vivarium", settings={"limit.replyBytes": 1 << 20}) as ensemble:
+    admin = free_ports(1)[0]
+    with Ensemble("vivarium", settings={"limit.replyBytes": 1 << 20, "admin.serverPort": admin}) as ensemble:
         hosts = ensemble.hosts()
+        check_live(tap, hosts, "127.0.0.1:%d" % admin)  # first: it looks at ten seconds
         check_commands(tap, hosts)
         check_values(tap, hosts)
         check_json(tap, hosts)
@@ -403,7 +429,6 @@ def main():
         check_same_as_zkcli(tap, hosts)
         check_watch(tap, hosts)
         check_bench(tap, hosts)
-        check_live(tap, hosts)
         check_terminal(tap, ensemble)
     check_tls(tap)
     check_unreachable(tap)
