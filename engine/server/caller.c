@@ -111,7 +111,9 @@ void viv_caller_flush(struct viv_caller *caller)
         viv_caller_close(caller);
         return;
     }
-    viv_caller_heed_unsent(caller, unsent);
+    if ((unsent | caller->counted) != 0 || caller->tell_drained || caller->report != NULL) { /* else nothing changes */
+        viv_caller_heed_unsent(caller, unsent);
+    }
 }
 
 /* ---- frames ---- */
