@@ -14,19 +14,22 @@ struct apply_context {
     struct viv_bytes kept_acl; /* the list that was kept last: neighbours mostly share one */
 };
 
-/* A list outlives its node only as a copy. Nearly every node has the one that needs none. */
-static struct viv_bytes keep_acl(struct apply_context *context, viv_node_id id)
+/* A list outlives its node only as a copy. */
+static struct viv_bytes keep_list(struct apply_context *context, uint32_t acl_id)
 {
-    const struct viv_tree *tree = context->tree;
-    uint32_t acl_id = viv_slot_acl_id(&tree->znodes, viv_slot_at(&tree->znodes, id));
-    if (acl_id == 0) {
-        return (struct viv_bytes){0};
-    }
-    struct viv_bytes acl = viv_tree_acl(tree, acl_id);
+    struct viv_bytes acl = viv_tree_acl(context->tree, acl_id);
     if (!viv_bytes_equal(acl, context->kept_acl)) {
         context->kept_acl = viv_arena_copy(context->arena, acl);
     }
     return context->kept_acl;
+}
+
+/* Nearly every node has the list that needs no copy. */
+static inline struct viv_bytes keep_acl(struct apply_context *context, viv_node_id id)
+{
+    const struct viv_znodes *znodes = &context->tree->znodes;
+    uint32_t acl_id = id == VIV_NODE_NONE ? 0 : viv_slot_acl_id(znodes, viv_slot_at(znodes, id));
+    return acl_id == 0 ? (struct viv_bytes){0} : keep_list(context, acl_id);
 }
 
 /* Before a node is gone. `parent`: VIV_NODE_NONE when its children stay what they are. */
@@ -35,10 +38,8 @@ static void add_change(struct apply_context *context, enum viv_change_kind kind,
 {
     struct viv_applied *applied = context->applied;
     if (context->mode == VIV_APPLY_LIVE) {
-        struct viv_change *change = &applied->changes[applied->change_count++];
-        *change = (struct viv_change){.kind = kind, .path = viv_arena_copy(context->arena, path)};
-        change->acl = keep_acl(context, id);
-        change->parent_acl = parent == VIV_NODE_NONE ? (struct viv_bytes){0} : keep_acl(context, parent);
+        applied->changes[applied->change_count++] = (struct viv_change){
+            kind, viv_arena_copy(context->arena, path), keep_acl(context, id), keep_acl(context, parent)};
     }
 }
 

@@ -105,8 +105,8 @@ static int32_t check_limit(const struct operation *operation, const struct viv_q
     return is_refused ? VIV_REPLY_QUOTA_EXCEEDED : VIV_REPLY_OK;
 }
 
-static int32_t check_quota(const struct operation *operation, struct viv_bytes path, int64_t count_change,
-                           int64_t bytes_change)
+static int32_t check_quota_of(const struct operation *operation, struct viv_bytes path, int64_t count_change,
+                              int64_t bytes_change)
 {
     const struct viv_prepare_rules *rules = &operation->preparer->rules;
     struct viv_quota quota;
@@ -129,6 +129,14 @@ static int32_t check_quota(const struct operation *operation, struct viv_bytes p
                            quota.limit.hard_bytes);
     }
     return code;
+}
+
+static inline int32_t check_quota(const struct operation *operation, struct viv_bytes path, int64_t count_change,
+                                  int64_t bytes_change)
+{
+    return viv_tree_has_quotas(operation->preparer->overlay.tree)
+               ? check_quota_of(operation, path, count_change, bytes_change)
+               : VIV_REPLY_OK;
 }
 
 /* ---- create ---- */

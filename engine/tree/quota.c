@@ -84,6 +84,11 @@ static uint32_t outer_of(const struct viv_tree *tree, viv_node_id mirror)
     return at;
 }
 
+bool viv_tree_has_quotas(const struct viv_tree *tree)
+{
+    return tree->quotas.count > 0;
+}
+
 bool viv_tree_quota_of(const struct viv_tree *tree, struct viv_bytes path, struct viv_quota *quota)
 {
     uint32_t at = tree->quotas.count == 0 ? NO_QUOTA : deepest(tree, path);

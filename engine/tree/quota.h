@@ -33,6 +33,7 @@ struct viv_quota {
     bool names_hard;   /* it says HardLimit somewhere */
 };
 
+bool viv_tree_has_quotas(const struct viv_tree *tree);
 /* The quota that a node at this path belongs to, whether there is such a node or not. */
 bool viv_tree_quota_of(const struct viv_tree *tree, struct viv_bytes path, struct viv_quota *quota);
 
