@@ -252,12 +252,38 @@ static int run_line(struct viv_cli *cli, const char *text)
     return code;
 }
 
+/* A line of what is no terminal. The session is served while one is waited for, so the input is read without stdio,
+ * whose buffer would hide lines from poll. */
+static const char *read_piped_line(struct viv_cli *cli, struct viv_buffer *input, size_t *used)
+{
+    enum { PIECE_BYTES = 1 << 16 };
+    viv_buffer_consume(input, *used);
+    *used = 0;
+    for (ssize_t got = 1; !viv_cli_interrupted();) {
+        uint8_t *end = input->size > 0 ? memchr(input->data, '\n', input->size) : NULL;
+        if (end == NULL && got <= 0 && input->size > 0) {
+            viv_buffer_append(input, "\n", 1); /* the last line needs no end */
+            continue;
+        }
+        if (end != NULL || got <= 0) {
+            *used = end != NULL ? (size_t)(end + 1 - input->data) : 0;
+            return end != NULL ? (const char *)input->data : NULL;
+        }
+        while (!key_is_there() && !viv_cli_interrupted()) {
+            wait_for_either(cli);
+        }
+        got = read(STDIN_FILENO, viv_buffer_reserve(input, PIECE_BYTES), PIECE_BYTES);
+        input->size += got > 0 ? (size_t)got : 0;
+    }
+    return NULL;
+}
+
 /* NULL at the end of the input. Borrows until the next call. */
-static const char *read_line(struct viv_cli *cli, char **buffer, size_t *capacity)
+static const char *read_line(struct viv_cli *cli, struct viv_buffer *input, size_t *used)
 {
     struct viv_cli_shell *shell = cli->shell;
     if (shell->edit == NULL) {
-        return getline(buffer, capacity, stdin) >= 0 ? *buffer : NULL;
+        return read_piped_line(cli, input, used);
     }
     int count;
     shell->reading = true;
@@ -270,8 +296,8 @@ static const char *read_line(struct viv_cli *cli, char **buffer, size_t *capacit
 int viv_cli_shell(struct viv_cli *cli)
 {
     struct viv_cli_shell shell = {0};
-    char *buffer = NULL;
-    size_t capacity = 0;
+    struct viv_buffer input = {0};
+    size_t used = 0;
     int first_failure = VIV_CLI_OK;
     int code = cli->settings.wait_first ? viv_cli_attach(cli) : viv_cli_attach_begin(cli);
     if (code != VIV_CLI_OK) {
@@ -279,7 +305,7 @@ int viv_cli_shell(struct viv_cli *cli)
     }
     shell_open(cli, &shell);
     while (!cli->leaving) {
-        const char *line = read_line(cli, &buffer, &capacity);
+        const char *line = read_line(cli, &input, &used);
         if (line == NULL) {
             break;
         }
@@ -289,7 +315,7 @@ int viv_cli_shell(struct viv_cli *cli)
     }
     bool person = shell.edit != NULL;
     shell_close(cli, &shell);
-    free(buffer);
+    viv_buffer_fini(&input);
     return person ? VIV_CLI_OK : first_failure;
 }
 

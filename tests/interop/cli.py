@@ -220,10 +220,13 @@ def check_same_as_zkcli(tap, hosts):
                     b"setquota -N 50 -B 1000 /z\n")
     script = "ls /z\nls -s /z\nls -R /z\nget /z\nget -s /z/one\nget /z/two\nstat /z/one\ngetAcl /z/one\ngetAcl -s /z\n" \
              "listquota /z\ngetAllChildrenNumber /z\ngetEphemerals\ncreate -e /z/e x\ngetEphemerals /z\nset -s /z/one 2\n" \
-             "setAcl -s /z/one world:anyone:cdrwa\nsetAcl /z/one ip:10.0.0.0/8:r,world:anyone:cdrwa\nsync /z\nwhoami\ndelete /z/e\nset /z/one 1\nquit\n"
+             "setAcl -s /z/one world:anyone:cdrwa\nsetAcl /z/one ip:10.0.0.0/8:r,world:anyone:cdrwa\nsync /z\nwhoami\ndelete /z/e\nset /z/one 1\n"
     ours = run(hosts, data=script.encode())
     theirs = subprocess.run(["java", "-cp", zookeeper_class_path(), "org.apache.zookeeper.ZooKeeperMain", "-server", hosts],
-                            input=script.encode(), capture_output=True, timeout=60)
+                            input=script.encode() + b"help\nquit\n", capture_output=True, timeout=60)
+    listed = re.findall(r"^\t(\w+)", theirs.stderr.decode(), re.M)
+    known = set(line.split()[0] for line in run(hosts, "help").stdout.decode().splitlines() if line[:1].strip())
+    tap.ok(len(listed) >= 28 and set(listed) <= known, "every command of zkCli.sh is there", sorted(set(listed) - known))
     # Ours says on standard output that a node was created, theirs on standard error; counters have moved on between.
     moved = re.compile(r"(mZxid|mtime|pZxid|cversion|dataVersion|aclVersion|ephemeralOwner|ctime|cZxid) = .*")
     first, second = ([moved.sub(r"\1", line) for line in results_of(p.stdout.decode()) if not line.startswith("Created")]
@@ -307,6 +310,31 @@ def check_terminal(tap, ensemble):
         tap.ok(status == 0 and os.stat(history).st_mode & 0o777 == 0o600 and "apple" in kept and "secret" not in kept,
                "the history is its owner's alone and holds no password", kept)
         run(hosts, "delete", "/apple")
+
+
+def check_many_watches(tap, ensemble):
+    """More watches than one frame of the client library tells again: all of them are known to the next connection."""
+    hosts = ensemble.hosts()
+    paths = ["/watched-%s-%04d" % ("x" * 100, i) for i in range(2500)]
+    shell = subprocess.Popen([PROGRAM, "--server", hosts], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    shell.stdin.write("".join("addWatch -m PERSISTENT %s\n" % path for path in paths).encode() + b"stat /\n")
+    shell.stdin.flush()
+    while not shell.stdout.readline().startswith(b"numChildren"):
+        pass
+    ensemble.kill(0)
+    ensemble.start(0)
+    ensemble.wait_serving()
+    shell.stdin.write(b"sync\n")
+    shell.stdin.flush()
+    shell.stdout.readline()
+    count = int(ensemble.mntr(0)["zk_watch_count"])
+    for path in (paths[0], paths[-1]):
+        run(hosts, "create", path)
+        run(hosts, "delete", path)
+    shell.stdin.close()
+    events = shell.stdout.read().decode().count("WatchedEvent")
+    shell.wait()
+    tap.ok(count >= len(paths) and events == 4, "%d watches outlive a connection" % len(paths), (count, events))
 
 
 # ---- an operator's tools ----
@@ -429,6 +457,7 @@ def main():
         check_same_as_zkcli(tap, hosts)
         check_watch(tap, hosts)
         check_bench(tap, hosts)
+        check_many_watches(tap, ensemble)
         check_terminal(tap, ensemble)
     check_tls(tap)
     check_unreachable(tap)
