@@ -169,7 +169,8 @@ static int restore_offline(struct viv_cli *cli, const struct viv_cli_args *args,
     if (read_ephemerals(viv_cli_value(args, "--ephemerals"),
                         keeps_all ? VIV_CLI_EPHEMERALS_KEEP : VIV_CLI_EPHEMERALS_SKIP,
                         &options.ephemerals) != VIV_CLI_OK ||
-        viv_cli_source_options_read(args, &common) != VIV_CLI_OK) {
+        viv_cli_source_options_read(args, &common) != VIV_CLI_OK ||
+        viv_cli_read_server_id(args, "--to-server-id", &common.server_id) != VIV_CLI_OK) {
         return VIV_CLI_USAGE;
     }
     if (options.ephemerals == VIV_CLI_EPHEMERALS_KEEP && !keeps_all) {

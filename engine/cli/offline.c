@@ -49,17 +49,21 @@ int viv_cli_source_options_read(const struct viv_cli_args *args, struct viv_cli_
         .backend = viv_cli_value(args, "--backend"),
         .trust_empty = viv_cli_has(args, "--trust-empty"),
     };
-    const char *as_of = viv_cli_value(args, "--as-of"), *server_id = viv_cli_value(args, "--server-id");
-    uint64_t number;
+    const char *as_of = viv_cli_value(args, "--as-of");
     if (as_of != NULL && (!viv_cli_parse_zxid(as_of, &out->as_of) || out->as_of == 0)) {
         return viv_cli_usage_error("--as-of %s: a transaction's id is wanted, such as 0x4d", as_of);
     }
-    if (server_id != NULL) {
-        if (!viv_cli_parse_uint64(server_id, &number) || number == 0 || number > VIV_SID_MAX) {
-            return viv_cli_usage_error("--server-id %s: a number from 1 to %d is wanted", server_id, VIV_SID_MAX);
-        }
-        out->server_id = (int64_t)number;
+    return viv_cli_read_server_id(args, "--server-id", &out->server_id);
+}
+
+int viv_cli_read_server_id(const struct viv_cli_args *args, const char *name, int64_t *server_id)
+{
+    const char *text = viv_cli_value(args, name);
+    uint64_t number = 0;
+    if (text != NULL && (!viv_cli_parse_uint64(text, &number) || number == 0 || number > VIV_SID_MAX)) {
+        return viv_cli_usage_error("%s %s: a number from 1 to %d is wanted", name, text, VIV_SID_MAX);
     }
+    *server_id = (int64_t)number;
     return VIV_CLI_OK;
 }
 

@@ -43,6 +43,8 @@ struct viv_cli_source {
 
 /* --as-of --log-dir --backend --server-id, as far as the command knows them. An exit code; told. */
 int viv_cli_source_options_read(const struct viv_cli_args *args, struct viv_cli_source_options *out);
+/* A number from 1 to 254; 0 when the option was not given. */
+int viv_cli_read_server_id(const struct viv_cli_args *args, const char *name, int64_t *server_id);
 /* An exit code; told. */
 int viv_cli_source_open(const char *path, const struct viv_cli_source_options *options, struct viv_cli_source *out);
 void viv_cli_source_close(struct viv_cli_source *source);

@@ -64,7 +64,9 @@ int viv_cli_run_rollback(struct viv_cli *cli, const struct viv_cli_args *args)
     if (!viv_cli_parse_zxid(wanted, &options.as_of) || options.as_of == 0) {
         return viv_cli_usage_error("--to-zxid %s: a transaction's id is wanted, such as 0x4d", wanted);
     }
-    code = read_newest(from, options, &newest);
+    int64_t to_server_id = 0;
+    code = viv_cli_read_server_id(args, "--to-server-id", &to_server_id);
+    code = code == VIV_CLI_OK ? read_newest(from, options, &newest) : code;
     code = code == VIV_CLI_OK ? viv_cli_source_open(from, &options, &source) : code;
     if (code != VIV_CLI_OK) {
         return code;
@@ -72,8 +74,8 @@ int viv_cli_run_rollback(struct viv_cli *cli, const struct viv_cli_args *args)
     uint32_t epoch = viv_cli_advance_epoch(source.tree, newest.epoch, newest.zxid);
     const char *to_log = viv_cli_value(args, "--to-log");
     const char *backend = options.backend != NULL ? options.backend : newest.backend;
-    bool is_member = options.server_id != 0 || newest.epoch > 0;
-    const struct viv_cli_target_plan plan = {to, to_log, backend, is_member ? source.server_id : 0, epoch, epoch};
+    int64_t server_id = to_server_id != 0 ? to_server_id : newest.epoch > 0 ? source.server_id : 0;
+    const struct viv_cli_target_plan plan = {to, to_log, backend, server_id, epoch, epoch};
     code = viv_cli_build(&plan, source.tree);
     if (code == VIV_CLI_OK) {
         print(cli, to, options.as_of, source.tree, epoch);

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import BUILD, Ensemble, Tap, build_configurations, die_with_parent  # noqa: E402
+from ensemble import BUILD, Ensemble, Tap, build_configurations, die_with_parent, four_letter  # noqa: E402
 import namespace  # noqa: E402
 
 SOURCE = os.environ.get("VIV_SOURCE_DIR", ".")
@@ -113,7 +113,7 @@ class Server:
     """One server on a directory of the test's own."""
 
     def __init__(self, data, *lines):
-        self.data, self.lines = data, list(lines)
+        self.data, self.lines, self.user = data, list(lines), None
         self.log = data + ".log"
 
     def start(self):
@@ -123,8 +123,14 @@ class Server:
                                "4lw.commands.whitelist=*", "admin.enableServer=false"] + self.lines) + "\n")
         self.output = open(self.log, "w")
         self.process = subprocess.Popen([os.path.join(BUILD, "vivarium"), config], stdout=self.output,
-                                        stderr=self.output, preexec_fn=die_with_parent)
+                                        stderr=self.output, preexec_fn=self.prepare)
         return self
+
+    def prepare(self):
+        die_with_parent()
+        if self.user is not None:
+            os.setgid(self.user)
+            os.setuid(self.user)
 
     def text(self):
         with open(self.log) as f:
@@ -422,6 +428,12 @@ def check_online(tap, folder):
     server.end()
 
 
+def state_of(ensemble, index):
+    """What a server shows of its zxid and its digests."""
+    return sorted(item for item in ensemble.mntr(index).items()
+                  if item[0].startswith("viv_") and ("digest" in item[0] or item[0].endswith("_zxid")))
+
+
 def check_tail(tap):
     """A member whose last transaction never reached the others: it gives it up, whoever begins."""
     for first in ((0, 1), (0, 2)):
@@ -437,16 +449,61 @@ def check_tail(tap):
             ensemble.wait_serving()
             deadline = time.monotonic() + 20
             while time.monotonic() < deadline:
-                found = [ensemble.mntr(index) for index in range(3)]
-                digests = {(m.get("viv_last_zxid"), m.get("viv_digest"), m.get("viv_digest_extra")) for m in found}
-                if len(digests) == 1 and None not in found[0]:
+                shown = [state_of(ensemble, index) for index in range(3)]
+                if shown[0] and shown[0] == shown[1] == shown[2]:
                     break
                 time.sleep(0.1)
-            tap.ok(len(digests) == 1 and ensemble.died() == [],
+            tap.ok(len(shown[0]) >= 3 and shown[0] == shown[1] == shown[2] and ensemble.died() == [],
                    "an imported member with a tail of its own joins servers %d and %d" % (first[0] + 1, first[1] + 1),
-                   "%s\n%s" % (digests, ensemble.logs()))
+                   "%s\n%s" % (shown, ensemble.logs()))
         finally:
             ensemble.close()
+
+
+def check_member_rollback(tap):
+    """Every member is rolled back to the same transaction, each into a directory of its own."""
+    ensemble = Ensemble("vivarium", 3)
+    try:
+        said = []
+        for index in range(3):
+            said.append(namespace.cli("rollback", os.path.join(SETS, "quorum-member"), "--to-zxid", "0x200000005", "--to",
+                                      ensemble.data_dir(index), "--to-server-id", index + 1))
+        wanted = namespace.dump(os.path.join(SETS, "quorum-member"), "--as-of", "0x200000005")[0]
+        ensemble.start_all()
+        ensemble.wait_serving()
+        epochs = [int(four_letter(port, "srvr").split("Zxid: ")[1].split()[0], 16) >> 32
+                  for port in ensemble.client_ports]
+        for index in range(3):
+            ensemble.terminate(index)
+        got = namespace.dump(ensemble.data_dir(1))[0]
+        tap.ok(all(code == 0 for code, _, _ in said) and min(epochs) >= 3 and
+               set(got) == set(wanted) and got["/"]["data"] == wanted["/"]["data"],
+               "three members that were rolled back form an ensemble in a later epoch", "%s %s" % (said, epochs))
+    finally:
+        ensemble.close()
+
+
+def check_permissions(tap, folder):
+    if os.geteuid() != 0:
+        tap.skip("ZooKeeper's files that this user may not read are refused", "only root can become somebody else")
+        return
+    data = os.path.join(folder, "private")
+    os.makedirs(data)
+    theirs = copy_set("basic", data)
+    for path in (folder, data):
+        os.chmod(path, 0o755)
+    os.chown(data, 65534, 65534)
+    os.chmod(theirs, 0o700)
+    server = Server(data)
+    server.user = 65534
+    code, errors = server.refused()
+    tap.ok(code == 3 and len(errors) == 1 and "cannot be read" in errors[0] and "vivarium" not in os.listdir(data),
+           "ZooKeeper's files that this user may not read are refused", "%s %s %s" % (code, errors, server.text()))
+    os.chown(data, 0, 0)
+    os.chmod(theirs, 0o755)
+    code, errors = server.refused()
+    tap.ok(code == 3 and len(errors) == 1 and "cannot be made" in errors[0],
+           "so is a place where this user may not write", "%s %s %s" % (code, errors, server.text()))
 
 
 def check_inspect(tap, folder):
@@ -485,6 +542,8 @@ def main():
         check_ran_again(tap, folder)
         check_damage(tap, folder)
         check_tail(tap)
+        check_permissions(tap, folder)
+        check_member_rollback(tap)
         try:
             import kazoo  # noqa: F401
         except ImportError:
