@@ -228,8 +228,8 @@ void viv_handshake_take(struct viv_node *node, struct viv_connection *connection
     struct viv_jute_reader reader = viv_jute_reader_of(frame);
     viv_connect_request_decode(&reader, &request);
     if (reader.bad) {
-        viv_log(VIV_LOG_INFO, "node", "a handshake is malformed", "conn=%llu bytes=%zu",
-                (unsigned long long)connection->id, frame.size);
+        viv_strange_tell(&node->strangeness, VIV_STRANGE_HANDSHAKE, node->turn.now_ms, connection->id,
+                         (int64_t)frame.size);
         viv_request_close(node, connection);
         return;
     }

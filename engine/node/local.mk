@@ -33,6 +33,7 @@ libcore_a_SOURCES += \
 	%reldir%/request_measure.c %reldir%/request_measure.h \
 	%reldir%/sample.c \
 	%reldir%/attachment.c %reldir%/attachment.h \
+	%reldir%/strange.c %reldir%/strange.h \
 	%reldir%/stream.c %reldir%/stream.h \
 	%reldir%/table.c %reldir%/table.h \
 	%reldir%/turn.h \

@@ -226,8 +226,8 @@ static void on_vote(struct viv_node *node, const struct viv_event *event)
 {
     struct viv_zab_input input = {.kind = VIV_ZAB_VOTE, .sid = event->sid};
     if (viv_vote_decode(event->bytes, &input.vote) != VIV_OK) {
-        viv_log(VIV_LOG_WARN, "node", "an election message is malformed", "sid=%lld bytes=%zu", (long long)event->sid,
-                event->bytes.size);
+        viv_strange_tell(&node->strangeness, VIV_STRANGE_VOTE, event->now_ms, (uint64_t)event->sid,
+                         (int64_t)event->bytes.size);
         return;
     }
     viv_group_input(&node->group, &input);
@@ -297,7 +297,7 @@ static void on_link_bytes(struct viv_node *node, const struct viv_event *event)
             break;
         }
         if (!take_link_item(node, link, &item)) {
-            viv_log(VIV_LOG_WARN, "node", "a link carries malformed bytes", "link=%u", link->id);
+            viv_strange_tell(&node->strangeness, VIV_STRANGE_LINK, event->now_ms, link->id, (int64_t)event->bytes.size);
             viv_links_close(&node->links, link->id, node->turn.out);
             lose_link(node, link->id);
         }

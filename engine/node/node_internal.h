@@ -9,6 +9,7 @@
 #include "node/listing.h"
 #include "node/node.h"
 #include "node/request_measure.h"
+#include "node/strange.h"
 #include "node/attachment.h"
 #include "node/watch.h"
 
@@ -46,6 +47,7 @@ struct viv_node {
     struct viv_metrics *metrics;
     struct viv_request_measure measure;
     uint64_t frames_received, requests;
+    struct viv_strangeness strangeness;
     bool traced_connection, traced_read;
 };
 

@@ -345,8 +345,7 @@ void viv_request_refused(struct viv_node *node, int64_t session_id, int32_t cxid
 /* What came before it is answered first. */
 static void take_unknown(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request)
 {
-    viv_log(VIV_LOG_INFO, "node", "a request of a kind that is not served", "conn=%llu op=%d",
-            (unsigned long long)connection->id, request->op);
+    viv_strange_tell(&node->strangeness, VIV_STRANGE_REQUEST, node->turn.now_ms, connection->id, request->op);
     viv_connection_push(&node->connections, connection, request, 0)->kind = VIV_PENDING_UNKNOWN;
     connection->state = VIV_CONNECTION_LEAVING;
     viv_request_advance(node, connection);
@@ -387,8 +386,8 @@ static bool serve(struct viv_node *node, struct viv_connection *connection, stru
     struct viv_jute_reader reader = viv_jute_reader_of(frame);
     viv_request_header_decode(&reader, &header);
     if (reader.bad) {
-        viv_log(VIV_LOG_INFO, "node", "a request without a header", "conn=%llu bytes=%zu",
-                (unsigned long long)connection->id, frame.size);
+        viv_strange_tell(&node->strangeness, VIV_STRANGE_HEADER, node->turn.now_ms, connection->id,
+                         (int64_t)frame.size);
         viv_request_close(node, connection);
         return true;
     }
