@@ -1,6 +1,5 @@
 #include "admin/admin.h"
 
-#include <ctype.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +13,6 @@
 #include "security/key_store.h"
 #include "server/measure.h"
 #include "server/view.h"
-
-#define PROMETHEUS_PROVIDER "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider"
 
 enum { DEFAULT_PORT = 8080, FILE_BYTES_MAX = VIV_CONFIG_FILE_BYTES_MAX };
 
@@ -278,7 +275,8 @@ viv_status viv_admin_listen(struct viv_admin *admin)
     if (admin->config->admin.enabled) {
         VIV_TRY(listen_admin(admin));
     }
-    return strcmp(admin->config->metrics.provider, PROMETHEUS_PROVIDER) == 0 ? listen_metrics(admin) : VIV_OK;
+    return strcmp(admin->config->metrics.provider, VIV_CONFIG_PROMETHEUS_PROVIDER) == 0 ? listen_metrics(admin)
+                                                                                        : VIV_OK;
 }
 
 void viv_admin_turn(struct viv_admin *admin)

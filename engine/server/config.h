@@ -41,6 +41,7 @@ struct viv_config_admin {
     int64_t idle_ms, rate_limit_ms;
 };
 
+#define VIV_CONFIG_PROMETHEUS_PROVIDER "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider"
 /* The HTTP port for Prometheus; open when the provider is the one that serves it. */
 struct viv_config_metrics {
     char provider[VIV_CONFIG_HOST_BYTES]; /* "" = none */
@@ -74,7 +75,7 @@ struct viv_config_clients {
     int64_t new_sessions_burst_max, new_sessions_fill_ms, new_sessions_fill_count;
     int64_t watches_max, watches_per_connection_max, sessions_max, reply_bytes_max;
     int64_t large_bytes_max; /* of requests that are being received */
-    int64_t tree_mib_max; /* -1: by the machine's memory */
+    int64_t tree_mib_max;    /* -1: by the machine's memory */
     bool keep_failed_sasl, requires_sasl, enforces_auth;
     char jaas_file[VIV_CONFIG_PATH_BYTES]; /* "" = no SASL */
     char jaas_section[VIV_CONFIG_HOST_BYTES], sasl_super_password[VIV_CONFIG_HOST_BYTES];

@@ -261,6 +261,13 @@ static void check_admin(struct viv_config_parse *parse)
             "admin.commandURL=%s: not usable; legal: a path that begins with / and goes on, without a / at its end",
             config->admin.command_url);
     }
+    const char *provider = config->metrics.provider;
+    if (provider[0] != '\0' && strcmp(provider, VIV_CONFIG_PROMETHEUS_PROVIDER) != 0 &&
+        strcmp(provider, "org.apache.zookeeper.metrics.impl.DefaultMetricsProvider") != 0) {
+        viv_config_complain(parse, viv_config_line_of(parse, "metricsProvider.className"), false,
+                            "metricsProvider.className=%s has no effect: only Prometheus has a port of its own (%s)",
+                            provider, VIV_CONFIG_PROMETHEUS_PROVIDER);
+    }
     if (config->audit_file[0] == '\0') {
         int needed = snprintf(config->audit_file, sizeof config->audit_file, "%s/audit.log", config->data_dir);
         if (needed < 0 || (size_t)needed >= sizeof config->audit_file) {

@@ -456,3 +456,29 @@ VIV_TEST(server_config, what_requests_may_do_is_set_in_zookeepers_words)
                    "of ZooKeeper's class X509AuthenticationProvider, SASLAuthenticationProvider, "
                    "DigestAuthenticationProvider or IPAuthenticationProvider\n");
 }
+
+VIV_TEST(server_config, the_admin_port_is_on_loopback_unless_it_is_put_elsewhere)
+{
+    struct viv_config config;
+    expect_clean(&config, BASE, NULL);
+    cr_assert(config.admin.enabled && !config.admin.force_https && !config.audit_enabled);
+    cr_assert_str_eq(config.admin.address, "127.0.0.1");
+    cr_assert_str_eq(config.admin.command_url, "/commands");
+    cr_assert_eq(config.admin.port, -1);
+    cr_assert_str_eq(config.audit_file, "/d/audit.log");
+    expect_clean(&config, BASE "admin.serverAddress=0.0.0.0\nadmin.serverPort=0\nadmin.commandURL=/ops\n", NULL);
+    cr_assert_str_eq(config.admin.address, "0.0.0.0");
+    cr_assert_str_eq(config.admin.command_url, "/ops");
+    cr_assert_eq(config.admin.port, 0);
+    expect_clean(&config,
+                 BASE "admin.enableServer=false\nmetricsProvider.className=" VIV_CONFIG_PROMETHEUS_PROVIDER "\n", NULL);
+    cr_assert_not(config.admin.enabled);
+    cr_assert_eq(config.metrics.port, 7000);
+    expect_message(
+        BASE "metricsProvider.className=com.example.Own\n", NULL,
+        "f:3: warning: metricsProvider.className=com.example.Own has no effect: only Prometheus has a port of "
+        "its own (" VIV_CONFIG_PROMETHEUS_PROVIDER ")\n");
+    expect_message(BASE "admin.commandURL=commands\n", NULL,
+                   "f:3: error: admin.commandURL=commands: not usable; legal: a path that begins with / and goes on, "
+                   "without a / at its end\n");
+}
