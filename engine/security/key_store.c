@@ -203,40 +203,42 @@ static viv_status check_key(const struct viv_key_store *store, const struct viv_
     return VIV_OK;
 }
 
-static viv_status not_given(const char *prefix, const char *name, struct viv_tls_fault *fault)
+static viv_status check_trust(const struct viv_key_store *store, const struct viv_tls_store_settings *settings,
+                              const char *prefix, struct viv_tls_fault *fault)
 {
-    viv_tls_fault_set(fault, "a TLS store is not configured; give the key that is named here", "key=%s%s.location",
-                      prefix, name);
-    return VIV_ERR_INVALID;
+    if (sk_X509_num(store->trusted) < 1) {
+        viv_tls_fault_set(fault, "a TLS trust store holds no certificate to trust; add the one of the authority",
+                          "key=%strustStore.location path=%s", prefix, settings->path);
+        return VIV_ERR_INVALID;
+    }
+    return VIV_OK;
+}
+
+static viv_status load_named(const struct viv_tls_store_settings *settings, const char *prefix, const char *name,
+                             struct viv_key_store *store, struct viv_tls_fault *fault)
+{
+    char key[64];
+    if (settings->path[0] == '\0') {
+        viv_tls_fault_set(fault, "a TLS store is not configured; give the key that is named here", "key=%s%s.location",
+                          prefix, name);
+        return VIV_ERR_INVALID;
+    }
+    snprintf(key, sizeof key, "%s%s", prefix, name);
+    return viv_key_store_load(store, settings, key, fault);
 }
 
 static viv_status load_key(const struct viv_tls_settings *settings, const char *prefix, struct viv_key_store *key,
                            struct viv_tls_fault *fault)
 {
-    char name[64];
-    if (settings->key.path[0] == '\0') {
-        return not_given(prefix, "keyStore", fault);
-    }
-    snprintf(name, sizeof name, "%skeyStore", prefix);
-    VIV_TRY(viv_key_store_load(key, &settings->key, name, fault));
+    VIV_TRY(load_named(&settings->key, prefix, "keyStore", key, fault));
     return check_key(key, &settings->key, prefix, fault);
 }
 
 static viv_status load_trust(const struct viv_tls_settings *settings, const char *prefix, struct viv_key_store *trust,
                              struct viv_tls_fault *fault)
 {
-    char name[64];
-    if (settings->trust.path[0] == '\0') {
-        return not_given(prefix, "trustStore", fault);
-    }
-    snprintf(name, sizeof name, "%strustStore", prefix);
-    VIV_TRY(viv_key_store_load(trust, &settings->trust, name, fault));
-    if (sk_X509_num(trust->trusted) < 1) {
-        viv_tls_fault_set(fault, "a TLS trust store holds no certificate to trust; add the one of the authority",
-                          "key=%s.location path=%s", name, settings->trust.path);
-        return VIV_ERR_INVALID;
-    }
-    return VIV_OK;
+    VIV_TRY(load_named(&settings->trust, prefix, "trustStore", trust, fault));
+    return check_trust(trust, &settings->trust, prefix, fault);
 }
 
 viv_status viv_key_stores_load(const struct viv_tls_settings *settings, const char *prefix, struct viv_key_store *key,
