@@ -53,7 +53,7 @@ RULES = {
         "It reads the zxid beside the thread that applies; clients keep the greatest they have seen."),
     "silent-reference": (
         "3.8.0 now and then leaves a request of a follower's client without an answer under load. Such a round is given "
-        "up, at most one in ten.",
+        "up, at most one in five.",
         "A fault of the reference server; clients run into their timeout and reconnect."),
     "closing-order": (
         "When one closeSession removes several ephemeral nodes, their events may come in another order: 3.8.0 walks a "

@@ -26,7 +26,7 @@ from ensemble import Ensemble, Tap, build_configurations, default_configuration,
 
 SHORT, ROUND = 3000, 2000
 SHRINK_TRIES = 120
-SETTINGS = {"tickTime": 500, "minSessionTimeout": 1000, "maxSessionTimeout": 100000, "enforceQuota": "true",
+SETTINGS = {"tickTime": 500, "initLimit": 60, "syncLimit": 60, "minSessionTimeout": 1000, "maxSessionTimeout": 100000, "enforceQuota": "true",
             "extendedTypesEnabled": "true", "DigestAuthenticationProvider.superDigest": SUPER_DIGEST,
             "znode.container.checkIntervalMs": 86400000, "snapCount": 20000}
 JAVA = ("-Dznode.container.checkIntervalMs=86400000", "-Dzookeeper.forceSync=no")
@@ -165,7 +165,7 @@ def run(tap, seed, operations, servers, backend, shrinking=True):
         with Pair(servers, backend) as pair:
             difference, steps = rounds(pair, seed, operations, total)
             logs = pair.logs()
-        if isinstance(difference, SilentReference) and 10 * total["silent-reference"] < total["rounds"]:
+        if isinstance(difference, SilentReference) and 5 * total["silent-reference"] < total["rounds"]:
             total["silent-reference"] += 1
             difference = None
     number, file = total["rounds"] - 1, "differential-%d-%d.json" % (seed, total["rounds"] - 1)

@@ -7,6 +7,7 @@ dist_check_SCRIPTS += \
 	%reldir%/admin.py \
 	%reldir%/agreement.py \
 	%reldir%/audit.py \
+	%reldir%/bad_clients.py \
 	%reldir%/bad_input.py \
 	%reldir%/c_client.py \
 	%reldir%/cli.py \
@@ -30,6 +31,7 @@ TESTS += \
 	%reldir%/admin.py \
 	%reldir%/agreement.py \
 	%reldir%/audit.py \
+	%reldir%/bad_clients.py \
 	%reldir%/bad_input.py \
 	%reldir%/c_client.py \
 	%reldir%/cli.py \
