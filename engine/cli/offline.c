@@ -77,18 +77,30 @@ const struct viv_datadir_pairing *viv_cli_pairings(void)
     return pairings;
 }
 
-const struct viv_datadir_pairing *viv_cli_pairing(const char *name)
+static bool keeps(const struct viv_datadir_pairing *pairing)
+{
+    return ((pairing->log->traits | pairing->state->traits) & VIV_STORE_VOLATILE) == 0;
+}
+
+static const struct viv_datadir_pairing *find_pairing(const char *name)
 {
     const struct viv_datadir_pairing *pairing = viv_cli_pairings();
-    const char *wanted = name != NULL ? name : viv_configuration_default();
-    while (pairing->name != NULL && strcmp(pairing->name, wanted) != 0) {
+    while (pairing->name != NULL && strcmp(pairing->name, name) != 0) {
         pairing++;
     }
-    if (pairing->name == NULL || ((pairing->log->traits | pairing->state->traits) & VIV_STORE_VOLATILE) != 0) {
-        viv_cli_error("backend %s: this build has no such storage, or it keeps nothing", wanted);
-        return NULL;
+    return pairing->name != NULL && keeps(pairing) ? pairing : NULL;
+}
+
+const struct viv_datadir_pairing *viv_cli_pairing(const char *name)
+{
+    const struct viv_datadir_pairing *found = find_pairing(name != NULL ? name : viv_configuration_default());
+    if (found == NULL && name == NULL) {
+        found = find_pairing("flat"); /* the build's default keeps nothing */
     }
-    return pairing;
+    if (found == NULL) {
+        viv_cli_error("backend %s: this build has no such storage, or it keeps nothing", name);
+    }
+    return found;
 }
 
 /* ---- sources ---- */

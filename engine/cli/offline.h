@@ -55,7 +55,7 @@ bool viv_cli_parse_zxid(const char *text, uint64_t *zxid);
 int viv_cli_exit_of(viv_status status);
 /* The storage configurations of this build; ends with a NULL name. */
 const struct viv_datadir_pairing *viv_cli_pairings(void);
-/* By name, NULL is the build's default. NULL, told: there is none that keeps anything. */
+/* By name, NULL is the build's default, or flat where that keeps nothing. NULL, told: it keeps nothing, or is none. */
 const struct viv_datadir_pairing *viv_cli_pairing(const char *name);
 
 /* A new data directory of ours at `path`, holding the tree; `path` must not hold one. */

@@ -15,12 +15,14 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import BUILD, Ensemble, Tap, build_configurations, die_with_parent, four_letter  # noqa: E402
+from ensemble import (BUILD, Ensemble, Tap, build_configurations, default_configuration, die_with_parent,  # noqa: E402
+                      four_letter)
 import namespace  # noqa: E402
 
 SOURCE = os.environ.get("VIV_SOURCE_DIR", ".")
 SETS = os.path.join(SOURCE, "datasets", "zookeeper-3.8")
 SEGMENT = "log.segmentBytes=1048576"
+DURABLE = ["backend=flat"] if default_configuration() == "memory" else []
 ALL = ("basic", "torn-tail", "snappy", "synthetic-3.9-layout", "snap-and-log", "fuzzy-snapshot", "fuzzy-long",
        "bulk-20k", "quorum-member")
 
@@ -51,7 +53,8 @@ def check_import(tap, folder, backends):
         for name in ALL if backend == backends[0] else ("basic", "fuzzy-snapshot"):
             to = os.path.join(folder, "import-%s-%s" % (backend, name))
             before = checksum(os.path.join(SETS, name))
-            code, out, err = namespace.cli("--json", "import", os.path.join(SETS, name), "--to", to, "--backend", backend)
+            code, out, err = namespace.cli("--json", "import", os.path.join(SETS, name), "--to", to, "--backend",
+                                           backend)
             wanted = expected(name)
             if not tap.ok(code == 0 and checksum(os.path.join(SETS, name)) == before,
                           "%s is imported into %s and left as it was" % (name, backend), out + err):
@@ -70,7 +73,8 @@ def check_export(tap, folder, backends):
             to = os.path.join(folder, "export-%s-%s" % (backend, form[-1] if form else "plain"))
             code, out, err = namespace.cli("export", ours, "--to", to, *form)
             code2, out2, err2 = namespace.cli("diff", "-s", "-a", os.path.join(SETS, "fuzzy-snapshot"), to)
-            tap.ok((code, code2) == (0, 0), "an export of %s (%s) comes back the same" % (backend, form[-1:] or "plain"),
+            tap.ok((code, code2) == (0, 0),
+                   "an export of %s (%s) comes back the same" % (backend, form[-1] if form else "plain"),
                    out + err + out2 + err2)
     code, out, _ = namespace.cli("diff", "-s", "-a", os.path.join(SETS, "torn-tail"), os.path.join(SETS, "basic"))
     tap.ok(code == 1 and "added" in out, "diff finds the one transaction between two directories", out)
@@ -104,7 +108,8 @@ def check_dump(tap, folder):
         with open(broken, "w") as f:
             f.writelines(text)
         code, _, err = namespace.cli("restore", broken, "--to", to)
-        tap.ok(code == 1 and err and not os.path.exists(os.path.join(to, "vivarium")), "a dump %s is refused" % name, err)
+        tap.ok(code == 1 and err and not os.path.exists(os.path.join(to, "vivarium")), "a dump %s is refused" % name,
+               err)
 
 
 # ---- servers ----
@@ -120,7 +125,7 @@ class Server:
         config = self.data + ".cfg"
         with open(config, "w") as f:
             f.write("\n".join(["dataDir=%s" % self.data, "clientPort=0", "clientPortAddress=127.0.0.1", "tickTime=500",
-                               "4lw.commands.whitelist=*", "admin.enableServer=false"] + self.lines) + "\n")
+                               "4lw.commands.whitelist=*", "admin.enableServer=false"] + DURABLE + self.lines) + "\n")
         self.output = open(self.log, "w")
         self.process = subprocess.Popen([os.path.join(BUILD, "vivarium"), config], stdout=self.output,
                                         stderr=self.output, preexec_fn=self.prepare)
@@ -328,21 +333,21 @@ def check_damage(tap, folder):
             f.seek(offset)
             f.write(b"\x7f\xff\xff\xff")
         code, errors = Server(data).refused()
-        tap.ok(code == 3 and len(errors) == 1 and text in errors[0] and "log.1" in errors[0] and "offset=" in errors[0] and
-               os.listdir(data) == ["version-2"], "%s that is damaged is refused with file and offset" % name, errors)
+        tap.ok(code == 3 and len(errors) == 1 and text in errors[0] and "log.1" in errors[0] and
+               "offset=" in errors[0] and os.listdir(data) == ["version-2"], "%s that is damaged is refused with file and offset" % name, errors)
     data = os.path.join(folder, "newer")
     namespace.cli("import", os.path.join(SETS, "basic"), "--to", data)
     hard = os.path.join(data, "vivarium", "hard")
     flip_version(hard)
     code, errors = Server(data).refused()
-    tap.ok(code == 3 and errors and any("newer version" in line for line in errors), "data of a newer version is refused",
-           errors)
+    tap.ok(code == 3 and errors and any("newer version" in line for line in errors),
+           "data of a newer version is refused", errors)
     data = os.path.join(folder, "foreign")
     os.makedirs(data)
     copy_set("basic", data)
     code, errors = Server(data, "backend=memory", "durability=none").refused()
-    tap.ok(code == 3 and len(errors) == 1 and "keep nothing" in errors[0], "a storage that keeps nothing imports nothing",
-           errors)
+    tap.ok(code == 3 and len(errors) == 1 and "keep nothing" in errors[0],
+           "a storage that keeps nothing imports nothing", errors)
 
 
 def check_past(tap, folder, backends):
@@ -360,8 +365,8 @@ def check_past(tap, folder, backends):
             client.create("/app/n%02d" % i, b"x" * i, ephemeral=i % 5 == 0)
             history[client.exists("/app").pzxid] = i
         code, out, err = namespace.cli("inspect", data)
-        tap.ok(code == 1 and "running server holds" in err, "%s: the directory of a running server is refused" % backend,
-               out + err)
+        tap.ok(code == 1 and "running server holds" in err,
+               "%s: the directory of a running server is refused" % backend, out + err)
         last = max(history)
         server.end(signal.SIGKILL)
         before = checksum(os.path.join(data, "vivarium"))
@@ -437,7 +442,7 @@ def state_of(ensemble, index):
 def check_tail(tap):
     """A member whose last transaction never reached the others: it gives it up, whoever begins."""
     for first in ((0, 1), (0, 2)):
-        ensemble = Ensemble("vivarium", 3)
+        ensemble = Ensemble("vivarium", 3, backend=build_configurations()[0])
         try:
             for index, name in enumerate(("torn-tail", "torn-tail", "basic")):
                 os.makedirs(ensemble.data_dir(index))
@@ -462,12 +467,12 @@ def check_tail(tap):
 
 def check_member_rollback(tap):
     """Every member is rolled back to the same transaction, each into a directory of its own."""
-    ensemble = Ensemble("vivarium", 3)
+    ensemble = Ensemble("vivarium", 3, backend=build_configurations()[0])
     try:
         said = []
         for index in range(3):
-            said.append(namespace.cli("rollback", os.path.join(SETS, "quorum-member"), "--to-zxid", "0x200000005", "--to",
-                                      ensemble.data_dir(index), "--to-server-id", index + 1))
+            said.append(namespace.cli("rollback", "--backend", "flat", os.path.join(SETS, "quorum-member"), "--to-zxid",
+                                      "0x200000005", "--to", ensemble.data_dir(index), "--to-server-id", index + 1))
         wanted = namespace.dump(os.path.join(SETS, "quorum-member"), "--as-of", "0x200000005")[0]
         ensemble.start_all()
         ensemble.wait_serving()

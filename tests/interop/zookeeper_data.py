@@ -52,7 +52,7 @@ def compare_served(client, nodes):
     wrong = []
     for path, facts in stats_left_out(nodes).items():
         got = told.get(path)
-        owner = facts["owner"] if 0 < facts["owner"] and facts["owner"] >> 56 != 0xff and facts["owner"] != 1 << 63 else 0
+        owner = facts["owner"] if facts["owner"] >> 56 != 0xff and facts["owner"] != 1 << 63 else 0
         wanted = {"data": facts["data"], "acl": sorted(facts["acl"]), "ephemeralOwner": owner}
         wanted.update({key: facts[key] for key in ("czxid", "mzxid", "pzxid", "ctime", "mtime", "version", "aversion")})
         if got is None or any(got[key] != value and not (key == "data" and (got[key] or b"") == (value or b""))
