@@ -5,11 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "cli/link.h"
 #include "config.h"
 
 void viv_cli_print_json(json_t *value)
 {
+    VIV_ASSERT(value != NULL);
     json_dumpf(value, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(value);

@@ -5,7 +5,7 @@ libcli_a_SOURCES = \
 	%reldir%/args.c %reldir%/args.h \
 	%reldir%/bench.c \
 	%reldir%/cli.c %reldir%/cli.h \
-	%reldir%/command.c %reldir%/command.h %reldir%/commands.def \
+	%reldir%/command.c %reldir%/command.h %reldir%/commands.def %reldir%/documents.def \
 	%reldir%/counts.c %reldir%/counts.h \
 	%reldir%/complete.c %reldir%/complete.h \
 	%reldir%/dump_commands.c \

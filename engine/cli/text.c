@@ -116,14 +116,20 @@ bool viv_cli_read_base64(struct viv_bytes text, struct viv_buffer *out)
     return count == 0 && padding <= 2;
 }
 
+/* No bytes may be no pointer. */
+static json_t *string_of(struct viv_bytes bytes)
+{
+    return json_stringn(bytes.size > 0 ? (const char *)bytes.data : "", bytes.size);
+}
+
 json_t *viv_cli_json_text(struct viv_bytes bytes)
 {
     if (is_utf8(bytes, true)) {
-        return json_stringn((const char *)bytes.data, bytes.size);
+        return string_of(bytes);
     }
     struct viv_buffer text = {0};
     viv_cli_append_text(&text, bytes);
-    json_t *value = json_stringn((const char *)text.data, text.size);
+    json_t *value = string_of(viv_buffer_bytes(&text));
     viv_buffer_fini(&text);
     return value;
 }
@@ -133,11 +139,11 @@ void viv_cli_json_set_data(json_t *object, struct viv_jute_slice data)
     if (data.null) {
         json_object_set_new(object, "data", json_null());
     } else if (is_utf8(data.bytes, true)) {
-        json_object_set_new(object, "data", json_stringn((const char *)data.bytes.data, data.bytes.size));
+        json_object_set_new(object, "data", string_of(data.bytes));
     } else {
         struct viv_buffer text = {0};
         viv_cli_append_base64(&text, data.bytes);
-        json_object_set_new(object, "data_base64", json_stringn((const char *)text.data, text.size));
+        json_object_set_new(object, "data_base64", string_of(viv_buffer_bytes(&text)));
         viv_buffer_fini(&text);
     }
 }

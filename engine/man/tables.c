@@ -1,5 +1,5 @@
 /* Prints the parts of the manual pages and of the completion that are tables of the programs, so that neither can name
- * what is not there or leave out what is: `man_tables commands|options|exits|keys|completion`. */
+ * what is not there or leave out what is: `man_tables commands|options|exits|documents|keys|otherkeys|completion`. */
 
 #include <stdio.h>
 #include <string.h>
@@ -104,6 +104,16 @@ static void print_exits(void)
     printf(".\n");
 #include "cli/exit_codes.def"
 #undef VIV_CLI_EXIT
+}
+
+static void print_documents(void)
+{
+#define VIV_CLI_DOCUMENT(command, members)                                                                             \
+    printf(".It Cm " #command "\n");                                                                                   \
+    print_text(members);                                                                                               \
+    putchar('\n');
+#include "cli/documents.def"
+#undef VIV_CLI_DOCUMENT
 }
 
 /* ---- the configuration's keys ---- */
@@ -213,8 +223,10 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*print)(void);
-    } parts[] = {{"commands", print_commands}, {"options", print_options},      {"exits", print_exits},
-                 {"keys", print_keys},         {"otherkeys", print_other_keys}, {"completion", print_completion}};
+    } parts[] = {{"commands", print_commands},    {"options", print_options},
+                 {"exits", print_exits},          {"keys", print_keys},
+                 {"otherkeys", print_other_keys}, {"documents", print_documents},
+                 {"completion", print_completion}};
     for (size_t i = 0; argc == 2 && i < sizeof parts / sizeof *parts; i++) {
         if (strcmp(argv[1], parts[i].name) == 0) {
             parts[i].print();

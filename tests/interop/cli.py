@@ -142,6 +142,28 @@ def check_json(tap, hosts):
     tap.ok(tell_json(hosts, "deleteall", "/j") == {"path": "/j", "deleted": 1}, "what was deleted is counted")
 
 
+def check_documents(tap, hosts):
+    """documents.def, from which the manual page is made, against what is really printed."""
+    with open(os.path.join(os.environ.get("VIV_SOURCE_DIR", "."), "engine", "cli", "documents.def")) as f:
+        text = re.sub(r'"\s+"', "", f.read())
+    documents = {name: members.split() for name, members in re.findall(r'^VIV_CLI_DOCUMENT\((\w+), "(.*?)"\)', text, re.M)}
+    run(hosts, "create", "/d", "x")
+    run(hosts, "setquota", "-n", "5", "/d")
+    wrong = []
+    for words in (("ls", "/"), ("ls", "-s", "/"), ("get", "/d"), ("stat", "/d"), ("create", "/d/x"), ("set", "/d", "y"),
+                  ("getAcl", "/d"), ("setAcl", "/d", "world:anyone:cdrwa"), ("getAllChildrenNumber", "/"), ("sync", "/"),
+                  ("getEphemerals",), ("listquota", "/d"), ("whoami",), ("config",), ("config", "-c"), ("version",),
+                  ("deleteall", "/d")):
+        told = set(tell_json(hosts, *words))
+        members = documents[words[0]]
+        legal = set("|".join(members).replace("[", "").replace("]", "").split("|"))
+        needed = [set(member.split("|")) for member in members if not member.startswith("[")]
+        if not told <= legal or not all(told & some for some in needed):
+            wrong.append("%s: %s instead of %s" % (" ".join(words), sorted(told), members))
+    tap.ok(not wrong and len(documents) > 20, "JSON has the members that the manual page names", "\n".join(wrong))
+    run(hosts, "delquota", "/d")
+
+
 def check_unreachable(tap):
     process = subprocess.run([PROGRAM, "--server", "127.0.0.1:1", "--wait", "200", "ls", "/"], capture_output=True)
     tap.ok(process.returncode == 3 and b"Connection refused" in process.stderr and b"is it running" in process.stderr,
@@ -451,6 +473,7 @@ def main():
         check_commands(tap, hosts)
         check_values(tap, hosts)
         check_json(tap, hosts)
+        check_documents(tap, hosts)
         check_chroot(tap, hosts)
         check_many_children(tap, hosts)
         check_script(tap, hosts)

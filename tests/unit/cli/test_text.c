@@ -77,6 +77,10 @@ VIV_TEST(cli_text, json_tells_text_null_and_bytes_apart)
     cr_assert_eq(json_typeof(json_object_get(told, "data")), JSON_NULL);
     viv_cli_json_set_data(told, (struct viv_jute_slice){.bytes = VIV_BYTES_LITERAL("a\0b")});
     cr_assert_eq(json_string_length(json_object_get(told, "data")), 3);
+    struct viv_jute_slice empty = {.bytes = {NULL, 0}};
+    viv_cli_json_set_data(told, empty);
+    cr_assert_eq(json_string_length(json_object_get(told, "data")), 0);
+    cr_assert_eq(json_typeof(json_object_get(told, "data")), JSON_STRING, "empty is not null");
     json_object_clear(told);
     viv_cli_json_set_data(told, (struct viv_jute_slice){.bytes = VIV_BYTES_LITERAL("\xff")});
     cr_assert_null(json_object_get(told, "data"));
