@@ -229,6 +229,9 @@ static void check_access(struct viv_config_parse *parse)
     if (!config->digest_auth) {
         config->auth_schemes &= ~(uint32_t)VIV_ACL_DIGEST;
     }
+    /* Who can prove to be somebody can be named. */
+    config->auth_schemes |= config->secure_client_port >= 0 ? VIV_ACL_X509 : 0;
+    config->auth_schemes |= config->clients.jaas_file[0] != '\0' ? VIV_ACL_SASL : 0;
     if (config->skip_acl) {
         viv_config_complain(parse, viv_config_line_of(parse, "skipACL"), false,
                             "skipACL is on: everybody may do everything");

@@ -141,7 +141,6 @@ static viv_status replay_log(const struct viv_recovery *recovery, struct viv_log
 
 /* ---- the node ---- */
 
-/* What requests are allowed, and what happens to nodes by itself. */
 /* Three quarters of the machine: the rest is for what the tree's memory is not, and for the system. */
 static uint64_t tree_bytes_max(const struct viv_config *config)
 {
@@ -177,6 +176,7 @@ static void set_policy(const struct viv_config *config, struct viv_node_policy *
     };
 }
 
+/* What requests are allowed, and what happens to nodes by itself. */
 static void set_rules(const struct viv_config *config, struct viv_node_config *node)
 {
     set_policy(config, &node->policy);
