@@ -13,7 +13,8 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import BUILD, Tap, default_configuration, die_with_parent, zookeeper_class_path  # noqa: E402
+from ensemble import (BUILD, Ensemble, Tap, default_configuration, die_with_parent, free_ports,  # noqa: E402
+                      zookeeper_class_path)
 
 from kazoo.client import KazooClient  # noqa: E402
 
@@ -384,10 +385,33 @@ def check_java(tap):
                    done.stdout + done.stderr)
 
 
+def check_real(tap):
+    """Apache ZooKeeper's own server with the same stores: what it makes of the same clients."""
+    classes = zookeeper_class_path()
+    if classes is None:
+        tap.skip("the same subject as Apache ZooKeeper's", "zookeeper or a Java runtime is not installed")
+        return
+    for auth in ("need", "want", "none"):
+        settings = {"secureClientPort": free_ports(1)[0], "secureClientPortAddress": "127.0.0.1", "ssl.clientAuth": auth,
+                    "serverCnxnFactory": "org.apache.zookeeper.server.NettyServerCnxnFactory",
+                    "ssl.keyStore.location": os.path.join(STORES, "key.jks"), "ssl.keyStore.password": "secret",
+                    "ssl.trustStore.location": os.path.join(STORES, "trust.jks"), "ssl.trustStore.password": "secret"}
+        with Ensemble("zookeeper", 1, settings=settings):
+            with connect(settings["secureClientPort"], client_context()) as s:
+                same = session(s) and SUBJECT in who_am_i(s)
+            bare = attempt(lambda: session(connect(settings["secureClientPort"], client_context(key=None))))
+            with Server(*KEYS, "ssl.clientAuth=" + auth) as server:
+                ours = attempt(lambda: session(connect(server.ports["secureClient"], client_context(key=None))))
+            if auth != "none":  # with none it does not ask for the certificate
+                tap.ok(same, "clientAuth=%s: Apache ZooKeeper names the subject as we do" % auth)
+            tap.ok((bare is True) == (ours is True),
+                   "clientAuth=%s: a client without a certificate fares the same" % auth, (bare, ours))
+
+
 def main():
     tap = Tap()
     for check in (check_identity, check_one_port, check_reload, check_refusals, check_expired, check_handshake_limits,
-                  check_descriptors, check_clients) if "--java" not in sys.argv[1:] else (check_java,):
+                  check_descriptors, check_clients) if "--java" not in sys.argv[1:] else (check_java, check_real):
         check(tap)
     tap.done()
     return tap.failed > 0
