@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/endian.h"
 #include "tests/unit/tree/support.h"
 #include "tree/acl.h"
 #include "tree/row.h"
@@ -552,51 +551,4 @@ VIV_TEST(tree_stream, damaged_streams_are_refused_or_loaded_but_never_crash)
     viv_buffer_fini(&out);
     viv_buffer_fini(&copy);
     life_fini(&life);
-}
-
-/* ---- what older versions wrote ---- */
-
-VIV_TEST(tree_stream, ttl_nodes_of_zookeeper_353_are_ttl_nodes_when_that_is_asked_for)
-{
-    static const struct {
-        uint64_t written, loaded;
-    } owners[] = {
-        {0x8000000000000000, 0x8000000000000000}, /* a container */
-        {0x80000000000003e8, 0xff000000000003e8}, /* 1000 ms */
-        {0x8fffffffffffffff, 0xff0000ffffffffff}, /* longer than can be said now */
-        {0xff000000000003e8, 0xff000000000003e8}, /* by a later version */
-        {0x0100000000000001, 0x0100000000000001}, /* a session */
-    };
-    for (size_t i = 0; i < sizeof owners / sizeof owners[0]; i++) {
-        struct viv_buffer bytes = {0};
-        struct viv_znode node;
-        viv_jute_write_int(&bytes, 0); /* sessions */
-        viv_jute_write_int(&bytes, 0); /* lists */
-        for (int n = 0; n < 2; n++) {
-            viv_jute_write_text(&bytes, n == 0 ? "" : "/n");
-            viv_jute_write_int(&bytes, -1);
-            viv_jute_write_long(&bytes, -1);
-            uint8_t *stat = viv_buffer_extend(&bytes, 60);
-            memset(stat, 0, 60);
-            viv_store_be64(stat + 44, n == 0 ? 0 : owners[i].written);
-        }
-        viv_jute_write_text(&bytes, "/");
-        viv_jute_write_text(&bytes, "BenWasHere");
-        for (int emulates = 0; emulates < 2; emulates++) {
-            struct viv_tree *tree = viv_tree_new_empty();
-            struct viv_tree_loader *loader = viv_tree_loader_begin(tree);
-            size_t used;
-            bool done;
-            if (emulates) {
-                viv_tree_loader_emulate_353_ttl(loader);
-            }
-            cr_assert_eq(viv_tree_loader_feed(loader, viv_buffer_bytes(&bytes), &used, &done), VIV_OK);
-            cr_assert(done);
-            viv_tree_loader_end(loader, 1);
-            cr_assert(viv_tree_find(tree, VIV_BYTES_LITERAL("/n"), &node));
-            cr_assert_eq((uint64_t)node.owner, emulates ? owners[i].loaded : owners[i].written);
-            viv_tree_free(tree);
-        }
-        viv_buffer_fini(&bytes);
-    }
 }
