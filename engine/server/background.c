@@ -3,8 +3,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 #include <sys/statvfs.h>
+#include <uv.h>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -182,19 +182,12 @@ static void run_abort(struct viv_background *background)
 
 /* ---- the log ---- */
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
 static void run_prepare(struct viv_background *background)
 {
-    uint64_t begin_ns = now_ns();
+    uint64_t begin_ns = uv_hrtime();
     viv_status status = viv_log_prepare(background->config.log);
     atomic_fetch_add(&background->prepares, 1);
-    atomic_fetch_add(&background->prepare_ns, now_ns() - begin_ns);
+    atomic_fetch_add(&background->prepare_ns, uv_hrtime() - begin_ns);
     if (status != VIV_OK && status != VIV_ERR_NOSPACE) {
         viv_server_fatal("prepare", background->config.log_path, status);
     }
