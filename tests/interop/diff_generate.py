@@ -74,9 +74,9 @@ BAD_ACLS = [
 class Generator:
     """Steps of one round below the node `root`."""
 
-    def __init__(self, seed, root, quotas=True, ttl=True):
+    def __init__(self, seed, root):
         self.r = random.Random(seed)
-        self.root, self.quotas, self.ttl = root, quotas, ttl
+        self.root = root
         self.known = [root]
         self.live = set()
         self.nulls = True  # may a path be null?
@@ -146,7 +146,7 @@ class Generator:
             op, flags, ttl = self.r.choice((w.CREATE, w.CREATE2)), self.r.choice((0, 0, 0, 1, 1, 2, 2, 3)), None
         elif chance < 0.87:
             op, flags, ttl = w.CREATE_CONTAINER, 4, None
-        elif chance < 0.94 and self.ttl:
+        elif chance < 0.94:
             op, flags = w.CREATE_TTL, self.r.choice((5, 6))
             ttl = self.r.choice((100000000, (1 << 40) - 1, 0, -1, 1 << 40, 86400000))
         else:
@@ -318,7 +318,7 @@ class Generator:
                 ops.append(self.watch(role))
             elif chance < 0.67:
                 ops.append(self.malformed(role))
-            elif chance < 0.68 and self.quotas:
+            elif chance < 0.68:
                 return ["run", session, self.quota()]
             else:
                 ops.append(self.read(role))

@@ -444,7 +444,7 @@ class Player:
                 item[4][0] == mine[4][0] + 1:
             self.used["count-of-nothing"] += 1
             return True
-        if op.code in (w.SET_DATA, w.SET_ACL) and (err, my_err) == (-8, -5) and w.Reader(op.record).text() is None:
+        if op.code in WRITES and (err, my_err) == (-8, -5) and w.Reader(op.record).text() is None:
             self.used["null-path"] += 1
             return True
         if op.code == w.MULTI and err == 0:

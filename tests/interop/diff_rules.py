@@ -41,8 +41,8 @@ RULES = {
         "connection watches the path, and -5 to a path without a slash.",
         "ZooKeeper 3.9; a client asks about its own."),
     "null-path": (
-        "setData and setACL of a null path: -5, as for every other operation, because the record cannot be decoded; "
-        "3.8.0 answers -8.",
+        "A null path is -5, because the record cannot be decoded; 3.8.0 answers -8 to setData and setACL, and to a create "
+        "whose flags or ttl it looks at first.",
         "No client sends it, and the two refusals have the same effect."),
     "count-of-nothing": (
         "getAllChildrenNumber of the empty path is that of \"/\"; 3.8.0 counts \"/\" as its own descendant then.",

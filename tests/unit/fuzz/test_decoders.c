@@ -166,6 +166,7 @@ RECORD_WITH(set_acl_request,
 RECORD_WITH(children_page_request,
             FIELDS(.path = some_slice(rng), .cursor = some_long(rng), .names_max = some_int(rng)),
             touch(value.path.bytes))
+RECORD_WITH(children_page, FIELDS(.cursor = some_long(rng)), (void)value)
 RECORD_WITH(acl_entry, FIELDS(some_int(rng), some_slice(rng), some_slice(rng)),
             (touch(value.scheme.bytes), touch(value.id.bytes)))
 RECORD_WITH(txn_header, FIELDS(.session_id = some_long(rng), .type = some_int(rng)), (void)value)
