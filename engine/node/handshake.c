@@ -102,7 +102,8 @@ void viv_handshake_created(struct viv_node *node, struct viv_connection *connect
             .received_ns = connection->asked_ns,
             .routed_ns = connection->asked_ns,
         };
-        viv_request_count(node, connection, &request, &(struct viv_subject){.applied = applied, .mark = mark});
+        viv_request_count(node, connection, &request, &(struct viv_subject){.applied = applied, .mark = mark},
+                          viv_group_zxid(&node->group));
         go_live(node, connection);
     }
 }

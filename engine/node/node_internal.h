@@ -80,7 +80,7 @@ void viv_request_answer(struct viv_node *node, struct viv_connection *connection
                         const struct viv_subject *subject, int32_t err, struct viv_bytes record);
 /* The request was answered: for operators. */
 void viv_request_count(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
-                       const struct viv_subject *subject);
+                       const struct viv_subject *subject, uint64_t zxid);
 void viv_request_synced(struct viv_node *node, viv_conn conn);
 void viv_request_refused(struct viv_node *node, int64_t session_id, int32_t cxid, int32_t err);
 /* Detached from session and watches at once; closed at the end of the turn, after what is said already. */

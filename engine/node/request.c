@@ -31,39 +31,49 @@ void viv_request_close_all(struct viv_node *node)
     }
 }
 
-static void count_for_connection(struct viv_node *node, struct viv_connection_stats *stats,
-                                 const struct viv_pending *request, uint64_t latency_ms)
+static void count_latency(struct viv_connection_stats *stats, uint64_t latency_ms)
 {
-    stats->last_op = request->op;
-    if (request->xid >= 0) {
-        stats->last_cxid = request->xid;
-    }
-    stats->last_zxid = viv_group_zxid(&node->group);
-    stats->last_reply_ms = node->turn.now_ms;
     stats->latency_ms_last = latency_ms;
-    if (stats->latency_count == 0 || latency_ms < stats->latency_ms_min) {
+    stats->latency_ms_sum += latency_ms;
+    if (stats->latency_count == 1 || latency_ms < stats->latency_ms_min) {
         stats->latency_ms_min = latency_ms;
     }
     if (latency_ms > stats->latency_ms_max) {
         stats->latency_ms_max = latency_ms;
     }
-    stats->latency_ms_sum += latency_ms;
+}
+
+/* For every reply: what is answered in the turn it came in, which is most, takes no time that could be told. */
+static inline void count_for_connection(struct viv_connection_stats *stats, const struct viv_pending *request,
+                                        uint64_t zxid, const struct viv_turn *turn)
+{
+    uint64_t latency_ns = turn->now_ns - request->received_ns;
+    stats->last_op = request->op;
+    stats->last_cxid = request->xid >= 0 ? request->xid : stats->last_cxid;
+    stats->last_zxid = zxid;
+    stats->last_reply_ms = turn->now_ms;
     stats->latency_count++;
+    if (latency_ns < NS_PER_MS) {
+        stats->latency_ms_last = stats->latency_ms_min = 0;
+    } else {
+        count_latency(stats, latency_ns / NS_PER_MS);
+    }
 }
 
 void viv_request_count(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
-                       const struct viv_subject *subject)
+                       const struct viv_subject *subject, uint64_t zxid)
 {
-    count_for_connection(node, &connection->stats, request, (node->turn.now_ns - request->received_ns) / NS_PER_MS);
+    count_for_connection(&connection->stats, request, zxid, &node->turn);
     viv_request_measure_answered(&node->measure, connection, request, subject, &node->turn);
 }
 
 void viv_request_answer(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
                         const struct viv_subject *subject, int32_t err, struct viv_bytes record)
 {
-    struct viv_reply_header header = {.xid = request->xid, .zxid = (int64_t)viv_group_zxid(&node->group), .err = err};
+    uint64_t zxid = viv_group_zxid(&node->group);
+    struct viv_reply_header header = {.xid = request->xid, .zxid = (int64_t)zxid, .err = err};
     viv_connection_reply(&node->connections, connection, &header, record);
-    viv_request_count(node, connection, request, subject);
+    viv_request_count(node, connection, request, subject, zxid);
 }
 
 /* ---- requests without a transaction ---- */
