@@ -180,6 +180,12 @@ const char *viv_command_watch_summary(struct viv_command_context *context)
 
 /* ---- numbers ---- */
 
+/* A digest has 64 bits and no sign: more than most readers of JSON take for a number. */
+static bool is_digest(const char *name)
+{
+    return strncmp(name, "viv_", 4) == 0 && strstr(name, "digest") != NULL;
+}
+
 /* One line of mntr as a field; what is no number is a text. */
 static void put_metric(struct viv_command_context *context, char *line)
 {
@@ -192,7 +198,7 @@ static void put_metric(struct viv_command_context *context, char *line)
     const char *value = tab + 1;
     char *end;
     (void)strtod(value, &end);
-    if (*value != '\0' && *end == '\0' && strspn(value, "-0123456789.") == strlen(value)) {
+    if (!is_digest(name) && *value != '\0' && *end == '\0' && strspn(value, "-0123456789.") == strlen(value)) {
         viv_json_literal(context->json, context->out, name, value);
     } else {
         put_text(context, name, value);

@@ -336,6 +336,10 @@ def check_values(tap, who, scene):
            "%s: watch summary" % who, summary)
     words = dict(re.findall(r"(\w+): (\d+)\n", four_letter(scene.ensemble.client_ports[0], "hash")))
     digests = command(port, "hash")["digests"]
+    shown = [value for name, value in command(port, "monitor").items() if name.startswith("viv_") and "digest" in name]
+    wanted = 2 if scene.ensemble.kind == "vivarium" else 0
+    tap.ok(len(shown) == wanted and all(isinstance(value, str) for value in shown),
+           "%s: monitor tells digests, all 64 bits of them, as text" % who, shown)
     tap.ok(digests and {"%x" % d["zxid"]: str(d["digest"]) for d in digests} == words,
            "%s: hash is the same by word and by command" % who, (words, digests))
     config = command(port, "configuration")
