@@ -51,6 +51,23 @@ static bool translate_ciphers(SSL_CTX *ssl, const char *list, struct viv_buffer 
     return *bad == NULL;
 }
 
+/* A version that no listed suite is for is not offered; when none is left, nobody could ever connect. */
+static viv_status leave_out_versions(SSL_CTX *ssl, bool has_modern, bool has_older, const char *prefix,
+                                     struct viv_tls_fault *fault)
+{
+    long least = SSL_CTX_get_min_proto_version(ssl), most = SSL_CTX_get_max_proto_version(ssl);
+    bool serves_1_2 = least <= TLS1_2_VERSION && has_older, serves_1_3 = most >= TLS1_3_VERSION && has_modern;
+    if (!serves_1_2 && !serves_1_3) {
+        viv_tls_fault_set(fault,
+                          "no cipher suite is for a TLS version that may be used; add one to the list, or a version",
+                          "keys=%sciphersuites,%sprotocol,%senabledProtocols", prefix, prefix, prefix);
+        return VIV_ERR_UNSUPPORTED;
+    }
+    SSL_CTX_set_min_proto_version(ssl, serves_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION);
+    SSL_CTX_set_max_proto_version(ssl, serves_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
+    return VIV_OK;
+}
+
 static viv_status set_ciphers(SSL_CTX *ssl, const char *list, const char *prefix, struct viv_tls_fault *fault)
 {
     if (list[0] == '\0') {
@@ -69,11 +86,7 @@ static viv_status set_ciphers(SSL_CTX *ssl, const char *list, const char *prefix
         viv_buffer_append(&older, "", 1);
         VIV_ASSERT(SSL_CTX_set_ciphersuites(ssl, (const char *)modern.data) == 1);
         (void)SSL_CTX_set_cipher_list(ssl, older.size > 1 ? (const char *)older.data : USUAL_CIPHERS);
-        if (older.size == 1) {
-            SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION);
-        } else if (modern.size == 1) {
-            SSL_CTX_set_max_proto_version(ssl, TLS1_2_VERSION);
-        }
+        status = leave_out_versions(ssl, modern.size > 1, older.size > 1, prefix, fault);
     }
     ERR_clear_error();
     viv_buffer_fini(&modern);
@@ -103,13 +116,15 @@ static viv_status use_key(SSL_CTX *ssl, const struct viv_key_store *store, const
 {
     X509 *own = sk_X509_value(store->chain, 0);
     ERR_clear_error();
-    if (SSL_CTX_use_certificate(ssl, own) != 1 || SSL_CTX_use_PrivateKey(ssl, store->key) != 1) {
-        viv_tls_fault_set_openssl(fault, "the certificate or the key of a TLS store is refused; make a stronger one",
+    bool is_taken = SSL_CTX_use_certificate(ssl, own) == 1 && SSL_CTX_use_PrivateKey(ssl, store->key) == 1;
+    for (int i = 1; is_taken && i < sk_X509_num(store->chain); i++) {
+        is_taken = SSL_CTX_add1_chain_cert(ssl, sk_X509_value(store->chain, i)) == 1; /* a weak one is not */
+    }
+    if (!is_taken) {
+        viv_tls_fault_set_openssl(fault,
+                                  "a certificate or the key of a TLS store is refused; make all of its chain stronger",
                                   "key=%skeyStore.location path=%s", prefix, settings->key.path);
         return VIV_ERR_UNSUPPORTED;
-    }
-    for (int i = 1; i < sk_X509_num(store->chain); i++) {
-        VIV_ASSERT(SSL_CTX_add1_chain_cert(ssl, sk_X509_value(store->chain, i)) == 1);
     }
     warn_of_age(own, prefix);
     return VIV_OK;

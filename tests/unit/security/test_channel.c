@@ -1,5 +1,10 @@
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "security/tls_channel.h"
 #include "tests/support/viv_test.h"
@@ -177,6 +182,49 @@ VIV_TEST(tls_channel, versions_and_ciphers_are_as_set)
     strcpy(old.ciphers, "TLS_AES_128_GCM_SHA256,TLS_NO_SUCH_SUITE");
     cr_assert_eq(viv_tls_context_new(&old, "ssl.", VIV_TLS_IS_CLIENT, &context, &fault), VIV_ERR_UNSUPPORTED);
     cr_assert(strstr(fault.facts, "suite=TLS_NO_SUCH_SUITE") != NULL, "%s", fault.facts);
+    strcpy(old.ciphers, "TLS_AES_128_GCM_SHA256");
+    cr_assert_eq(viv_tls_context_new(&old, "ssl.", VIV_TLS_IS_CLIENT, &context, &fault), VIV_ERR_UNSUPPORTED,
+                 "a suite of 1.3 when only 1.2 may be used");
+    cr_assert(strstr(fault.facts, "ssl.ciphersuites") != NULL, "%s", fault.facts);
+}
+
+/* A PEM file with a usable key and certificate, and behind them one that is self-signed by a short RSA key. */
+static void write_weak_chain(char path[VIV_TLS_PATH_BYTES])
+{
+    char plain[VIV_TLS_PATH_BYTES];
+    store_path(plain, "plain.pem");
+    strcpy(path, "/tmp/viv-weak-chain-XXXXXX");
+    int fd = mkstemp(path);
+    cr_assert_geq(fd, 0);
+    FILE *in = fopen(plain, "re"), *out = fdopen(fd, "w");
+    cr_assert(in != NULL && out != NULL);
+    for (int c = getc(in); c != EOF; c = getc(in)) {
+        putc(c, out);
+    }
+    fclose(in);
+    EVP_PKEY *key = EVP_RSA_gen(1024);
+    X509 *weak = X509_new();
+    cr_assert(key != NULL && weak != NULL);
+    X509_gmtime_adj(X509_getm_notBefore(weak), 0);
+    X509_gmtime_adj(X509_getm_notAfter(weak), 3600);
+    X509_set_pubkey(weak, key);
+    cr_assert_gt(X509_sign(weak, key, EVP_sha256()), 0);
+    cr_assert_eq(PEM_write_X509(out, weak), 1);
+    fclose(out);
+    X509_free(weak);
+    EVP_PKEY_free(key);
+}
+
+VIV_TEST(tls_channel, a_chain_with_a_weak_certificate_is_refused_by_name)
+{
+    struct viv_tls_settings settings = stores_of("plain.pem", "trust.pem");
+    struct viv_tls_context *context = NULL;
+    struct viv_tls_fault fault = {0};
+    write_weak_chain(settings.key.path);
+    settings.key.type = VIV_TLS_STORE_PEM;
+    cr_assert_eq(viv_tls_context_new(&settings, "ssl.", VIV_TLS_SERVES_CLIENTS, &context, &fault), VIV_ERR_UNSUPPORTED);
+    cr_assert(strstr(fault.facts, settings.key.path) != NULL && strstr(fault.facts, "too") != NULL, "%s", fault.facts);
+    unlink(settings.key.path);
 }
 
 VIV_TEST(tls_channel, what_is_not_tls_is_refused_with_a_reason)
