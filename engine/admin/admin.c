@@ -39,12 +39,13 @@ static bool is_secret(const char *name, size_t size)
     return false;
 }
 
-/* Whoever reaches this port must not thereby learn what opens others. */
+/* Whoever reaches this port must not thereby learn what opens others. Names end as they do for the parser. */
 static void keep_line(struct viv_buffer *kept, const char *line)
 {
-    size_t name_bytes = strcspn(line, "=");
-    if (line[name_bytes] == '=' && is_secret(line, name_bytes)) {
-        viv_buffer_printf(kept, "%.*s=***\n", (int)name_bytes, line);
+    const char *name = line + strspn(line, " \t\r\f");
+    size_t name_bytes = strcspn(name, "=: \t\n");
+    if (is_secret(name, name_bytes)) {
+        viv_buffer_printf(kept, "%.*s=***\n", (int)name_bytes, name);
     } else {
         viv_buffer_printf(kept, "%s", line);
     }

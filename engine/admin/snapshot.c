@@ -14,10 +14,16 @@
 
 enum { SLICE_BYTES = 256 << 10, CLIENT_BYTES = 64 };
 
+/* What one answer is made from. */
+struct stream {
+    struct viv_snapshots *snapshots;
+    struct viv_zk_snapshot_writer *writer; /* NULL: at its end, or broken off */
+};
+
 struct viv_snapshots {
     struct viv_server *server;
     const struct viv_config *config;
-    struct viv_zk_snapshot_writer *writer; /* of the one stream; NULL: there is none */
+    struct stream *stream; /* the one with a writer; NULL: there is none */
     uint64_t taken_ms;
     bool was_taken;
 };
@@ -32,41 +38,48 @@ struct viv_snapshots *viv_snapshots_new(struct viv_server *server)
     return snapshots;
 }
 
+/* Another one may begin. An answer that was broken off lives on until its taker is gone. */
+static void end_writer(struct stream *stream)
+{
+    if (stream->writer != NULL) {
+        viv_zk_snapshot_writer_end(stream->writer);
+        stream->writer = NULL;
+        stream->snapshots->stream = NULL;
+    }
+}
+
 static void end_stream(void *ctx)
 {
-    struct viv_snapshots *snapshots = ctx;
-    if (snapshots->writer != NULL) {
-        viv_zk_snapshot_writer_end(snapshots->writer);
-        snapshots->writer = NULL;
-    }
+    end_writer(ctx);
+    free(ctx);
 }
 
 void viv_snapshots_free(struct viv_snapshots *snapshots)
 {
-    VIV_ASSERT(snapshots->writer == NULL);
+    VIV_ASSERT(snapshots->stream == NULL);
     free(snapshots);
 }
 
 /* A tree is replaced only while nobody is served, and turns later. */
 void viv_snapshots_turn(struct viv_snapshots *snapshots)
 {
-    if (snapshots->writer != NULL && !viv_server_is_serving(snapshots->server)) {
+    if (snapshots->stream != NULL && !viv_server_is_serving(snapshots->server)) {
         viv_log(VIV_LOG_WARN, "admin", "a snapshot was broken off: this server does not serve any more", "stream=cut");
-        end_stream(snapshots);
+        end_writer(snapshots->stream);
     }
 }
 
 static bool write_slice(struct viv_report *report, struct viv_buffer *out)
 {
-    struct viv_snapshots *snapshots = report->detail;
-    if (snapshots->writer == NULL) {
+    struct stream *stream = report->detail;
+    if (stream->writer == NULL) {
         report->is_broken = true;
         return true;
     }
-    if (viv_zk_snapshot_writer_step(snapshots->writer, SLICE_BYTES, out)) {
+    if (viv_zk_snapshot_writer_step(stream->writer, SLICE_BYTES, out)) {
         return false;
     }
-    end_stream(snapshots);
+    end_writer(stream);
     return true;
 }
 
@@ -109,7 +122,7 @@ static bool is_authorized(struct viv_snapshots *snapshots, const struct viv_http
 static bool is_in_time(struct viv_snapshots *snapshots, uint64_t now_ms, struct viv_http_answer *answer)
 {
     uint64_t interval_ms = (uint64_t)snapshots->config->admin.rate_limit_ms;
-    if (snapshots->writer != NULL || (snapshots->was_taken && now_ms < snapshots->taken_ms + interval_ms)) {
+    if (snapshots->stream != NULL || (snapshots->was_taken && now_ms < snapshots->taken_ms + interval_ms)) {
         viv_metrics_add(viv_node_metrics(viv_server_node(snapshots->server)), VIV_METRIC_snapshot_rate_limited_count,
                         1);
         refuse(answer, MHD_HTTP_TOO_MANY_REQUESTS, "Rate limit is reached");
@@ -138,14 +151,17 @@ void viv_snapshots_answer(struct viv_snapshots *snapshots, const struct viv_http
         struct viv_zk_snapshot_form form = {.has_digest = true, .has_last_zxid = true};
         snapshots->was_taken = true;
         snapshots->taken_ms = view.now_ms;
-        snapshots->writer = viv_zk_snapshot_writer_begin(viv_node_tree_to_walk(view.node), &form);
+        struct stream *stream = viv_alloc_zeroed(1, sizeof *stream);
+        stream->snapshots = snapshots;
+        stream->writer = viv_zk_snapshot_writer_begin(viv_node_tree_to_walk(view.node), &form);
+        snapshots->stream = stream;
         answer->type = "application/octet-stream";
         answer->size_header = "snapshot_size";
         answer->header = "last_zxid";
         snprintf(answer->header_value, sizeof answer->header_value, "0x%" PRIx64,
-                 viv_zk_snapshot_writer_zxid(snapshots->writer));
+                 viv_zk_snapshot_writer_zxid(stream->writer));
         answer->report = viv_report_new(snapshots->server, steps);
-        answer->report->detail = snapshots;
+        answer->report->detail = stream;
         answer->report->end_detail = end_stream;
     }
 }

@@ -356,8 +356,10 @@ def check_ours_only(tap, ensemble):
     tap.ok(not [k for k in environment if k.startswith("java.")] and environment["os.name"] == "Linux",
            "ours: the environment tells nothing of Java", environment)
     text = command(port, "initial_configuration")["initial_configuration"]
-    tap.ok("admin.serverPort=0\n" in text and "ssl.keyStore.password=***\n" in text and "geheim" not in text,
-           "ours: the initial configuration, without secrets", text)
+    hidden = ["%s=***\n" % key for key in ("ssl.keyStore.password", "ssl.trustStore.password",
+                                           "ssl.quorum.trustStore.password")]
+    tap.ok("admin.serverPort=0\n" in text and all(line in text for line in hidden) and "geheim" not in text,
+           "ours: the initial configuration, without secrets, however its lines are written", text)
     properties = command(port, "system_properties")
     tap.ok(properties["zookeeper.tickTime"] == "2000" and "geheim" not in str(properties) and
            list(properties)[:-2] == sorted(list(properties)[:-2]), "ours: properties are sorted", properties)
@@ -531,6 +533,57 @@ def check_snapshot(tap):
             check_snapshot_is_loaded(tap, body, int(zxid, 16))
     with Ours(1, **{"admin.snapshot.enabled": "false"}) as ensemble:
         tap.ok(snapshot(ensemble.admin_ports[0], "digest any:body")[0] == 503, "ours: snapshots can be switched off")
+    if "--real" in sys.argv:
+        check_broken_snapshot(tap)
+
+
+def begin_snapshot(port):
+    """A download that takes its first bytes and then waits."""
+    taker = socket.socket()
+    taker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    taker.settimeout(30)
+    taker.connect(("127.0.0.1", port))
+    taker.sendall(b"GET /commands/snapshot HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                  b"Authorization: digest a:b\r\n\r\n")
+    taker.recv(100)
+    return taker
+
+
+def count_rest(taker):
+    count = 0
+    part = True
+    while part:
+        part = taker.recv(1 << 16)
+        count += len(part)
+    return count
+
+
+def check_broken_snapshot(tap):
+    """The taker of a snapshot that was broken off is still there when the next one is taken."""
+    with Ours(3, **{"admin.rateLimiterIntervalInMS": 0}) as ensemble:
+        leader = ensemble.leader()
+        asked, others = (leader + 1) % 3, [leader, (leader + 2) % 3]
+        client = KazooClient(hosts="127.0.0.1:%d" % ensemble.client_ports[asked], timeout=20)
+        client.start(timeout=20)
+        for future in [client.create_async("/n%d" % i, b"x" * 900000) for i in range(40)]:
+            future.get(timeout=20)
+        client.stop()
+        client.close()
+        port = ensemble.admin_ports[asked]
+        whole = len(snapshot(port, "digest a:b")[2])
+        before = begin_snapshot(port)
+        for i in others:
+            ensemble.kill(i)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and "a snapshot was broken off" not in ensemble.logs(1000):
+            time.sleep(0.1)
+        for i in others:
+            ensemble.start(i)
+        ensemble.wait_serving()
+        after = begin_snapshot(port)
+        counts = count_rest(before), count_rest(after), whole
+        tap.ok(counts[0] < whole <= counts[1], "ours: who waits for a broken snapshot takes nothing of the next one",
+               counts)
 
 
 def check_snapshot_is_loaded(tap, body, zxid):
@@ -602,7 +655,8 @@ def check_tls(tap):
 
 
 def run_ours(tap, recorded):
-    with Ours(1, **{"ssl.keyStore.password": "geheim", "metricsProvider.className": PROVIDER,
+    with Ours(1, **{"ssl.keyStore.password": "geheim", "ssl.trustStore.password: geheim": "1",
+                    " ssl.quorum.trustStore.password geheim": "1", "metricsProvider.className": PROVIDER,
                     "metricsProvider.httpHost": "127.0.0.1", "metricsProvider.httpPort": 0}) as ensemble:
         scene = Scene(ensemble)
         check_words(tap, "ours", scene)
