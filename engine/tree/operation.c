@@ -285,7 +285,8 @@ static int32_t prepare_delete(const struct operation *operation)
     return VIV_REPLY_OK;
 }
 
-/* Asked for by the leader itself when a container has become useless: no session, no permission. */
+/* Asked for by the leader itself when a container has become useless: no session, no permission. It judged by the tree:
+ * while anything is on its way to the node, which may use it or put another in its place, the node stays. */
 static int32_t prepare_delete_container(const struct operation *operation)
 {
     struct viv_overlay_node parent, node;
@@ -296,7 +297,8 @@ static int32_t prepare_delete_container(const struct operation *operation)
     REFUSE_UNLESS(viv_path_has_parent(path) && !viv_path_is_reserved(path), VIV_REPLY_BAD_ARGUMENTS);
     REFUSE_UNLESS(find(operation, path, &node), VIV_REPLY_NO_NODE);
     REFUSE_UNLESS(node.child_count == 0, VIV_REPLY_NOT_EMPTY);
-    REFUSE_UNLESS(!viv_owner_is_session(node.owner), VIV_REPLY_BAD_VERSION);
+    REFUSE_UNLESS(node.owner != 0 && !viv_owner_is_session(node.owner), VIV_REPLY_BAD_VERSION);
+    REFUSE_UNLESS(!viv_overlay_is_pending(&operation->preparer->overlay, path), VIV_REPLY_BAD_VERSION);
     REFUSE_UNLESS(find(operation, viv_path_parent(path), &parent), VIV_REPLY_NO_NODE);
     accept_delete(operation, path, &parent);
     return VIV_REPLY_OK;

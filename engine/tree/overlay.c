@@ -212,15 +212,22 @@ static void node_of_tree(const struct viv_overlay *overlay, const struct viv_zno
     };
 }
 
+static inline uint32_t find_pending(const struct viv_overlay *overlay, struct viv_bytes key)
+{
+    return overlay->by_key.count > 0 ? find_latest(overlay, VIV_OVERLAY_NODE, key, viv_lookup_hash(key)) : NONE;
+}
+
+bool viv_overlay_is_pending(const struct viv_overlay *overlay, struct viv_bytes path)
+{
+    return find_pending(overlay, key_of_path(path)) != NONE;
+}
+
 bool viv_overlay_find(const struct viv_overlay *overlay, struct viv_bytes path, struct viv_overlay_node *node)
 {
     struct viv_bytes key = key_of_path(path);
     struct viv_znode from;
-    uint32_t at = NONE;
+    uint32_t at = find_pending(overlay, key);
 
-    if (overlay->by_key.count > 0) {
-        at = find_latest(overlay, VIV_OVERLAY_NODE, key, viv_lookup_hash(key));
-    }
     if (at == NONE) {
         if (!viv_tree_find(overlay->tree, key, &from)) {
             return false;

@@ -49,6 +49,8 @@ void viv_overlay_fini(struct viv_overlay *overlay);
 
 /* False when there will be no such node. "/" is looked up as "". */
 bool viv_overlay_find(const struct viv_overlay *overlay, struct viv_bytes path, struct viv_overlay_node *node);
+/* True when something on its way changes the node at path, its list of children included. */
+bool viv_overlay_is_pending(const struct viv_overlay *overlay, struct viv_bytes path);
 /* The node at path will be as `node` says. A NULL acl keeps the list that the node has. */
 void viv_overlay_put(struct viv_overlay *overlay, struct viv_bytes path, uint64_t zxid,
                      const struct viv_overlay_node *node, const struct viv_bytes *acl);

@@ -267,8 +267,27 @@ RULE_TEST(the_leader_removes_containers_that_are_empty)
     cr_assert_eq(delete_container("/c"), VIV_REPLY_NOT_EMPTY);
     cr_assert_eq(delete_container("/eph"), VIV_REPLY_BAD_VERSION);
     cr_assert_eq(viv_world_delete(&world, "/c/kid", -1), 0);
+    viv_world_settle(&world);
     cr_assert_eq(delete_container("/c"), 0);
     cr_assert_eq(delete_container("/c"), VIV_REPLY_NO_NODE);
+    viv_world_settle(&world);
+}
+
+RULE_TEST(what_is_on_its_way_to_a_container_keeps_it)
+{
+    cr_assert_eq(viv_world_create_as(&world, VIV_OP_CREATE_CONTAINER, "/used", NULL, NULL, CONTAINER), 0);
+    cr_assert_eq(viv_world_create_as(&world, VIV_OP_CREATE_CONTAINER, "/other", NULL, NULL, CONTAINER), 0);
+    cr_assert_eq(viv_world_create(&world, "/plain", PERSISTENT), 0);
+    viv_world_settle(&world);
+    cr_assert_eq(viv_world_set_data(&world, "/used", "fresh", -1), 0);
+    cr_assert_eq(viv_world_delete(&world, "/other", -1), 0);
+    cr_assert_eq(viv_world_create(&world, "/other", PERSISTENT), 0);
+    cr_assert_eq(delete_container("/used"), VIV_REPLY_BAD_VERSION);
+    cr_assert_eq(delete_container("/other"), VIV_REPLY_BAD_VERSION);
+    viv_world_settle(&world);
+    cr_assert_eq(delete_container("/used"), 0, "as soon as it is in the tree");
+    cr_assert_eq(delete_container("/other"), VIV_REPLY_BAD_VERSION, "it is another node now");
+    cr_assert_eq(delete_container("/plain"), VIV_REPLY_BAD_VERSION);
     viv_world_settle(&world);
 }
 
