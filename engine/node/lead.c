@@ -87,7 +87,8 @@ int32_t viv_lead_propose(struct viv_group *group, const struct viv_request *requ
         return refusal;
     }
     bool is_here = account(group, request, server);
-    while (propose(group, request, is_here) == VIV_PREPARE_AGAIN) {
+    /* The epoch may run out of zxids on the way: the next leader ends the session. */
+    while (viv_zab_is_broadcasting_leader(group->zab) && propose(group, request, is_here) == VIV_PREPARE_AGAIN) {
     }
     return VIV_REPLY_OK;
 }
@@ -125,7 +126,7 @@ static void touch_own(struct viv_group *group)
     viv_buffer_fini(&touched);
 }
 
-/* Whether the node is still useless is judged again when the transaction is prepared. */
+/* What is on its way to the node keeps it when the transaction is prepared; the next pass looks again. */
 static void reap(struct viv_group *group)
 {
     struct viv_buffer record = {0}, path = {0};

@@ -1,9 +1,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node/node_internal.h"
 #include "tests/support/node_client.h"
 #include "tests/support/viv_test.h"
 #include "wire/reply_code.h"
+#include "zab/zab_internal.h"
 
 /* Three servers and their clients. */
 
@@ -456,5 +458,38 @@ VIV_TEST(node_ensemble, rounds_of_kills_lose_nothing_that_was_acknowledged)
         snprintf(prefix, sizeof prefix, "r%d", round);
         expect_some(client, prefix, WRITES);
     }
+    ensemble_fini(&ensemble);
+}
+
+/* ---- the end of an epoch ---- */
+
+static void let_entries_be_short(struct viv_node_config *config)
+{
+    config->frame_bytes_max = 2048;
+}
+
+/* Its ephemerals take several entries, and the epoch has no zxid left for the first of them. */
+VIV_TEST(node_ensemble, a_leader_without_zxids_steps_down_in_the_middle_of_a_long_close)
+{
+    enum { EPHEMERALS = 100 };
+    struct viv_node_net_config config = {.server_count = SERVERS, .adjust = let_entries_be_short};
+    struct ensemble ensemble = {.net = viv_node_net_new(&config)};
+    viv_node_net_start_all(ensemble.net);
+    cr_assert(viv_node_net_settle(ensemble.net, ELECTION_MS));
+    viv_node_client_init(&ensemble.client, ensemble.net);
+    size_t leader = leader_of(&ensemble);
+    cr_assert(viv_node_client_open(&ensemble.client, leader, 2000));
+    for (int i = 0; i < EPHEMERALS; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "/%0100d", i);
+        cr_assert_eq(viv_node_client_create(&ensemble.client, path, NULL, 1), 0);
+    }
+    /* As if four thousand million entries had gone by. */
+    struct viv_zab *zab = viv_node_net_node(ensemble.net, leader)->group.zab;
+    uint32_t epoch = VIV_ZXID_EPOCH(viv_zab_last_proposed(zab));
+    zab->history.last_zxid = zab->durable.issued_zxid = VIV_ZXID(epoch, UINT32_MAX - 1);
+    viv_node_client_send(&ensemble.client, VIV_OP_CLOSE_SESSION, (struct viv_bytes){0});
+    viv_node_net_run(ensemble.net, 3);
+    cr_assert_not(viv_zab_is_broadcasting_leader(zab));
     ensemble_fini(&ensemble);
 }
