@@ -120,6 +120,16 @@ static void finish_attachment(struct viv_node *node, struct viv_connection *conn
     go_live(node, connection);
 }
 
+/* A session may have become a global one while nobody looked. */
+static bool is_local(struct viv_node *node, int64_t session_id)
+{
+    int32_t timeout_ms;
+    if (viv_tree_session(node->group.tree, session_id, &timeout_ms)) {
+        viv_expiry_remove(&node->local, session_id);
+    }
+    return viv_local_knows(node, session_id);
+}
+
 /* The password first: a stranger must not be able to drop a session's connection. */
 static void find_session(struct viv_node *node, struct viv_connection *connection, struct viv_bytes password)
 {
@@ -129,11 +139,7 @@ static void find_session(struct viv_node *node, struct viv_connection *connectio
         refuse(node, connection);
         return;
     }
-    int32_t timeout_ms;
-    if (viv_tree_session(node->group.tree, connection->session_id, &timeout_ms)) {
-        viv_expiry_remove(&node->local, connection->session_id); /* became global while nobody looked */
-    }
-    if (viv_local_knows(node, connection->session_id)) {
+    if (is_local(node, connection->session_id)) {
         attach(node, connection, true);
         go_live(node, connection);
         return;
@@ -188,7 +194,7 @@ static int32_t clamp_timeout(const struct viv_node *node, int32_t wanted_ms)
 }
 
 /* Who is not served may find another server that does. */
-static bool is_served(const struct viv_node *node, const struct viv_connect_request *request)
+static bool is_served(struct viv_node *node, const struct viv_connect_request *request)
 {
     /* A client that has seen more than we have would see time go back. */
     if (request->last_zxid_seen > (int64_t)viv_group_zxid(&node->group)) {
@@ -198,7 +204,7 @@ static bool is_served(const struct viv_node *node, const struct viv_connect_requ
         return node->group.serving;
     }
     return request->has_read_only && request->read_only &&
-           (request->session_id == 0 || viv_local_knows(node, request->session_id));
+           (request->session_id == 0 || is_local(node, request->session_id));
 }
 
 /* Under too much load those come first who were here before: they are always admitted, but take a token when there is

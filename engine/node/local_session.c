@@ -14,8 +14,10 @@ bool viv_local_knows(const struct viv_node *node, int64_t session_id)
     return node->local.by_id.count > 0 && viv_expiry_is_alive(&node->local, session_id);
 }
 
+/* While there was none, or nobody was served, nobody told the time. */
 void viv_local_track(struct viv_node *node, const struct viv_connection *connection)
 {
+    viv_expiry_awake(&node->local, node->turn.now_ms);
     viv_expiry_track(&node->local, connection->session_id, connection->timeout_ms, node->group.sid, node->turn.now_ms);
 }
 

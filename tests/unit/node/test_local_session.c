@@ -4,7 +4,7 @@
 
 /* Sessions that only their server knows, and what makes them global; servers without a quorum. */
 
-enum { SERVERS = 3, ELECTION_MS = 10000, TIMEOUT_MS = 1000, EPHEMERAL = 1 };
+enum { SERVERS = 3, ELECTION_MS = 10000, TIMEOUT_MS = 1000, LONG_TIMEOUT_MS = 20000, EPHEMERAL = 1 };
 
 struct ensemble {
     struct viv_node_net *net;
@@ -25,6 +25,13 @@ static void let_upgrades(struct viv_node_config *config)
 static void let_read_only(struct viv_node_config *config)
 {
     config->policy.read_only_mode = true;
+}
+
+static void let_all(struct viv_node_config *config)
+{
+    let_upgrades(config);
+    let_read_only(config);
+    config->session_timeout_max_ms = LONG_TIMEOUT_MS;
 }
 
 static void let_two_sessions(struct viv_node_config *config)
@@ -158,6 +165,23 @@ VIV_TEST(node_local_session, expires_on_its_server_unless_it_is_heard_of)
     cr_assert_eq(stats_of(&ensemble, ensemble.follower).sessions_local, 0);
     cr_assert_not(viv_node_client_open(client, ensemble.follower, TIMEOUT_MS));
     cr_assert_eq(client->timeout_ms, 0);
+    ensemble_fini(&ensemble);
+}
+
+VIV_TEST(node_local_session, expires_in_time_when_there_was_none_for_long)
+{
+    struct ensemble ensemble;
+    ensemble_init(&ensemble, let_local_sessions);
+    struct viv_node_client *client = &ensemble.client;
+    cr_assert(viv_node_client_open(client, ensemble.follower, TIMEOUT_MS));
+    viv_node_net_run(ensemble.net, TIMEOUT_MS / 2);
+    cr_assert_eq(viv_node_client_close_session(client), 0);
+    viv_node_net_run(ensemble.net, 60 * TIMEOUT_MS);
+    client->session_id = 0;
+    cr_assert(viv_node_client_open(client, ensemble.follower, TIMEOUT_MS));
+    viv_node_net_run(ensemble.net, TIMEOUT_MS + 2 * VIV_NODE_RECIPE_TICK_MS);
+    cr_assert(viv_node_net_is_closed(ensemble.net, client->conn));
+    cr_assert_eq(stats_of(&ensemble, ensemble.follower).sessions_local, 0);
     ensemble_fini(&ensemble);
 }
 
@@ -380,5 +404,36 @@ VIV_TEST(node_read_only, is_not_served_unless_it_is_enabled)
     ensemble.client.may_be_read_only = true;
     cr_assert_not(viv_node_client_open(&ensemble.client, ensemble.follower, TIMEOUT_MS));
     cr_assert_not(stats_of(&ensemble, ensemble.follower).read_only);
+    ensemble_fini(&ensemble);
+}
+
+/* The upgrade is committed while its server is cut off, and comes there with what it missed. */
+VIV_TEST(node_read_only, a_session_that_became_global_meanwhile_is_sent_elsewhere)
+{
+    struct ensemble ensemble;
+    ensemble_init(&ensemble, let_all);
+    struct viv_node_client *client = &ensemble.client;
+    client->may_be_read_only = true;
+    cr_assert(viv_node_client_open(client, ensemble.follower, LONG_TIMEOUT_MS));
+    viv_node_client_send(client, VIV_OP_CREATE, viv_node_client_create_record(client, "/e", "", EPHEMERAL));
+    while (stats_of(&ensemble, ensemble.leader).zab.outstanding == 0) {
+        viv_node_net_run(ensemble.net, 1);
+    }
+    viv_node_net_isolate(ensemble.net, ensemble.follower, true);
+    viv_node_net_run(ensemble.net, 3000);
+    viv_node_net_isolate(ensemble.net, ensemble.follower, false);
+    settle(&ensemble);
+    struct viv_node_stats stats = stats_of(&ensemble, ensemble.follower);
+    cr_assert_eq(stats.tree.sessions, 1);
+    cr_assert_eq(stats.sessions_local, 1, "nobody has told it yet");
+    viv_node_net_isolate(ensemble.net, ensemble.follower, true);
+    viv_node_net_run(ensemble.net, 5000);
+    cr_assert(stats_of(&ensemble, ensemble.follower).read_only);
+    cr_assert_not(viv_node_client_open(client, ensemble.follower, LONG_TIMEOUT_MS));
+    cr_assert_eq(stats_of(&ensemble, ensemble.follower).sessions_local, 0);
+    viv_node_net_isolate(ensemble.net, ensemble.follower, false);
+    settle(&ensemble);
+    cr_assert(viv_node_client_open(client, ensemble.follower, LONG_TIMEOUT_MS));
+    cr_assert_not(client->is_read_only);
     ensemble_fini(&ensemble);
 }
