@@ -294,7 +294,7 @@ def check_reserve(tap):
             missing = lost(server.hosts(), [writer])
             tap.ok(not missing, "with a reserve of %d MiB nothing acknowledged is lost" % reserve, missing[:9])
     if default_configuration() == "flat":
-        tap.ok(kept[0][0] == 2 and kept[1 << 30][0] == 1, "older images go when the disk runs low, and only then", kept)
+        tap.ok(kept[0][0] >= 2 and kept[1 << 30][0] == 1, "older images go when the disk runs low, and only then", kept)
     tap.ok(kept[1 << 30][1] <= kept[0][1], "and the log is no longer for it", kept)
 
 

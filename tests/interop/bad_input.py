@@ -14,13 +14,12 @@ import random
 import resource
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import BUILD, Ensemble, Tap, four_letter  # noqa: E402
+from ensemble import Ensemble, Tap, four_letter, is_sanitized  # noqa: E402
 
 from kazoo.client import KazooClient  # noqa: E402
 
@@ -170,11 +169,6 @@ class Bystander(threading.Thread):
         self.join(20)
         self.client.stop()
         self.client.close()
-
-
-def is_sanitized():
-    names = subprocess.run(["nm", "-D", os.path.join(BUILD, "vivarium")], capture_output=True).stdout
-    return b"__asan_init" in names or b"__tsan_init" in names
 
 
 def resident_bytes(ensemble, index, gauge="VmRSS"):

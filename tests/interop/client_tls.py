@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from ensemble import (BUILD, Ensemble, Tap, default_configuration, die_with_parent, free_ports,  # noqa: E402
-                      zookeeper_class_path)
+                      zookeeper_class_path, program_for)
 
 from kazoo.client import KazooClient  # noqa: E402
 
@@ -269,7 +269,8 @@ def with_user(tap, name, lines, told, user):
             os.chown(os.path.join(server.folder, "data"), user, user)
             os.chmod(server.folder, 0o755)
             os.chmod(server.store("plain.pem"), 0o600)
-        done = subprocess.run([os.path.join(BUILD, "vivarium"), path], capture_output=True, text=True, timeout=20, user=user)
+        done = subprocess.run([program_for(user, server.folder), path], capture_output=True, text=True, timeout=20,
+                              user=user)
         errors = [line for line in done.stderr.splitlines() if " ERROR " in line]
         tap.ok(done.returncode == 2 and len(errors) == 1 and told in errors[0] and "secret" not in done.stderr and
                os.listdir(os.path.join(server.folder, "data")) == [],

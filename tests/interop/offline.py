@@ -16,7 +16,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from ensemble import (BUILD, Ensemble, Tap, build_configurations, default_configuration, die_with_parent,  # noqa: E402
-                      four_letter)
+                      four_letter, program_for)
 import namespace  # noqa: E402
 
 SOURCE = os.environ.get("VIV_SOURCE_DIR", ".")
@@ -127,7 +127,8 @@ class Server:
             f.write("\n".join(["dataDir=%s" % self.data, "clientPort=0", "clientPortAddress=127.0.0.1", "tickTime=500",
                                "4lw.commands.whitelist=*", "admin.enableServer=false"] + DURABLE + self.lines) + "\n")
         self.output = open(self.log, "w")
-        self.process = subprocess.Popen([os.path.join(BUILD, "vivarium"), config], stdout=self.output,
+        program = program_for(self.user, os.path.dirname(self.data))
+        self.process = subprocess.Popen([program, config], stdout=self.output,
                                         stderr=self.output, preexec_fn=self.prepare)
         return self
 

@@ -43,6 +43,23 @@ def zookeeper_class_path():
     return ":".join(present)
 
 
+def is_sanitized():
+    """Under a sanitizer memory that was given back still counts as resident for a while."""
+    names = subprocess.run(["nm", "-D", os.path.join(BUILD, "vivarium")], capture_output=True).stdout
+    return b"__asan_init" in names or b"__tsan_init" in names
+
+
+def program_for(user, folder):
+    """The server; for another user a copy in `folder`, because the build itself may lie where that user cannot look."""
+    program = os.path.join(BUILD, "vivarium")
+    if user is None:
+        return program
+    copy = os.path.join(folder, "server-of-another-user")
+    shutil.copy(program, copy)
+    os.chmod(copy, 0o755)
+    return copy
+
+
 def free_ports(count):
     sockets = []
     for _ in range(count):
