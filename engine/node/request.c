@@ -323,6 +323,17 @@ void viv_request_synced(struct viv_node *node, viv_conn conn)
     viv_request_advance(node, connection);
 }
 
+static struct viv_pending *find_write(const struct viv_connection *connection, int32_t xid)
+{
+    for (size_t i = 0; i < connection->pending.count; i++) {
+        struct viv_pending *pending = viv_fifo_at(&connection->pending, i);
+        if (pending->kind == VIV_PENDING_WRITE && pending->xid == xid) {
+            return pending;
+        }
+    }
+    return NULL;
+}
+
 void viv_request_refused(struct viv_node *node, int64_t session_id, int32_t cxid, int32_t err)
 {
     struct viv_attachment *session = viv_attachments_find(&node->sessions, session_id);
@@ -334,18 +345,18 @@ void viv_request_refused(struct viv_node *node, int64_t session_id, int32_t cxid
         viv_local_upgrade_refused(node, connection, err);
         return;
     }
-    if (connection->state == VIV_CONNECTION_ATTACHING ||
-        (connection->state == VIV_CONNECTION_LEAVING && !session->is_local)) {
-        viv_request_close(node, connection); /* the session could not be made, or could not be ended */
+    if (connection->state == VIV_CONNECTION_ATTACHING) {
+        viv_request_close(node, connection); /* the session could not be made */
         return;
     }
-    for (size_t i = 0; i < connection->pending.count; i++) {
-        struct viv_pending *pending = viv_fifo_at(&connection->pending, i);
-        if (pending->kind == VIV_PENDING_WRITE && pending->xid == cxid) {
-            pending->kind = VIV_PENDING_REFUSED;
-            pending->err = err;
-            break;
-        }
+    struct viv_pending *pending = find_write(connection, cxid);
+    if (pending != NULL && pending->op == VIV_OP_CLOSE_SESSION) {
+        viv_request_close(node, connection); /* nor ended */
+        return;
+    }
+    if (pending != NULL) {
+        pending->kind = VIV_PENDING_REFUSED;
+        pending->err = err;
     }
     viv_request_advance(node, connection);
 }

@@ -461,6 +461,24 @@ VIV_TEST(node_ensemble, rounds_of_kills_lose_nothing_that_was_acknowledged)
     ensemble_fini(&ensemble);
 }
 
+VIV_TEST(node_ensemble, a_refusal_is_heard_by_a_client_that_is_leaving)
+{
+    struct ensemble ensemble;
+    ensemble_init(&ensemble, 0);
+    struct viv_node_client *client = &ensemble.client;
+    size_t leader = leader_of(&ensemble);
+    cr_assert(viv_node_client_open(client, follower_of(&ensemble), 2000));
+    viv_node_net_disk_full(ensemble.net, leader, true);
+    int32_t xid = viv_node_client_send(client, VIV_OP_CREATE, viv_node_client_create_record(client, "/n", "", 0));
+    viv_node_client_send(client, VIV_OP_CLOSE_SESSION, (struct viv_bytes){0});
+    cr_assert(viv_node_client_wait(client, 1000), "the write is answered first");
+    cr_assert_eq(client->header.xid, xid);
+    cr_assert_eq(client->header.err, VIV_REPLY_SYSTEM_ERROR);
+    viv_node_net_run(ensemble.net, 50);
+    cr_assert(viv_node_net_is_closed(ensemble.net, client->conn));
+    ensemble_fini(&ensemble);
+}
+
 /* ---- the end of an epoch ---- */
 
 static void let_entries_be_short(struct viv_node_config *config)
