@@ -17,6 +17,10 @@ enum {
     BLOCK_BYTES = 32 << 10,
     WHOLE_BYTES_MAX = 64 << 10, /* a longer answer is sent in pieces */
     EMPTY_PIECES_MAX = 4,
+    /* Between two runs of the library that has more to do at once, which it also has for as long as a TLS record is not
+     * whole. A timer of 0 that starts itself again would run until it has not: nothing else of the loop, which serves
+     * clients, runs between timers that are due. */
+    BREATH_MS = 1,
 };
 
 /* ---- the loop ---- */
@@ -40,7 +44,7 @@ static void run(struct viv_http_daemon *daemon)
     (void)MHD_run(daemon->mhd);
     MHD_UNSIGNED_LONG_LONG wait_ms;
     if (MHD_get_timeout(daemon->mhd, &wait_ms) == MHD_YES) {
-        uv_timer_start(&daemon->timer, on_timer, wait_ms, 0);
+        uv_timer_start(&daemon->timer, on_timer, wait_ms > BREATH_MS ? wait_ms : BREATH_MS, 0);
     } else {
         uv_timer_stop(&daemon->timer);
     }
