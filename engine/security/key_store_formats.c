@@ -4,6 +4,7 @@
 #include <openssl/pkcs12.h>
 #include <openssl/provider.h>
 #include <openssl/x509.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -84,15 +85,20 @@ viv_status viv_key_store_read_pem(struct viv_key_store *store, struct viv_bytes 
 /* ---- PKCS#12 ---- */
 
 /* Stores of Java 8 and of older tools are protected with ciphers that OpenSSL keeps in a provider of its own. */
-static void load_old_ciphers(void)
+static void load_providers(void)
 {
     static OSSL_PROVIDER *usual, *old;
-    if (old == NULL) {
-        usual = OSSL_PROVIDER_load(NULL, "default"); /* else loading another would put it aside */
-        old = OSSL_PROVIDER_load(NULL, "legacy");
-    }
-    (void)usual;
+    usual = OSSL_PROVIDER_load(NULL, "default"); /* else loading another would put it aside */
+    old = OSSL_PROVIDER_load(NULL, "legacy");
+    (void)usual, (void)old;
     ERR_clear_error();
+}
+
+/* Stores are read again in more than one thread. */
+static void load_old_ciphers(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, load_providers);
 }
 
 static bool is_password(PKCS12 *store, const char *password)
