@@ -264,6 +264,11 @@ static void check_admin(struct viv_config_parse *parse)
             "admin.commandURL=%s: not usable; legal: a path that begins with / and goes on, without a / at its end",
             config->admin.command_url);
     }
+    if (config->admin.need_client_auth && !config->admin.force_https) {
+        viv_config_complain(parse, viv_config_line_of(parse, "admin.needClientAuth"), false,
+                            "admin.needClientAuth=true: who comes without TLS is answered without a certificate; set "
+                            "admin.forceHttps=true");
+    }
     const char *provider = config->metrics.provider;
     if (provider[0] != '\0' && strcmp(provider, VIV_CONFIG_PROMETHEUS_PROVIDER) != 0 &&
         strcmp(provider, "org.apache.zookeeper.metrics.impl.DefaultMetricsProvider") != 0) {
@@ -277,6 +282,14 @@ static void check_admin(struct viv_config_parse *parse)
             viv_config_complain(parse, viv_config_line_of(parse, "dataDir"), true,
                                 "dataDir is too long for the audit log; set audit.file");
         }
+    }
+}
+
+static void check_peer_auth(struct viv_config_parse *parse)
+{
+    if (parse->config->peer_tls.settings.client_auth != VIV_TLS_CLIENT_NEED) {
+        viv_config_complain(parse, viv_config_line_of(parse, "ssl.quorum.clientAuth"), false,
+                            "ssl.quorum.clientAuth has no effect: servers always show each other certificates");
     }
 }
 
@@ -300,6 +313,7 @@ void viv_config_check(struct viv_config_parse *parse, const char *myid)
     check_client_port(parse);
     check_admin(parse);
     check_access(parse);
+    check_peer_auth(parse);
     settle_tls(&parse->config->client_tls);
     settle_tls(&parse->config->peer_tls);
 }

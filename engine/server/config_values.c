@@ -348,7 +348,7 @@ static bool parse_peer_part(struct viv_config_member *server, char *text, const 
 {
     char *host;
     char *ports = cut_host(text, &host);
-    if (ports == NULL || !is_host(host) || !copy_text(server->host, sizeof server->host, host, why)) {
+    if (ports == NULL || *host == '\0' || !is_host(host) || !copy_text(server->host, sizeof server->host, host, why)) {
         *why = "the host is missing or malformed";
         return false;
     }

@@ -232,6 +232,8 @@ VIV_TEST(server_config, a_bad_server_line_says_which_part_is_wrong)
                    "f:3: error: server.0=a:1:2: the server id is not a number from 1 to 254" SERVER_LEGAL);
     expect_message(BASE "server.255=a:1:2\n", NULL,
                    "f:3: error: server.255=a:1:2: the server id is not a number from 1 to 254" SERVER_LEGAL);
+    expect_message(BASE "server.1=:2:3\n", NULL,
+                   "f:3: error: server.1=:2:3: the host is missing or malformed" SERVER_LEGAL);
     expect_message(BASE "server.1=a\n", NULL, "f:3: error: server.1=a: the host is missing or malformed" SERVER_LEGAL);
     expect_message(BASE "server.1=a:1\n", NULL,
                    "f:3: error: server.1=a:1: needs two ports, from 1 to 65535, after the host" SERVER_LEGAL);
@@ -448,6 +450,8 @@ VIV_TEST(server_config, what_requests_may_do_is_set_in_zookeepers_words)
     cr_assert_eq(config.digest_algorithm, VIV_IDENTITY_SHA256);
     cr_assert_eq(config.auth_schemes, VIV_ACL_SCHEMES_DEFAULT | VIV_ACL_SASL | VIV_ACL_X509);
     expect_message(BASE "skipACL=yes\n", NULL, "f:3: warning: skipACL is on: everybody may do everything\n");
+    expect_message(BASE "ssl.quorum.clientAuth=none\n", NULL,
+                   "f:3: warning: ssl.quorum.clientAuth has no effect: servers always show each other certificates\n");
     expect_message(BASE "reconfigEnabled=true\n", NULL,
                    "f:3: warning: reconfigEnabled=true: this version serves no membership changes; reconfig answers "
                    "ReconfigDisabled (-123), the server lines decide\n");
@@ -478,6 +482,10 @@ VIV_TEST(server_config, the_admin_port_is_on_loopback_unless_it_is_put_elsewhere
         BASE "metricsProvider.className=com.example.Own\n", NULL,
         "f:3: warning: metricsProvider.className=com.example.Own has no effect: only Prometheus has a port of "
         "its own (" VIV_CONFIG_PROMETHEUS_PROVIDER ")\n");
+    expect_message(BASE "admin.portUnification=true\nadmin.needClientAuth=true\n", NULL,
+                   "f:4: warning: admin.needClientAuth=true: who comes without TLS is answered without a certificate; "
+                   "set admin.forceHttps=true\n");
+    expect_clean(&config, BASE "admin.forceHttps=true\nadmin.needClientAuth=true\n", NULL);
     expect_message(BASE "admin.commandURL=commands\n", NULL,
                    "f:3: error: admin.commandURL=commands: not usable; legal: a path that begins with / and goes on, "
                    "without a / at its end\n");
