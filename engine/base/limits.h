@@ -26,6 +26,8 @@
 /* Bytes of the requests behind those two numbers: a few of the longest frames, and what the log takes in a breath. */
 #define VIV_OUTSTANDING_BYTES_PER_CONNECTION_MAX (4 << 20)
 #define VIV_OUTSTANDING_BYTES_MAX                (64 << 20)
+/* How long a connection may be without a session; ZooKeeper's default. */
+#define VIV_HANDSHAKE_MS_MAX 10000
 /* Watches of one connection, and of all of a server: about 200 bytes each with its path. */
 #define VIV_WATCHES_PER_CONNECTION_MAX 100000
 #define VIV_WATCHES_MAX                4000000

@@ -6,7 +6,6 @@
 #include "wire/session.h"
 
 /* ZooKeeper's own patience with connections that say nothing. */
-enum { HANDSHAKE_MS_MAX = 10000 };
 
 static void respond(struct viv_node *node, struct viv_connection *connection, bool positive)
 {
@@ -277,7 +276,7 @@ void viv_handshake_tick(struct viv_node *node)
         }
         struct viv_connection *connection = viv_connections_find(&node->connections, *oldest);
         if (connection != NULL && connection->state <= VIV_CONNECTION_ATTACHING) {
-            if (connection->opened_ms + HANDSHAKE_MS_MAX > node->turn.now_ms) {
+            if (connection->opened_ms + node->policy.handshake_ms > node->turn.now_ms) {
                 return;
             }
             viv_metrics_add(node->metrics, VIV_METRIC_sessionless_connections_expired, 1);

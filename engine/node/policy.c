@@ -16,6 +16,7 @@ void viv_node_policy_complete(struct viv_node_policy *policy)
         given_or(policy->watches_per_connection_count, VIV_WATCHES_PER_CONNECTION_MAX);
     policy->sessions_count = given_or(policy->sessions_count, VIV_SESSIONS_MAX);
     policy->new_sessions_per_second = given_or(policy->new_sessions_per_second, VIV_NEW_SESSIONS_PER_SECOND_MAX);
+    policy->handshake_ms = given_or(policy->handshake_ms, VIV_HANDSHAKE_MS_MAX);
     policy->reply_bytes = given_or(policy->reply_bytes, VIV_REPLY_BYTES_MAX);
 }
 

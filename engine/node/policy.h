@@ -17,6 +17,7 @@ struct viv_node_policy {
     uint64_t watches_count, watches_per_connection_count;
     /* sessions: beyond these, who asks for a new one is closed without a word, as by a server that is away */
     uint64_t sessions_count;
+    uint64_t handshake_ms;             /* who has no session by then is closed */
     uint64_t new_sessions_burst_count; /* 0 switches this one off */
     uint64_t new_sessions_per_second;
     /* a longer answer is VIV_REPLY_MARSHALLING_ERROR; never less than a node's data may take */

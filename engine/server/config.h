@@ -74,6 +74,7 @@ struct viv_config_clients {
     int64_t outstanding_max, outstanding_per_connection_max;
     int64_t new_sessions_burst_max, new_sessions_fill_ms, new_sessions_fill_count;
     int64_t watches_max, watches_per_connection_max, sessions_max, reply_bytes_max;
+    int64_t handshake_ms;
     int64_t large_bytes_max; /* of requests that are being received */
     int64_t tree_mib_max;    /* -1: by the machine's memory */
     bool keep_failed_sasl, requires_sasl, enforces_auth;

@@ -163,6 +163,7 @@ static void set_policy(const struct viv_config *config, struct viv_node_policy *
         .new_sessions_burst_count = (uint64_t)clients->new_sessions_burst_max,
         .new_sessions_per_second =
             (uint64_t)((clients->new_sessions_fill_count * 1000 - 1) / clients->new_sessions_fill_ms + 1),
+        .handshake_ms = (uint64_t)clients->handshake_ms,
         .reply_bytes = (uint64_t)clients->reply_bytes_max,
         .tree_bytes = tree_bytes_max(config),
         .local_sessions = clients->local_sessions,

@@ -24,6 +24,7 @@ from ensemble import Ensemble, Tap, four_letter, is_sanitized  # noqa: E402
 from kazoo.client import KazooClient  # noqa: E402
 
 PER_ADDRESS = 500
+HANDSHAKE_MS = 3000
 GROWTH_BYTES = 64 << 20
 OPEN_ACL = struct.pack(">ii", 1, 31) + struct.pack(">i5si6s", 5, b"world", 6, b"anyone")
 CONNECT = struct.pack(">iqiqi16sb", 0, 0, 10000, 0, 16, b"", 0)
@@ -343,7 +344,7 @@ def slow_connections(port):
 
 
 def await_silent_closed(idle):
-    """Ten seconds are allowed to a handshake."""
+    """HANDSHAKE_MS are allowed to a handshake."""
     for client in idle:
         client.socket.settimeout(15)
         try:
@@ -509,7 +510,8 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
     allowed = GROWTH_BYTES * (8 if is_sanitized() else 1)
     tap = Tap()
-    with Ensemble("vivarium", 3, settings={"maxClientCnxns": PER_ADDRESS}) as ensemble:
+    with Ensemble("vivarium", 3, settings={"maxClientCnxns": PER_ADDRESS,
+                                                        "nio.sessionlessCnxnTimeout": HANDSHAKE_MS}) as ensemble:
         leader = ensemble.leader()
         follower = next(i for i in range(3) if i != leader)
         target = ensemble.client_ports[follower]
