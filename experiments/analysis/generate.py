@@ -48,6 +48,12 @@ def write_schemes(run, out, numbers, source):
     numbers.set("schemes/bins", str(bins))
 
 
+def write_million(run, out, source):
+    for section in tables.SECTIONS:
+        missing = "\\emph{Not run: %s.}\n" % tex.escape(source)
+        write(out, "million-%s.tex" % section, tables.comparison(run, section) if run else missing)
+
+
 def generate(top, out, given):
     os.makedirs(out, exist_ok=True)
     lock = locks.read(os.path.join(top, "paper", "results.lock"))
@@ -59,6 +65,7 @@ def generate(top, out, given):
     numbers = tex.Numbers()
     write_comparison(comparison, out, numbers)
     write_schemes(schemes, out, numbers, schemes_source)
+    write_million(found["million"][0], out, found["million"][1])
     published.quote(os.path.join(top, "datasets", "published"), numbers)
     published.quote_formula(numbers, placement.BINS)
     for name, (run, where) in found.items():

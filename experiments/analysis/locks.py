@@ -9,7 +9,7 @@ from results import ResultsError, Run
 
 DERIVED = ("report.html", "summary.json")
 # What the paper needs: an experiment, and the folder under experiments/results/ where its newest run is looked for.
-EXPERIMENTS = {"comparison": "quick", "schemes": "schemes"}
+EXPERIMENTS = {"comparison": "quick", "million": "million", "schemes": "schemes"}
 
 
 def digest(folder):
@@ -27,7 +27,9 @@ def digest(folder):
 
 
 def experiment_of(run):
-    return "schemes" if run.is_placement else "comparison"
+    if run.is_placement:
+        return "schemes"
+    return "million" if run.plan["name"] == "million" else "comparison"
 
 
 def read(path):
