@@ -43,6 +43,11 @@ static void check_sessions(struct viv_config_parse *parse)
     }
 }
 
+static void check_handshakes(struct viv_config *config)
+{
+    config->handshakes_max = config->handshakes_max > 0 ? config->handshakes_max : INT64_MAX;
+}
+
 /* As ZooKeeper: what is required must be something that this server can see proved. */
 static void check_authentication(struct viv_config_parse *parse)
 {
@@ -307,6 +312,7 @@ void viv_config_check(struct viv_config_parse *parse, const char *myid)
     check_authentication(parse);
     check_local_sessions(parse);
     check_sessions(parse);
+    check_handshakes(parse->config);
     check_members(parse);
     check_groups(parse);
     check_myid(parse, myid);

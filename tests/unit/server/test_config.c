@@ -375,6 +375,13 @@ VIV_TEST(server_config, what_is_wrong_with_the_members_file_names_its_line)
                    "dynamicConfigFile names\n");
 }
 
+VIV_TEST(server_config, no_limit_on_handshakes_is_said_as_in_zookeeper)
+{
+    struct viv_config config;
+    expect_clean(&config, BASE "netty.server.outstandingHandshake.limit=-1\n", NULL);
+    cr_assert_eq(config.handshakes_max, INT64_MAX);
+}
+
 VIV_TEST(server_config, keys_may_be_written_as_the_properties_they_are_in_zookeeper)
 {
     struct viv_config config;
