@@ -199,7 +199,7 @@ def run(backend, servers, rounds, seed, kinds=("leader", "stop", "follower", "al
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=int(os.environ.get("VIV_KILL_ROUNDS", "6")))
+    parser.add_argument("--rounds", type=int, default=int(os.environ.get("VIV_KILL_ROUNDS", "4")))
     parser.add_argument("--backend", default=os.environ.get("VIV_BACKEND"))
     parser.add_argument("--servers", type=int, default=3)
     parser.add_argument("--seed", type=int, default=int(os.environ.get("VIV_SEED", "1")))

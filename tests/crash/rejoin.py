@@ -236,7 +236,7 @@ def forgetful_quorum(tap, ensemble, name):
     shutil.rmtree(ensemble.data_dir(lost))
     ensemble.start(stale)
     ensemble.start(lost)
-    time.sleep(2.5)
+    time.sleep(1.5)
     served = [ensemble.mode(index) for index in (stale, lost)]
     ensemble.start(leader)
     ensemble.wait_serving()

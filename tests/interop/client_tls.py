@@ -288,7 +288,7 @@ def check_expired(tap):
 def check_handshake_limits(tap):
     """Connections that say nothing, or half of a handshake, beside a bystander."""
     with Server(*KEYS, "maxClientCnxns=0", "netty.server.outstandingHandshake.limit=20",
-                "ssl.handshakeDetectionTimeoutMillis=1500") as server:
+                "ssl.handshakeDetectionTimeoutMillis=1000") as server:
         port = server.ports["secureClient"]
         bystander = connect(port, client_context())
         tap.ok(session(bystander), "a bystander has a session")
