@@ -220,7 +220,6 @@ VIV_TEST(flat_files, a_missing_or_headless_segment_is_refused)
     struct world world;
     char path[512];
     char aside[600];
-    uint8_t junk = 0xa5;
     flat_world(&world);
     world_open_log(&world);
     fill(&world, 1, 30);
@@ -240,6 +239,7 @@ VIV_TEST(flat_files, a_missing_or_headless_segment_is_refused)
     for (size_t n = 0; n < 3; n++) {
         log_path(&world, n, path);
         struct viv_buffer whole = read_all(path);
+        uint8_t junk = whole.data[50] ^ 0xa5;
         write_at(path, &junk, 1, 50);
         cr_assert_eq(world_try_open_log(&world), VIV_ERR_CORRUPT);
         write_at(path, whole.data + 50, 1, 50);

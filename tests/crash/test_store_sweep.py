@@ -15,6 +15,7 @@ BUILD = os.environ.get("VIV_BUILD_DIR", ".")
 DRIVER = os.path.join(BUILD, "store_driver")
 SHIM = os.path.join(BUILD, "syscall_shim.so")
 FULL = os.environ.get("VIV_SWEEP") == "full"
+LONG = FULL or bool(os.environ.get("VIV_LONG"))
 SAMPLES = {"kill": 24, "torn": 10, "eio": 12, "dead": 6, "full": 8}
 TIMEOUT_S = 60
 
@@ -71,7 +72,7 @@ def report(number, name, problems):
 
 
 def sweep(pool, configuration, fault, total):
-    calls = list(spread(total, SAMPLES[fault]))
+    calls = list(spread(total, SAMPLES[fault] // (1 if LONG else 2)))
     verdicts = pool.map(lambda at: verdict(configuration, fault, at), calls)
     return calls, [f"{what}; repeat: VIV_SHIM_AT={at} VIV_SHIM_DO={fault} {configuration}"
                    for at, what in zip(calls, verdicts) if what]

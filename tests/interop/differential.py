@@ -24,7 +24,7 @@ from diff_generate import SUPER_DIGEST, Generator, Op  # noqa: E402
 from diff_play import Difference, Player, SilentReference  # noqa: E402
 from ensemble import Ensemble, Tap, build_configurations, default_configuration, zookeeper_class_path  # noqa: E402
 
-SHORT, ROUND = 3000, 2000
+SHORT, ROUND = 1500, 1500
 SHRINK_TRIES = 120
 SPOILT_ONE_IN = 25  # a seed may have few good replies, and some of what they say is not compared
 SETTINGS = {"tickTime": 500, "initLimit": 60, "syncLimit": 60, "minSessionTimeout": 1000, "maxSessionTimeout": 100000, "enforceQuota": "true",
