@@ -3,8 +3,10 @@ libcore_a_SOURCES += \
 	%reldir%/election.c %reldir%/election.h \
 	%reldir%/election_policy.c %reldir%/election_policy.h \
 	%reldir%/history.c %reldir%/history.h \
-	%reldir%/leader.c %reldir%/leader.h \
-	%reldir%/learner.c %reldir%/learner.h \
+	%reldir%/leader.c %reldir%/leader.h %reldir%/leader_internal.h \
+	%reldir%/leader_broadcast.c %reldir%/leader_discovery.c \
+	%reldir%/learner.c %reldir%/learner.h %reldir%/learner_internal.h \
+	%reldir%/learner_follow.c %reldir%/learner_sync.c \
 	%reldir%/peers.c %reldir%/peers.h \
 	%reldir%/quorum.c %reldir%/quorum.h \
 	%reldir%/sync.c %reldir%/sync.h \

@@ -1,0 +1,173 @@
+#include "base/assert.h"
+#include "base/checksum.h"
+#include "base/limits.h"
+#include "zab/learner_internal.h"
+
+/* What the leader proposes and commits, during synchronisation and after (zab.md §6.4, §7). */
+
+void viv_learner_acknowledge(struct viv_zab *zab)
+{
+    struct viv_learner *learner = &zab->learner;
+    uint64_t durable = zab->durable.last_zxid;
+    if (learner->stage < VIV_LEARNER_ACKED || !zab->is_voter || durable <= learner->acked_zxid) {
+        return;
+    }
+    if (learner->native) {
+        viv_zab_send(zab, learner->link, VIV_PACKET_ACK, durable);
+    } else {
+        for (size_t i = viv_history_above(&zab->history, learner->acked_zxid); i < zab->history.count; i++) {
+            uint64_t zxid = viv_history_at(&zab->history, i)->zxid;
+            if (zxid > durable) {
+                break;
+            }
+            viv_zab_send(zab, learner->link, VIV_PACKET_ACK, zxid);
+        }
+    }
+    learner->acked_zxid = durable;
+}
+
+static void serve(struct viv_zab *zab)
+{
+    struct viv_learner *learner = &zab->learner;
+    learner->stage = VIV_LEARNER_SERVES;
+    viv_detector_begin(&learner->detector, zab->sync_limit_ms, zab->now_ms);
+    if (!learner->native) {
+        viv_zab_send(zab, learner->link, VIV_PACKET_ACK, VIV_ZXID(learner->epoch, 0)); /* as Java learners do */
+    }
+    viv_history_commit(&zab->history, learner->told_zxid);
+    viv_election_established(zab, learner->epoch);
+    viv_zab_trace(zab, VIV_TRACE_UPTODATE, 0, 0);
+    viv_zab_deliver(zab);
+    viv_zab_move(zab, zab->state, VIV_ZAB_BROADCAST, learner->leader);
+    viv_zab_trace(zab, VIV_TRACE_SERVING, 0, 0);
+}
+
+void viv_learner_stored(struct viv_zab *zab)
+{
+    viv_learner_adopt(zab);
+    viv_learner_acknowledge(zab);
+}
+
+/* False: the leader breaks the protocol and was left. */
+static bool accept(struct viv_zab *zab, uint64_t zxid, struct viv_bytes body)
+{
+    struct viv_learner *learner = &zab->learner;
+    struct viv_history *history = viv_learner_target(zab);
+    if (zxid <= history->last_zxid && learner->stage < VIV_LEARNER_SERVES) {
+        return true; /* also in the snapshot, or sent twice while we synchronise */
+    }
+    if (body.size == 0 || body.size > VIV_ENTRY_BYTES_MAX || VIV_ZXID_EPOCH(zxid) > learner->epoch ||
+        !viv_history_follows(history->last_zxid, zxid)) {
+        viv_zab_leave(zab, "a proposal does not continue the history");
+        return false;
+    }
+    struct viv_entry entry = {.zxid = zxid, .body = body, .body_crc = viv_crc32c(0, body.data, body.size)};
+    viv_history_append(history, &entry);
+    if (!zab->durable.installing) {
+        viv_durable_append(zab);
+    }
+    return true;
+}
+
+static void commit(struct viv_zab *zab, uint64_t zxid)
+{
+    struct viv_learner *learner = &zab->learner;
+    const struct viv_history *history = viv_learner_target(zab);
+    if (zxid <= learner->told_zxid || zxid <= history->committed_zxid) {
+        return;
+    }
+    bool known = viv_history_contains(history, zxid);
+    bool in_turn =
+        learner->native || !known || !zab->is_voter || viv_history_before(history, zxid) <= learner->told_zxid;
+    if (!known || !in_turn) {
+        viv_zab_leave(zab, "a commit is not of the oldest pending proposal");
+        return;
+    }
+    learner->told_zxid = zxid;
+    if (learner->stage == VIV_LEARNER_SERVES) {
+        viv_history_commit(&zab->history, zxid);
+        viv_zab_deliver(zab);
+    }
+}
+
+static void new_leader(struct viv_zab *zab, const struct viv_packet *packet)
+{
+    struct viv_learner *learner = &zab->learner;
+    const struct viv_history *history = viv_learner_target(zab);
+    if (learner->stage != VIV_LEARNER_RECEIVING || learner->newleader_seen ||
+        packet->zxid != VIV_ZXID(learner->epoch, 0)) {
+        viv_zab_leave(zab, "NEWLEADER out of turn");
+        return;
+    }
+    /* DIFF may name the start of an epoch, which is no entry. */
+    learner->told_zxid = learner->told_zxid < history->last_zxid ? learner->told_zxid : history->last_zxid;
+    learner->newleader_seen = true;
+    learner->newleader_zxid = history->last_zxid;
+    viv_learner_adopt(zab);
+}
+
+static void up_to_date(struct viv_zab *zab)
+{
+    if (zab->learner.stage == VIV_LEARNER_ACKED) {
+        serve(zab);
+    } else if (zab->learner.stage != VIV_LEARNER_SERVES) {
+        viv_zab_leave(zab, "UPTODATE out of turn");
+    }
+}
+
+/* A Java leader counts only ACK right after NEWLEADER; one of ours also hears that a long installation goes on. */
+static void pinged(struct viv_zab *zab, uint64_t zxid)
+{
+    struct viv_learner *learner = &zab->learner;
+    if (learner->stage == VIV_LEARNER_SERVES || learner->native) {
+        learner->ping_zxid = zxid;
+        viv_zab_emit(zab, VIV_ZAB_PING_ASK)->link = learner->link;
+    }
+}
+
+void viv_learner_follow(struct viv_zab *zab, const struct viv_packet *packet)
+{
+    struct viv_learner *learner = &zab->learner;
+    switch (packet->type) {
+    case VIV_PACKET_PROPOSAL:
+        accept(zab, packet->zxid, packet->data);
+        break;
+    case VIV_PACKET_INFORM:
+        if (accept(zab, packet->zxid, packet->data)) {
+            commit(zab, packet->zxid);
+        }
+        break;
+    case VIV_PACKET_COMMIT:
+        commit(zab, packet->zxid);
+        break;
+    case VIV_PACKET_NEWLEADER:
+        new_leader(zab, packet);
+        break;
+    case VIV_PACKET_UPTODATE:
+        up_to_date(zab);
+        break;
+    case VIV_PACKET_PING:
+        pinged(zab, packet->zxid);
+        break;
+    case VIV_PACKET_SYNC:
+    case VIV_PACKET_REVALIDATE:
+        if (learner->stage == VIV_LEARNER_SERVES) {
+            viv_zab_passed(zab, learner->link, learner->leader, packet);
+        }
+        break;
+    case VIV_PACKET_REQUEST: /* one of ours says what became of a request that is no transaction */
+        if (!learner->native) {
+            viv_zab_leave(zab, "a packet that no leader sends");
+        } else if (learner->stage == VIV_LEARNER_SERVES) {
+            viv_zab_passed(zab, learner->link, learner->leader, packet);
+        }
+        break;
+    case VIV_PACKET_COMMITANDACTIVATE:
+    case VIV_PACKET_INFORMANDACTIVATE:
+        viv_zab_fatal(zab, "the ensemble was reconfigured; this server's membership comes from its configuration file");
+        break;
+    default:
+        viv_zab_leave(zab, "a packet that no leader sends");
+        break;
+    }
+}
