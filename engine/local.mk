@@ -15,4 +15,5 @@ include engine/security/local.mk
 include engine/admin/local.mk
 include engine/server/local.mk
 include engine/cli/local.mk
+include engine/sim/local.mk
 include engine/man/local.mk

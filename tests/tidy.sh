@@ -57,12 +57,13 @@ client:wire security
 security:wire
 admin:server node tree zab store wire client partition metrics zkdata security datadir
 server:admin node tree zab store wire client partition metrics zkdata security datadir
-cli:client zkdata wire tree store datadir security'
+cli:client zkdata wire tree store datadir security
+sim:node tree zab detect partition metrics wire store'
 ok "rooms include only what the house allows" "$(printf '%s\n' "$rooms" | while IFS=: read -r room allowed; do
     pattern=$(printf '%s|' base "$room" $allowed | sed 's/|$//')
     find "engine/$room" -name '*.[ch]' 2>/dev/null | xargs -r grep -nE '^#include "[a-z]+/' |
         grep -vE "#include \"($pattern)/" | grep -v 'engine/server/main.c.*backends/registry.h' |
-        grep -vE 'engine/(server|cli)/[a-z_]+\.[ch]:.*backends/registry.h'
+        grep -vE 'engine/(server|cli|sim)/[a-z_]+\.[ch]:.*backends/registry.h'
 done)"
 ok "backends include only store and base beside their own folder" "$(for b in backends/*/; do
     name=$(basename "$b")

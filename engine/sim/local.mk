@@ -1,0 +1,3 @@
+noinst_LIBRARIES += libsim.a
+libsim_a_SOURCES = %reldir%/history.c %reldir%/history.def %reldir%/history.h %reldir%/check/check.h
+EXTRA_DIST += %reldir%/README.md
