@@ -34,5 +34,5 @@ test_node_LDADD = $(viv_test_libs)
 
 # The long form: SEEDS=FIRST-LAST runs of three servers against whatever the seed throws at them.
 SEEDS = 1-10000
-chaos: test_node
+node-chaos: test_node
 	VIV_CHAOS_SEEDS=$(SEEDS) ./test_node --filter 'node_chaos/*'
