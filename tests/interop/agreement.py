@@ -7,7 +7,6 @@ be equal; what differs on purpose is listed with its reason. TAP on standard out
 
 import os
 import re
-import socket
 import struct
 import sys
 import time
@@ -15,13 +14,12 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from ensemble import Ensemble, Tap, default_configuration, zookeeper_class_path  # noqa: E402
 
-CREATE, DELETE, EXISTS, GET_DATA, SET_DATA, GET_ACL, SET_ACL, GET_CHILDREN = 1, 2, 3, 4, 5, 6, 7, 8
-SYNC, GET_CHILDREN2, CHECK, MULTI, CREATE2, RECONFIG, CHECK_WATCHES, REMOVE_WATCHES = 9, 12, 13, 14, 15, 16, 17, 18
-CONTAINER, DELETE_CONTAINER, TTL, MULTI_READ = 19, 20, 21, 22
-AUTH, SET_WATCHES, GET_EPHEMERALS, ALL_CHILDREN, SET_WATCHES2, ADD_WATCH, WHO_AM_I = 100, 101, 103, 104, 105, 106, 107
-OPEN = [(31, "world", "anyone")]
-END = struct.pack(">ibi", -1, 1, -1)
-STAT = 68
+from zkwire import (ADD_WATCH, AUTH, CHECK, CHECK_WATCHES, CREATE, CREATE2, CREATE_CONTAINER, CREATE_TTL,  # noqa: E402
+                    DELETE, DELETE_CONTAINER, EXISTS, GET_ACL, GET_ALL_CHILDREN_NUMBER, GET_CHILDREN, GET_CHILDREN2,
+                    GET_DATA, GET_EPHEMERALS, MULTI, MULTI_END, MULTI_READ, OPEN, RECONFIG, REMOVE_WATCHES, REPLY, SET_ACL,
+                    SET_DATA, SET_WATCHES, SET_WATCHES2, STAT, SYNC, WHO_AM_I, XID_EVENT, Reader, Wire, acl, data, integer,
+                    long, request, vector)
+import zkwire  # noqa: E402
 
 # The newest ZooKeeper, which is followed, differs from the 3.8.0 that is asked here.
 KNOWN = {
@@ -37,96 +35,53 @@ KNOWN = {
 }
 
 
-def text(value):
-    raw = None if value is None else value.encode("utf-8")
-    return buffer(raw)
-
-
-def buffer(raw):
-    return struct.pack(">i", -1) if raw is None else struct.pack(">i", len(raw)) + raw
-
-
-def acl(entries):
-    return struct.pack(">i", len(entries)) + b"".join(struct.pack(">i", p) + text(s) + text(i) for p, s, i in entries)
-
-
 def create(path, value=b"", flags=0, entries=OPEN, ttl=None):
-    return text(path) + buffer(value) + acl(entries) + struct.pack(">i", flags) + (
-        struct.pack(">q", ttl) if ttl is not None else b"")
+    return zkwire.create(path, value, entries, flags, ttl)
 
 
 def path_version(path, version=-1):
-    return text(path) + struct.pack(">i", version)
+    return zkwire.versioned(path, version)
 
 
 def path_watch(path, watch=False):
-    return text(path) + struct.pack(">b", watch)
+    return zkwire.watching(path, watch)
 
 
 def set_data(path, value, version=-1):
-    return text(path) + buffer(value) + struct.pack(">i", version)
-
-
-def strings(values):
-    return struct.pack(">i", len(values)) + b"".join(text(v) for v in values)
+    return data(path) + data(value) + integer(version)
 
 
 def multi(*steps):
-    return b"".join(struct.pack(">ibi", op, 0, -1) + record for op, record in steps) + END
+    return zkwire.multi(steps)
 
 
-def split(data):
+def split(raw):
     """The strings of a vector, sorted."""
-    (count,) = struct.unpack_from(">i", data)
-    at, values = 4, []
-    for _ in range(count):
-        (size,) = struct.unpack_from(">i", data, at)
-        values.append(data[at + 4:at + 4 + size])
-        at += 4 + size
-    return sorted(values)
+    reader = Reader(raw)
+    return sorted(reader.vector(reader.data))
 
 
-class Client:
+class Client(Wire):
     def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.settimeout(20)
+        super().__init__(port)
         self.xid, self.events, self.open = 0, [], True
-        self.send(struct.pack(">iqiqi", 0, 0, 30000, 0, 16) + bytes(16) + b"\0")
-        self.session = self.receive()[8:16]
-
-    def send(self, payload):
-        self.socket.sendall(struct.pack(">i", len(payload)) + payload)
-
-    def exactly(self, size):
-        got = b""
-        while len(got) < size:
-            part = self.socket.recv(size - len(got))
-            if not part:
-                raise EOFError
-            got += part
-        return got
-
-    def receive(self):
-        (size,) = struct.unpack(">i", self.exactly(4))
-        return self.exactly(size)
+        self.greet(timeout_ms=30000)
 
     def ask(self, op, record=b"", xid=None):
-        """(err, answer); a connection that ends is (err, 'closed') from then on."""
-        if not self.open:
-            return None, "closed"
+        """(err, answer); a connection that ends is (None, 'closed') from then on."""
         self.xid += 1
-        try:
-            self.send(struct.pack(">ii", self.xid if xid is None else xid, op) + record)
-            while True:
-                reply = self.receive()
-                got, _, err = struct.unpack_from(">iqi", reply)
-                if got != -1:
-                    return err, reply[16:] if err == 0 else b""
-                kind, state = struct.unpack_from(">ii", reply, 16)
-                self.events.append((kind, state, reply[28:]))
-        except (EOFError, OSError):
-            self.open = False
-            return None, "closed"
+        if self.open:
+            self.send(request(self.xid if xid is None else xid, op, record))
+        while self.open:
+            reply = self.receive()
+            if reply is None:
+                break
+            got, _, err = REPLY.unpack_from(reply)
+            if got != XID_EVENT:
+                return err, reply[REPLY.size:] if err == 0 else b""
+            self.events.append(zkwire.decode_event(Reader(reply, REPLY.size)))
+        self.open = False
+        return None, "closed"
 
     def heard(self):
         self.ask(EXISTS, path_watch("/"))
@@ -151,7 +106,7 @@ class Script:
 
     def data(self, name, client, path):
         err, reply = client.ask(GET_DATA, path_watch(path))
-        self.lines.append((name, err if err else reply[:-STAT]))
+        self.lines.append((name, err if err else reply[:-STAT.size]))
 
 
 def quotas(script):
@@ -166,9 +121,9 @@ def quotas(script):
     script.code("at the hard count", a, CREATE, create("/q/c"))
     script.code("one over", a, CREATE, create("/q/d"))
     script.code("one over in the other dialect", a, CREATE2, create("/q/d"))
-    script.code("a container over", a, CONTAINER, create("/q/d", flags=4))
+    script.code("a container over", a, CREATE_CONTAINER, create("/q/d", flags=4))
     script.code("a sequence over", a, CREATE, create("/q/d-", flags=2))
-    script.code("a TTL node over", a, TTL, create("/q/d", flags=5, ttl=100000))
+    script.code("a TTL node over", a, CREATE_TTL, create("/q/d", flags=5, ttl=100000))
     script.code("elsewhere", a, CREATE, create("/e"))
     script.data("stats at the limit", a, stats)
     script.code("bytes at the limit", a, SET_DATA, set_data("/q/a", b"x" * 21))
@@ -210,14 +165,14 @@ def ttl_nodes(script):
         for ttl in (-1, 0, 1, 2 ** 40 - 1, 2 ** 40):
             if flags in range(0, 5):
                 continue
-            script.code("createTTL flags %d ttl %d" % (flags, ttl), a, TTL, create("/t%d-%d" % (flags, ttl), flags=flags,
+            script.code("createTTL flags %d ttl %d" % (flags, ttl), a, CREATE_TTL, create("/t%d-%d" % (flags, ttl), flags=flags,
                                                                                  ttl=ttl))
     script.code("create with the flags of a TTL node", a, CREATE, create("/x", flags=5))
-    script.code("createContainer with the flags of a TTL node", a, CONTAINER, create("/x", flags=6))
+    script.code("createContainer with the flags of a TTL node", a, CREATE_CONTAINER, create("/x", flags=6))
     script.code("a TTL node below an ephemeral", a, CREATE, create("/eph", flags=1))
-    script.code("a TTL node below an ephemeral, now", a, TTL, create("/eph/t", flags=5, ttl=9))
-    script.code("a TTL node without a ttl", a, TTL, create("/x", flags=5))
-    script.add("in a multi", a.ask(MULTI, multi((TTL, create("/mt", flags=5, ttl=10 ** 9)), (DELETE, path_version("/mt"))))[0])
+    script.code("a TTL node below an ephemeral, now", a, CREATE_TTL, create("/eph/t", flags=5, ttl=9))
+    script.code("a TTL node without a ttl", a, CREATE_TTL, create("/x", flags=5))
+    script.add("in a multi", a.ask(MULTI, multi((CREATE_TTL, create("/mt", flags=5, ttl=10 ** 9)), (DELETE, path_version("/mt"))))[0])
     script.code("delete", a, DELETE, path_version("/t5-1"))
     err, reply = a.ask(GET_DATA, path_watch("/t5-%d" % (2 ** 40 - 1)))
     script.add("its owner is not shown", (err, reply[-24:-16]))
@@ -226,27 +181,27 @@ def ttl_nodes(script):
 def flags_that_lie(script):
     a = script.client()
     script.code("create with the flags of a container", a, CREATE, create("/l1", flags=4))
-    script.code("createContainer without its flag", a, CONTAINER, create("/l2", flags=0))
+    script.code("createContainer without its flag", a, CREATE_CONTAINER, create("/l2", flags=0))
 
 
 def access(script):
     a, b = script.client(), script.client()
-    auth = struct.pack(">i", 0) + text("digest") + buffer(b"alice:secret")
+    auth = integer(0) + data("digest") + data(b"alice:secret")
     script.code("auth", a, AUTH, auth)
     mine = [(31, "auth", "")]
     script.code("create for oneself", a, CREATE, create("/mine", b"1", entries=mine))
     for op in (GET_DATA, GET_CHILDREN, GET_CHILDREN2):
         script.code("a stranger asks %d" % op, b, op, path_watch("/mine"))
     script.code("a stranger asks whether a node exists that it may not read", b, EXISTS, path_watch("/mine"))
-    script.code("a stranger asks for the list", b, GET_ACL, text("/mine"))
-    script.code("a stranger counts", b, ALL_CHILDREN, text("/mine"))
+    script.code("a stranger asks for the list", b, GET_ACL, data("/mine"))
+    script.code("a stranger counts", b, GET_ALL_CHILDREN_NUMBER, data("/mine"))
     script.code("a stranger writes", b, SET_DATA, set_data("/mine", b"2"))
     script.code("a stranger creates", b, CREATE, create("/mine/x"))
     script.code("a stranger checks", b, MULTI, multi((CHECK, path_version("/mine"))))
-    a.ask(SET_ACL, text("/mine") + acl([(1, "world", "anyone"), (30, "digest", "alice:aYXlLOpEooaV1cRAvUL1fp9Qt7E=")])
-          + struct.pack(">i", -1))
-    script.add("the list, masked", b.ask(GET_ACL, text("/mine"))[1][:-STAT])
-    script.add("the list, for who administers", a.ask(GET_ACL, text("/mine"))[1][:-STAT])
+    a.ask(SET_ACL, data("/mine") + acl([(1, "world", "anyone"), (30, "digest", "alice:aYXlLOpEooaV1cRAvUL1fp9Qt7E=")])
+          + integer(-1))
+    script.add("the list, masked", b.ask(GET_ACL, data("/mine"))[1][:-STAT.size])
+    script.add("the list, for who administers", a.ask(GET_ACL, data("/mine"))[1][:-STAT.size])
     for scheme, ids in (
             ("ip", ("1.2.3.4", "1.2.3.4/8", "1.2.3.4/0", "1.2.3.4/32", "1.2.3.4/33", "1.2.3.4/", "1.2.3", "x", "")),
             ("sasl", ("user", "user@REALM", "user/host@REALM", "a@b@c", "a/b/c@d", "a/b/c", "", "@", "u@r/x", "/@")),
@@ -260,10 +215,10 @@ def access(script):
     script.add("who is the stranger", sorted_who(b))
     # Events.
     a.ask(CREATE, create("/shut", entries=mine))
-    b.ask(ADD_WATCH, text("/shut") + struct.pack(">i", 1))
+    b.ask(ADD_WATCH, data("/shut") + integer(1))
     a.ask(CREATE, create("/shut/n", entries=mine))
-    a.ask(SYNC, text("/"))
-    b.ask(SYNC, text("/"))
+    a.ask(SYNC, data("/"))
+    b.ask(SYNC, data("/"))
     time.sleep(0.05)
     script.add("an event of a node that may not be read", [e[0] for e in b.heard()])
 
@@ -271,7 +226,7 @@ def access(script):
 def sorted_who(client):
     reply = client.ask(WHO_AM_I)[1]
     (count,) = struct.unpack_from(">i", reply)
-    values = split(struct.pack(">i", 2 * count) + reply[4:])
+    values = split(integer(2 * count) + reply[4:])
     return values
 
 
@@ -279,10 +234,10 @@ def watches(script):
     a, b = script.client(), script.client()
     for path in ("/w", "/w/1", "/w/2"):
         b.ask(CREATE, create(path))
-    watch = lambda path, mode: text(path) + struct.pack(">i", mode)
+    watch = lambda path, mode: data(path) + integer(mode)
     script.code("addWatch mode 2", a, ADD_WATCH, watch("/w", 2))
     script.code("addWatch mode -1", a, ADD_WATCH, watch("/w", -1))
-    script.code("addWatch of a null path", a, ADD_WATCH, text(None) + struct.pack(">i", 0))
+    script.code("addWatch of a null path", a, ADD_WATCH, data(None) + integer(0))
     for op in (CHECK_WATCHES, REMOVE_WATCHES):
         for kind in (0, 1, 2, 3, 7, -1):
             script.code("%d of none, type %d" % (op, kind), a, op, watch("/w", kind))
@@ -323,25 +278,25 @@ def watches(script):
     script.code("a watch of a persistent kind alone", a, REMOVE_WATCHES, watch("/w", 4))
     a.ask(REMOVE_WATCHES, watch("/w", 3))
     # Catching up.
-    before = b.ask(GET_DATA, path_watch("/w"))[1][-STAT + 8:-STAT + 16]
+    before = b.ask(GET_DATA, path_watch("/w"))[1][-STAT.size + 8:-STAT.size + 16]
     b.ask(SET_DATA, set_data("/w", b"6"))
     b.ask(CREATE, create("/w/6"))
     lists = (["/w", "/w/1", "/gone"], ["/w/6", "/later"], ["/w", "/w/1", "/gone"])
-    record = before + b"".join(strings(part) for part in lists)
+    record = before + b"".join(vector(part) for part in lists)
     script.code("setWatches", a, SET_WATCHES, record)
     script.add("what was missed", a.heard())
     b.ask(CREATE, create("/later"))
     b.ask(SET_DATA, set_data("/w/1", b"x"))
     script.add("what was set again", a.heard())
     c = script.client()
-    script.code("setWatches2", c, SET_WATCHES2, record + strings(["/w/2"]) + strings(["/w/3"]))
+    script.code("setWatches2", c, SET_WATCHES2, record + vector(["/w/2"]) + vector(["/w/3"]))
     script.add("what was missed, and more lists", c.heard())
     for path in ("/w/2/x", "/w/3/x"):
         b.ask(CREATE, create(path))
     for path in ("/w/2", "/w/3", "/w/3/x", "/w/3/x"):
         b.ask(SET_DATA, set_data(path, b"7"))
     script.add("persistent ones set again", c.heard())
-    script.code("a null list", c, SET_WATCHES, before + strings([]) + struct.pack(">i", -1) + strings([]))
+    script.code("a null list", c, SET_WATCHES, before + vector([]) + integer(-1) + vector([]))
 
 
 def reads(script):
@@ -353,11 +308,11 @@ def reads(script):
     for path in ("/eph", "/eph2", "/r/eph"):
         a.ask(CREATE, create(path, flags=1))
     for path in ("/r", "/r/1", "/r/1/2/3", "/missing", ""):
-        err, reply = a.ask(ALL_CHILDREN, text(path))
+        err, reply = a.ask(GET_ALL_CHILDREN_NUMBER, data(path))
         script.add("descendants of %r" % path, (err, reply if path else len(reply)))
-    script.code("descendants of null", a, ALL_CHILDREN, text(None))
+    script.code("descendants of null", a, GET_ALL_CHILDREN_NUMBER, data(None))
     for prefix in (None, "", " ", "/", "/e", "/eph", "/eph2", "/r", "/x", "eph"):
-        err, reply = a.ask(GET_EPHEMERALS, text(prefix))
+        err, reply = a.ask(GET_EPHEMERALS, data(prefix))
         script.add("ephemerals below %r" % prefix, (err, split(reply) if err == 0 else reply))
     script.code("no prefix at all", a, GET_EPHEMERALS, b"")
     one = (GET_DATA, path_watch("/r/1"))
@@ -368,12 +323,12 @@ def reads(script):
         script.add("multiRead of %s" % name, (err, reply))
     err, reply = a.ask(MULTI_READ, multi(one, (GET_CHILDREN, path_watch("/r/1")), (GET_DATA, path_watch("/none"))))
     at = 9 + 4 + 4
-    script.add("multiRead of three", (err, reply[:at], reply[at + STAT:]))
+    script.add("multiRead of three", (err, reply[:at], reply[at + STAT.size:]))
     err, reply = a.ask(MULTI, multi(one))
     script.add("a read in a multi of changes", (err, reply))
     for op in (CREATE, CREATE2, DELETE, SET_DATA, CHECK, SET_ACL):
-        script.code("an empty record of %d in a multi" % op, a, MULTI, struct.pack(">ibi", op, 0, -1) + END)
-    script.code("setACL in a multi", a, MULTI, multi((SET_ACL, text("/r") + acl(OPEN) + struct.pack(">i", -1))))
+        script.code("an empty record of %d in a multi" % op, a, MULTI, struct.pack(">ibi", op, 0, -1) + MULTI_END)
+    script.code("setACL in a multi", a, MULTI, multi((SET_ACL, data("/r") + acl(OPEN) + integer(-1))))
     script.code("a multi without an end", a, MULTI, multi((CHECK, path_version("/r")))[:-9])
 
 
@@ -381,21 +336,21 @@ def configuration(script):
     a = script.client()
     err, reply = a.ask(GET_DATA, path_watch("/zookeeper/config"))
     script.add("/zookeeper/config is null", reply[:4] == bytes([255] * 4))
-    script.add("/zookeeper/config", (err, re.sub(rb":[0-9]+", b":port", reply[4:-STAT])))
-    script.add("its stat", struct.unpack(">qqqqiiiqiiq", reply[-STAT:])[4:8])
-    script.add("its list", a.ask(GET_ACL, text("/zookeeper/config"))[1][:-STAT])
+    script.add("/zookeeper/config", (err, re.sub(rb":[0-9]+", b":port", reply[4:-STAT.size])))
+    script.add("its stat", STAT.unpack(reply[-STAT.size:])[4:8])
+    script.add("its list", a.ask(GET_ACL, data("/zookeeper/config"))[1][:-STAT.size])
     script.code("writing it", a, SET_DATA, set_data("/zookeeper/config", b"x"))
     script.code("deleting it", a, DELETE, path_version("/zookeeper/config"))
     script.code("creating below it", a, CREATE, create("/zookeeper/config/x"))
-    record = text("server.9=127.0.0.1:1:2") + text(None) + text(None) + struct.pack(">q", -1)
+    record = data("server.9=127.0.0.1:1:2") + data(None) + data(None) + long(-1)
     script.code("reconfig", a, RECONFIG, record)
-    script.code("reconfig of nothing", a, RECONFIG, text(None) * 3 + struct.pack(">q", -1))
-    script.code("reconfig of an old version", a, RECONFIG, record[:-8] + struct.pack(">q", 5))
+    script.code("reconfig of nothing", a, RECONFIG, data(None) * 3 + long(-1))
+    script.code("reconfig of an old version", a, RECONFIG, record[:-8] + long(5))
     script.code("reconfig cut off", a, RECONFIG, record[:-8])
 
 
 def not_for_clients(script):
-    for name, op, record in (("deleteContainer by a client", DELETE_CONTAINER, text("/n")),
+    for name, op, record in (("deleteContainer by a client", DELETE_CONTAINER, data("/n")),
                              ("createSession by an opcode of none", 10, b""), ("an unknown opcode", 777, b"")):
         a = script.client()
         script.add(name, (a.ask(op, record)[0], a.ask(EXISTS, path_watch("/"))))
