@@ -157,9 +157,14 @@ static void heed_new_actions(struct viv_caller *caller, size_t from)
     }
 }
 
+static bool are_all_paused(const struct viv_client_port *port)
+{
+    return port->is_paused || port->is_draining;
+}
+
 static bool may_go_on(const struct viv_caller *caller)
 {
-    return !caller->is_closing && !caller->is_ending && !caller->is_paused && !caller->port->is_paused;
+    return !caller->is_closing && !caller->is_ending && !caller->is_paused && !are_all_paused(caller->port);
 }
 
 static void give_frame(struct viv_caller *caller, struct viv_bytes frame)
@@ -329,7 +334,7 @@ void viv_caller_update_reading(struct viv_caller *caller)
 {
     struct viv_client_port *port = caller->port;
     bool may_read = !caller->is_closing && !caller->is_ending && !caller->is_paused && !caller->is_output_full &&
-                    caller->wanted == 0 && !(port->is_paused && caller->is_greeted);
+                    caller->wanted == 0 && !(are_all_paused(port) && caller->is_greeted);
     if (may_read == caller->is_reading || caller->is_closing) {
         return;
     }

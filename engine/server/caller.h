@@ -72,7 +72,8 @@ enum { VIV_CLIENT_LISTENERS = 2 };
 struct viv_client_port {
     struct viv_server *server;
     struct viv_client_listener listeners[VIV_CLIENT_LISTENERS]; /* clientPort, secureClientPort */
-    bool is_paused;                                             /* all connections */
+    bool is_paused;                                             /* all connections, by the node */
+    bool is_draining;                                           /* all connections, for good: the server ends */
     uint64_t rejected, looked_ms;
     struct viv_rate rate;
     struct viv_log_gate refusals, malformed, failures, slow,

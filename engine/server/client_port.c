@@ -145,6 +145,15 @@ void viv_client_port_close(struct viv_client_port *port, viv_conn conn)
     }
 }
 
+static void update_all(struct viv_client_port *port)
+{
+    for (size_t slot = 0; slot < port->slot_count; slot++) {
+        if (port->slots[slot] != NULL) {
+            viv_caller_update_reading(port->slots[slot]);
+        }
+    }
+}
+
 void viv_client_port_pause(struct viv_client_port *port, viv_conn conn, bool is_paused)
 {
     port->pauses += is_paused;
@@ -157,11 +166,13 @@ void viv_client_port_pause(struct viv_client_port *port, viv_conn conn, bool is_
         return;
     }
     port->is_paused = is_paused;
-    for (size_t slot = 0; slot < port->slot_count; slot++) {
-        if (port->slots[slot] != NULL) {
-            viv_caller_update_reading(port->slots[slot]);
-        }
-    }
+    update_all(port);
+}
+
+void viv_client_port_drain(struct viv_client_port *port)
+{
+    port->is_draining = true;
+    update_all(port);
 }
 
 void viv_client_port_flush(struct viv_client_port *port)

@@ -26,6 +26,8 @@ void viv_client_port_stop(struct viv_client_port *port);
 void viv_client_port_send(struct viv_client_port *port, viv_conn conn, struct viv_bytes bytes, bool tell_drained);
 void viv_client_port_close(struct viv_client_port *port, viv_conn conn);
 void viv_client_port_pause(struct viv_client_port *port, viv_conn conn, bool is_paused); /* conn 0: all */
+/* No request is taken any more, whatever the node says about pauses; replies still go out. */
+void viv_client_port_drain(struct viv_client_port *port);
 /* One write to each connection that was sent to. */
 void viv_client_port_flush(struct viv_client_port *port);
 /* Gives the node frames that were read before a pause and may go in now, and says what has drained. Called when a turn

@@ -82,7 +82,7 @@ static void on_signal(uv_signal_t *handle, int number)
     viv_log(VIV_LOG_INFO, "server", "stopping", "signal=%d", number);
     viv_audit_log_server(server->audit, "serverStop", "invoked");
     server->drain_until_ms = viv_server_now_ms(server) + DRAIN_MS;
-    viv_client_port_pause(server->clients, 0, true);
+    viv_client_port_drain(server->clients);
     uv_timer_set_repeat(&server->tick, 1);
     uv_timer_again(&server->tick);
 }
