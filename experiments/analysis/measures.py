@@ -25,6 +25,7 @@ MEASURES = (
     Measure("full", ("kill", "stop", "term"), "failover", "full_ms", "full throughput after", "ms"),
     Measure("silence", ("restart",), "follower-loss", "whole_ms", "no write acknowledged for", "ms"),
     Measure("back", ("kill", "restart", "term"), "restart", "whole_ms", "the killed server answers after", "ms"),
+    Measure("warm", ("restart",), "restart", "full_ms", "the killed server is warm after", "ms"),
     Measure("cold", ("cold-start",), "cold", "whole_ms", "first answer after", "ms"),
     Measure("memory", ("cold-start",), "step", "rss_mb", "resident memory a server", "MB"),
     Measure("disk", ("cold-start",), "step", "disk_mb", "disk a server", "MB"),

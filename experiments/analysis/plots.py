@@ -107,7 +107,8 @@ def _recovery_bars(axes, run, step, kind, with_wholes, without=()):
     drawn = {}
     for y, cell in enumerate(cells):
         found = median_trial(run, cell["name"], step, kind)
-        parts = [(name, ms) for name, ms in ((found[1]["parts_ms"] or {}) if found else {}).items() if name not in ("ramp", "warm")]
+        parts = [(name, ms) for name, ms in ((found[1]["parts_ms"] or {}) if found else {}).items()
+                 if name not in ("ramp", "warm")]
         left = 0
         for i, (name, ms) in enumerate(parts):
             if name in without:

@@ -33,6 +33,9 @@ struct viv_load_spec {
 
 enum { VIV_LOAD_TENTH_NS = 100000000 };
 
+/* How the lab's clients come and come back: often enough that what is measured is the server's absence. */
+enum { VIV_LOAD_CONNECT_TIMEOUT_MS = 1000, VIV_LOAD_REATTACH_TIMEOUT_MS = 40, VIV_LOAD_RETRY_MS = 5 };
+
 /* One second of the measurement; the last one may be shorter. */
 struct viv_load_second {
     uint64_t ok;

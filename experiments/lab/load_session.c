@@ -3,8 +3,6 @@
 #include "base/assert.h"
 #include "experiments/lab/load_internal.h"
 
-enum { CONNECT_TIMEOUT_MS = 1000, REATTACH_TIMEOUT_MS = 40, RETRY_MS = 5 };
-
 static void on_reply(void *ctx, struct viv_client *client, const struct viv_client_reply *reply)
 {
     struct load_session *session = ctx;
@@ -55,9 +53,9 @@ void load_session_open(struct viv_load *load, uint32_t index)
         .server_count = fixed ? 1 : load->server_count,
         .first_server = fixed ? 0 : index % load->server_count,
         .session_timeout_ms = load->spec.session_timeout_ms,
-        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-        .reattach_timeout_ms = REATTACH_TIMEOUT_MS,
-        .retry_ms = RETRY_MS,
+        .connect_timeout_ms = VIV_LOAD_CONNECT_TIMEOUT_MS,
+        .reattach_timeout_ms = VIV_LOAD_REATTACH_TIMEOUT_MS,
+        .retry_ms = VIV_LOAD_RETRY_MS,
     };
     session->client = viv_client_new(load->loop, &options, on_reply, on_state, session);
 }

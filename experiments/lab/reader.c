@@ -7,10 +7,9 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "experiments/lab/keyset.h"
+#include "experiments/lab/load.h"
 
-/* Retries are as frequent as the load's, so that both see a server come back at the same time. */
-enum { CONNECT_TIMEOUT_MS = 1000, REATTACH_TIMEOUT_MS = 40, RETRY_MS = 5, SAMPLES_FIRST = 4096 };
+enum { SAMPLES_FIRST = 4096 };
 #define NS_PER_S     UINT64_C(1000000000)
 #define TURN_NS      UINT64_C(5000000)
 #define END_LIMIT_NS NS_PER_S
@@ -72,10 +71,17 @@ static bool is_closed(const struct viv_reader *reader)
     return viv_client_state(reader->client) == VIV_CLIENT_CLOSED;
 }
 
+static bool is_first_ready(const struct viv_reader *reader)
+{
+    return viv_client_state(reader->client) == VIV_CLIENT_READY ||
+           atomic_load_explicit(&reader->stop, memory_order_relaxed);
+}
+
 static void *run(void *ctx)
 {
     struct viv_reader *reader = ctx;
     prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* as for the load: due times are kept to the microsecond */
+    turn_until(reader, UINT64_MAX, is_first_ready);
     uint64_t due_ns = viv_client_now_ns();
     while (!atomic_load_explicit(&reader->stop, memory_order_relaxed)) {
         while (due_ns <= viv_client_now_ns()) {
@@ -106,9 +112,9 @@ viv_status viv_reader_start(const struct viv_client_address *server, double rate
     struct viv_client_options options = {.servers = &reader->server,
                                          .server_count = 1,
                                          .session_timeout_ms = session_timeout_ms,
-                                         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-                                         .reattach_timeout_ms = REATTACH_TIMEOUT_MS,
-                                         .retry_ms = RETRY_MS};
+                                         .connect_timeout_ms = VIV_LOAD_CONNECT_TIMEOUT_MS,
+                                         .reattach_timeout_ms = VIV_LOAD_REATTACH_TIMEOUT_MS,
+                                         .retry_ms = VIV_LOAD_RETRY_MS};
     reader->client = viv_client_new(reader->loop, &options, on_reply, NULL, reader);
     if (pthread_create(&reader->thread, NULL, run, reader) != 0) {
         viv_log(VIV_LOG_ERROR, "lab", "no thread for the reader", "error=%m");

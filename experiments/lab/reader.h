@@ -13,7 +13,7 @@ struct viv_read_sample {
 
 struct viv_reader;
 
-/* Starts a thread with one session on `server`, and reads keys below key_count (viv_keyset_path) in turn.
+/* Starts a thread with one session on `server`; once that is up, reads keys below key_count (viv_keyset_path) in turn.
  * VIV_ERR_SYSTEM: no thread or no descriptors. */
 viv_status viv_reader_start(const struct viv_client_address *server, double rate_per_s, uint32_t key_count,
                             uint32_t session_timeout_ms, struct viv_reader **out) VIV_MUST_USE;

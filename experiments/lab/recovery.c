@@ -5,7 +5,7 @@
 
 #include "base/assert.h"
 
-enum { TENTHS_PER_S = 10 };
+enum { TENTHS_PER_S = 10, NS_PER_US = 1000 };
 #define SUM_TOLERANCE_MS 1.0
 #define WINDOW_NS        (TENTHS_PER_S * (uint64_t)VIV_LOAD_TENTH_NS)
 #define WARM_RATIO       1.2
@@ -235,41 +235,34 @@ double viv_recovery_ramp_ms(const struct viv_load_result *result, uint64_t fault
     return -1;
 }
 
-static int by_latency(const void *left, const void *right)
-{
-    uint64_t a = *(const uint64_t *)left;
-    uint64_t b = *(const uint64_t *)right;
-    return a < b ? -1 : a > b;
-}
-
 /* The 99th percentile of what was due in [from_ns, to_ns); UINT64_MAX when nothing was, or too little was answered. */
-static uint64_t read_p99_ns(const struct viv_read_sample *samples, size_t count, uint64_t from_ns, uint64_t to_ns)
+static uint64_t read_p99_us(const struct viv_read_sample *samples, size_t count, uint64_t from_ns, uint64_t to_ns)
 {
-    uint64_t *latencies = viv_alloc((count + 1) * sizeof *latencies);
-    size_t kept = 0;
+    struct viv_histogram latencies;
+    viv_histogram_init(&latencies);
     for (size_t i = 0; i < count; i++) {
         if (samples[i].due_ns >= from_ns && samples[i].due_ns < to_ns) {
-            latencies[kept++] = samples[i].latency_ns;
+            viv_histogram_record(&latencies, samples[i].latency_ns / NS_PER_US);
         }
     }
-    qsort(latencies, kept, sizeof *latencies, by_latency);
-    uint64_t p99_ns = kept == 0 ? UINT64_MAX : latencies[(kept * 99 + 99) / 100 - 1];
-    free(latencies);
-    return p99_ns;
+    bool is_empty = latencies.total + latencies.overflow == 0;
+    uint64_t p99_us = is_empty ? UINT64_MAX : viv_histogram_quantile(&latencies, 0.99);
+    viv_histogram_fini(&latencies);
+    return p99_us;
 }
 
 double viv_recovery_warm_ms(const struct viv_read_sample *samples, size_t count, uint64_t fault_ns, uint64_t read_ns,
                             uint64_t end_ns, uint64_t steady_ns)
 {
     VIV_ASSERT(fault_ns > WINDOW_NS && read_ns >= fault_ns && steady_ns >= WINDOW_NS);
-    uint64_t before_ns = read_p99_ns(samples, count, fault_ns - WINDOW_NS, fault_ns);
-    if (before_ns == UINT64_MAX) {
+    uint64_t before_us = read_p99_us(samples, count, fault_ns - WINDOW_NS, fault_ns);
+    if (before_us == UINT64_MAX) {
         return -1;
     }
     for (uint64_t first_ns = read_ns; first_ns + steady_ns <= end_ns; first_ns += VIV_LOAD_TENTH_NS) {
         uint64_t from_ns = first_ns;
         while (from_ns + WINDOW_NS <= first_ns + steady_ns &&
-               (double)read_p99_ns(samples, count, from_ns, from_ns + WINDOW_NS) <= WARM_RATIO * (double)before_ns) {
+               (double)read_p99_us(samples, count, from_ns, from_ns + WINDOW_NS) <= WARM_RATIO * (double)before_us) {
             from_ns += VIV_LOAD_TENTH_NS;
         }
         if (from_ns + WINDOW_NS > first_ns + steady_ns) {
