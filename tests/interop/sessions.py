@@ -8,7 +8,6 @@ where Vivarium and Apache ZooKeeper 3.8 must answer alike. TAP on standard outpu
 import os
 import shutil
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -16,10 +15,11 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from ensemble import Ensemble, Tap, default_configuration, four_letter, zookeeper_class_path  # noqa: E402
+from zkwire import (ADD_WATCH, AUTH, CHECK, CLOSE_SESSION, CREATE, DELETE, EXISTS, GET_DATA, MULTI, OPEN, PING,  # noqa: E402
+                    RECONFIG, REPLY, SASL, SET_DATA, SET_WATCHES, SYNC, WHO_AM_I, XID_EVENT, XID_PING, Wire, connect, data,
+                    integer, long, multi, request, versioned, watching)
+import zkwire  # noqa: E402
 
-CREATE, DELETE, EXISTS, GET_DATA, SET_DATA, SYNC, PING, CHECK, MULTI, RECONFIG = 1, 2, 3, 4, 5, 9, 11, 13, 14, 16
-AUTH, SET_WATCHES, SASL, ADD_WATCH, WHO_AM_I, CLOSE = 100, 101, 102, 106, 107, -11
-OPEN_ACL = struct.pack(">ii", 1, 31) + struct.pack(">i", 5) + b"world" + struct.pack(">i", 6) + b"anyone"
 FRAME_MAX = 1048575
 EPHEMERAL = 1
 
@@ -37,68 +37,35 @@ Client {
 """
 
 
-def text(value):
-    raw = value.encode()
-    return struct.pack(">i", len(raw)) + raw
-
-
 def create(path, flags=0):
-    return text(path) + struct.pack(">i", 0) + OPEN_ACL + struct.pack(">i", flags)
+    return zkwire.create(path, b"", OPEN, flags)
 
 
-def multi(*steps):
-    return b"".join(struct.pack(">ibi", op, 0, -1) + r for op, r in steps) + struct.pack(">ibi", -1, 1, -1)
-
-
-class Raw:
+class Raw(Wire):
     """One connection. `state` is 'open', 'refused' (the negative handshake) or 'closed'."""
 
     def __init__(self, port, session=0, password=bytes(16), read_only=None, timeout=10000, last_zxid=0):
-        self.xid, self.zxid, self.session, self.password, self.state = 0, 0, 0, b"", "closed"
-        try:
-            self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
-            tail = b"" if read_only is None else bytes([read_only])
-            self.send(struct.pack(">iqiqi", 0, last_zxid, timeout, session, 16) + password + tail)
-            reply = self.receive()
-        except (EOFError, OSError):
-            return
-        _, granted, self.session = struct.unpack_from(">iiq", reply)
-        self.password = reply[20:36]
-        self.read_only = reply[36:]
-        self.state = "open" if granted > 0 else "refused"
-
-    def send(self, payload):
-        self.socket.sendall(struct.pack(">i", len(payload)) + payload)
-
-    def exactly(self, size):
-        got = b""
-        while len(got) < size:
-            part = self.socket.recv(size - len(got))
-            if not part:
-                raise EOFError
-            got += part
-        return got
-
-    def receive(self):
-        (size,) = struct.unpack(">i", self.exactly(4))
-        return self.exactly(size)
+        super().__init__(port)
+        self.xid, self.zxid = 0, 0
+        stands = self.greet(timeout_ms=timeout, session=session, password=password, last_zxid=last_zxid,
+                            read_only=read_only)
+        self.state = {True: "open", False: "refused", None: "closed"}[stands]
 
     def ask(self, op, record=b""):
         """The error code, or 'closed'."""
         self.xid += 1
-        try:
-            self.send(struct.pack(">ii", -2 if op == PING else self.xid, op) + record)
-            while True:
-                reply = self.receive()
-                xid, zxid, err = struct.unpack_from(">iqi", reply)
-                if xid != -1:
-                    self.zxid, self.answer = zxid, reply[16:]
-                    return err
-        except (EOFError, OSError):
-            return "closed"
+        self.send(request(XID_PING if op == PING else self.xid, op, record))
+        while True:
+            reply = self.receive()
+            if reply is None:
+                return "closed"
+            xid, zxid, err = REPLY.unpack_from(reply)
+            if xid != XID_EVENT:
+                self.zxid, self.answer = zxid, reply[REPLY.size:]
+                return err
 
     def exists(self, path="/"):
-        return self.ask(EXISTS, text(path) + b"\0")
+        return self.ask(EXISTS, watching(path, 0))
 
     def is_closed(self):
         self.socket.settimeout(3)
@@ -205,7 +172,7 @@ def java_sasl(tap, ensemble, folder):
 
 def challenge(raw):
     """The code, and whether a challenge for DIGEST-MD5 came."""
-    err = raw.ask(SASL, text(""))
+    err = raw.ask(SASL, data(""))
     return err, b'realm="zk-sasl-md5"' in raw.answer if err == 0 else None
 
 
@@ -218,8 +185,8 @@ def enforcement(tap, jaas):
             seen.append([
                 [raw[0].exists(), raw[0].zxid, raw[0].is_closed()],
                 [raw[1].ask(PING), raw[1].is_closed()],
-                [raw[2].ask(AUTH, struct.pack(">i", 0) + text("digest") + text("bob:bobsecret")), raw[2].exists()],
-                [challenge(raw[3]), raw[3].ask(SASL, text("nonsense")), raw[3].is_closed()],
+                [raw[2].ask(AUTH, integer(0) + data("digest") + data("bob:bobsecret")), raw[2].exists()],
+                [challenge(raw[3]), raw[3].ask(SASL, data("nonsense")), raw[3].is_closed()],
             ])
     tap.ok(seen[0] == [[-124, 0, True], [-124, True], [0, -124], [(0, True), -124, True]],
            "where SASL is required, whoever asks for anything else first is refused and closed", seen[0])
@@ -229,7 +196,7 @@ def enforcement(tap, jaas):
 
 def token_answer(raw, token):
     """The code and what stands behind the header."""
-    err = raw.ask(SASL, text(token))
+    err = raw.ask(SASL, data(token))
     return err, raw.answer.hex() if err == 0 else None
 
 
@@ -255,28 +222,19 @@ def failures(tap, jaas):
 
 def pipelined(port, *requests):
     """Sends the handshake and all requests at once; the xid, code and zxid > 0 of each frame until the end."""
-    s = socket.create_connection(("127.0.0.1", port))
-    s.settimeout(3)
-    hello = struct.pack(">iqiqi", 0, 0, 10000, 0, 16) + bytes(16) + b"\0"
-    frames = [hello] + [struct.pack(">ii", xid, op) + record for xid, op, record in requests]
-    s.sendall(b"".join(struct.pack(">i", len(f)) + f for f in frames))
-    data, seen = b"", []
-    try:
-        while True:
-            part = s.recv(65536)
-            if not part:
-                seen.append("closed")
-                break
-            data += part
-    except socket.timeout:
-        pass
-    s.close()
-    at = 4 + struct.unpack_from(">i", data)[0]
-    while at + 20 <= len(data):
-        (size,) = struct.unpack_from(">i", data, at)
-        xid, zxid, err = struct.unpack_from(">iqi", data, at + 4)
-        seen.append((xid, err, xid == -1 or zxid > 0))  # a notification has its zxid from 3.9 on
-        at += 4 + size
+    seen = []
+    with Wire(port, timeout=3) as wire:
+        wire.send(connect() + b"".join(request(xid, op, record) for xid, op, record in requests))
+        wire.receive()
+        try:
+            reply = wire.receive()
+            while reply is not None:
+                xid, zxid, err = REPLY.unpack_from(reply)
+                seen.append((xid, err, xid == XID_EVENT or zxid > 0))  # a notification has its zxid from 3.9 on
+                reply = wire.receive()
+            seen.append("closed")
+        except socket.timeout:
+            pass
     return seen
 
 
@@ -296,12 +254,12 @@ def session_details(ensemble):
     near, far = [i for i in range(len(ports)) if i != leader] if len(ports) > 1 else (0, 0)
     seen = {}
     seen["pings of any number"] = pipelined(
-        ports[near], (5, PING, b""), (0, PING, b""), (-2, PING, b""), (7, EXISTS, text("/") + b"\0"), (8, CLOSE, b""))
+        ports[near], (5, PING, b""), (0, PING, b""), (-2, PING, b""), (7, EXISTS, watching("/", 0)), (8, CLOSE_SESSION, b""))
     seen["watch events of one's own end"] = pipelined(
-        ports[near], (1, CREATE, create("/own", EPHEMERAL)), (2, EXISTS, text("/own") + b"\1"), (3, CLOSE, b""))
+        ports[near], (1, CREATE, create("/own", EPHEMERAL)), (2, EXISTS, watching("/own", 1)), (3, CLOSE_SESSION, b""))
     seen["numbers that go down"] = pipelined(
-        ports[near], (9, EXISTS, text("/") + b"\0"), (3, CREATE, create("/n")), (3, EXISTS, text("/n") + b"\0"),
-        (0, EXISTS, text("/n") + b"\0"), (-7, EXISTS, text("/n") + b"\0"), (10, CLOSE, b""))
+        ports[near], (9, EXISTS, watching("/", 0)), (3, CREATE, create("/n")), (3, EXISTS, watching("/n", 0)),
+        (0, EXISTS, watching("/n", 0)), (-7, EXISTS, watching("/n", 0)), (10, CLOSE_SESSION, b""))
     first = Raw(ports[near])
     seen["made"] = first.ask(CREATE, create("/d-e", EPHEMERAL))
     seen["a wrong password"] = Raw(ports[near], first.session, bytes(16)).state
@@ -315,18 +273,16 @@ def session_details(ensemble):
     if near != far:
         seen["a read where it was"] = second.exists()
         seen["a write where it was"] = second.ask(CREATE, create("/moved"))
-        seen["which was not done"] = (third.ask(SYNC, text("/")), third.exists("/moved"))
+        seen["which was not done"] = (third.ask(SYNC, data("/")), third.exists("/moved"))
         fourth = attach(ports[near], third)
-        seen["a sync where it was"] = (fourth.state, third.ask(SYNC, text("/")))
+        seen["a sync where it was"] = (fourth.state, third.ask(SYNC, data("/")))
         third = fourth
-    seen["the end"] = third.ask(CLOSE)
+    seen["the end"] = third.ask(CLOSE_SESSION)
     seen["ended"] = Raw(ports[far], third.session, third.password).state
     for wanted in (0, -5, 1, 4000, 4001, 39999, 40000, 40001, 2**31 - 1):
-        s = socket.create_connection(("127.0.0.1", ports[near]))
-        payload = struct.pack(">iqiqi", 0, 0, wanted, 0, 0) + b"\0"  # and an empty password
-        s.sendall(struct.pack(">i", len(payload)) + payload)
-        seen["a timeout of %d" % wanted] = struct.unpack_from(">ii", s.recv(64), 4)[1]
-        s.close()
+        with Wire(ports[near]) as wire:
+            wire.greet(timeout_ms=wanted, password=b"")
+            seen["a timeout of %d" % wanted] = wire.timeout_ms
     short = Raw(ports[near], timeout=4000)
     short.ask(CREATE, create("/short", EPHEMERAL))
     started = time.monotonic()
@@ -343,8 +299,8 @@ def session_details(ensemble):
 # ---- limits at the socket ----
 
 def set_watches(count, path_bytes):
-    paths = b"".join(text("/" + ("%d" % i).zfill(path_bytes - 1)) for i in range(count))
-    return struct.pack(">q", 1 << 60) + struct.pack(">i", 0) + struct.pack(">i", count) + paths + struct.pack(">i", 0)
+    paths = b"".join(data("/" + ("%d" % i).zfill(path_bytes - 1)) for i in range(count))
+    return long(1 << 60) + integer(0) + integer(count) + paths + integer(0)
 
 
 def limits(tap):
@@ -360,18 +316,18 @@ def limits(tap):
             raw = Raw(port)
             raw.xid += 1
             head = create("/limit")
-            body = struct.pack(">ii", raw.xid, CREATE) + head
+            body = integer(raw.xid) + integer(CREATE) + head
             try:
-                raw.socket.sendall(struct.pack(">i", size) + body + bytes(min(size, FRAME_MAX) - len(body)))
+                raw.socket.sendall(integer(size) + body + bytes(min(size, FRAME_MAX) - len(body)))
                 answered = raw.receive() is not None
-            except (EOFError, OSError):
+            except OSError:
                 answered = False
             tap.ok(answered == (size == FRAME_MAX), "a request %s is %s" % (name, "served" if answered else "refused"))
         many = [Raw(port) for _ in range(12)]
         started = time.monotonic()
         for raw in many:  # all but the end of a long request: two fit into the budget
             raw.socket.setblocking(False)
-            body = struct.pack(">i", FRAME_MAX) + struct.pack(">ii", 1, CREATE) + create("/many") + bytes(FRAME_MAX)
+            body = integer(FRAME_MAX) + integer(1) + integer(CREATE) + create("/many") + bytes(FRAME_MAX)
             raw.body, raw.sent = body[:FRAME_MAX + 4], 0
         deadline = time.monotonic() + 3
         while time.monotonic() < deadline and sum(r.sent >= FRAME_MAX - 100 for r in many) < 2:
@@ -387,7 +343,7 @@ def limits(tap):
         for raw in many:
             raw.socket.setblocking(True)
             raw.socket.settimeout(10)
-            codes.append(struct.unpack_from(">i", raw.receive(), 12)[0])
+            codes.append(REPLY.unpack_from(raw.receive())[2])
         tap.ok(sorted(codes) == [-110] * 11 + [0], "all of them are served in the end", codes)
         tap.ok(rss < 400 * 1024, "they do not fill the memory while they wait", "%d KiB" % rss)
         tap.ok(time.monotonic() - started < 20, "and none waits for a time limit")
@@ -428,13 +384,13 @@ def local_sessions(ensemble, upgrade):
         made = first.zxid
         seen[name + ": an ephemeral is made"] = first.ask(CREATE, create("/e-" + name, EPHEMERAL))
         seen[name + ": for so many zxids"] = first.zxid - made if upgrade else None
-        seen[name + ": another in a multi"] = first.ask(MULTI, multi((CREATE, create("/m-" + name, EPHEMERAL))))
+        seen[name + ": another in a multi"] = first.ask(MULTI, multi(((CREATE, create("/m-" + name, EPHEMERAL)),)))
         seen[name + ": attached elsewhere"] = Raw(ports[other], again.session, again.password).state
         seen[name + ": attached again"] = Raw(ports[index], again.session, again.password).state
         if upgrade:
             moved = Raw(ports[other], first.session, first.password)
             seen[name + ": a global one elsewhere"] = moved.state
-            seen[name + ": and closed there"] = moved.ask(CLOSE)
+            seen[name + ": and closed there"] = moved.ask(CLOSE_SESSION)
     return seen
 
 
@@ -456,14 +412,14 @@ def read_only(ensemble):
     seen["an old client"] = Raw(port).state
     seen["a session from before"] = Raw(port, owner.session, owner.password, read_only=1).state
     for name, op, record in (
-            ("exists", EXISTS, text("/ro") + b"\1"), ("getData", GET_DATA, text("/ro") + b"\1"), ("ping", PING, b""),
+            ("exists", EXISTS, watching("/ro", 1)), ("getData", GET_DATA, watching("/ro", 1)), ("ping", PING, b""),
             ("create", CREATE, create("/x")), ("ephemeral", CREATE, create("/x", EPHEMERAL)),
-            ("delete", DELETE, text("/ro") + struct.pack(">i", -1)), ("sync", SYNC, text("/")),
-            ("setData", SET_DATA, text("/ro") + struct.pack(">ii", 0, -1)),
-            ("multi", MULTI, multi((CREATE, create("/x")))), ("check", CHECK, text("/") + struct.pack(">i", -1)),
-            ("reconfig", RECONFIG, text("") * 3 + struct.pack(">q", -1)), ("whoAmI", WHO_AM_I, b""),
-            ("addWatch", ADD_WATCH, text("/ro") + struct.pack(">i", 0)),
-            ("auth", AUTH, struct.pack(">i", 0) + text("digest") + text("a:b")), ("close", CLOSE, b"")):
+            ("delete", DELETE, versioned("/ro", -1)), ("sync", SYNC, data("/")),
+            ("setData", SET_DATA, data("/ro") + data(b"") + integer(-1)),
+            ("multi", MULTI, multi(((CREATE, create("/x")),))), ("check", CHECK, versioned("/", -1)),
+            ("reconfig", RECONFIG, data("") * 3 + long(-1)), ("whoAmI", WHO_AM_I, b""),
+            ("addWatch", ADD_WATCH, data("/ro") + integer(0)),
+            ("auth", AUTH, integer(0) + data("digest") + data("a:b")), ("close", CLOSE_SESSION, b"")):
         seen[name] = raw.ask(op, record)
     seen["closed"] = raw.is_closed()
     left = Raw(port, read_only=1)

@@ -188,7 +188,7 @@ class Wire:
         self.socket.connect(("127.0.0.1", port))
         self.pending = b""
         self.at = 0
-        self.session, self.password, self.timeout_ms = 0, b"", 0
+        self.session, self.password, self.timeout_ms, self.read_only = 0, b"", 0, b""
 
     def __enter__(self):
         return self
@@ -230,6 +230,7 @@ class Wire:
         reader = Reader(answer)
         reader.integer()
         self.timeout_ms, self.session, self.password = reader.integer(), reader.long(), reader.data()
+        self.read_only = answer[reader.at:]  # the byte that old servers do not send
         return self.timeout_ms > 0
 
     def call(self, op, record=b"", xid=1):
