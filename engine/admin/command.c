@@ -64,12 +64,6 @@ enum viv_command viv_command_find(const char *name)
     return VIV_COMMAND_COUNT;
 }
 
-const char *viv_command_name(enum viv_command command)
-{
-    VIV_ASSERT(command < VIV_COMMAND_COUNT);
-    return commands[command].name;
-}
-
 void viv_command_index(const char *url, struct viv_buffer *out)
 {
     for (size_t i = 0; i < VIV_COMMAND_COUNT; i++) {

@@ -15,7 +15,6 @@ enum viv_command {
 
 /* By name or alias; VIV_COMMAND_COUNT when there is none. */
 enum viv_command viv_command_find(const char *name);
-const char *viv_command_name(enum viv_command command);
 
 struct viv_command_question {
     const char *name;                       /* as it was asked */

@@ -17,21 +17,12 @@ static int unreadable(void)
     return VIV_CLI_FAILED;
 }
 
-/* A path of the user's as C text with the chroot; to be freed. */
-static char *full_path(const struct viv_cli *cli, struct viv_bytes path)
-{
-    char *text = strndup((const char *)path.data, path.size);
-    char *full = viv_cli_path(cli, text);
-    free(text);
-    return full;
-}
-
 /* ---- dump ---- */
 
 static void ask_node(struct viv_cli *cli, struct viv_bytes path)
 {
     struct viv_buffer record = {0};
-    char *full = full_path(cli, path);
+    char *full = viv_cli_path_of(cli, path);
     const struct viv_path_watch_request request = {.path.bytes = viv_bytes_text(full)};
     viv_path_watch_request_encode(&record, &request);
     viv_cli_send(cli, VIV_OP_GET_DATA, viv_buffer_bytes(&record));
@@ -173,7 +164,7 @@ static enum viv_op op_of(int64_t owner, struct viv_create_request *request)
 static void send_create(struct restoring *restoring, const struct viv_cli_dump_node *node, int64_t owner)
 {
     struct viv_bytes path = viv_buffer_bytes(&restoring->path);
-    char *full = full_path(restoring->cli, path);
+    char *full = viv_cli_path_of(restoring->cli, path);
     struct waiting *waiting = &restoring->batch[restoring->count++];
     *waiting = (struct waiting){.shown = strndup((const char *)path.data, path.size)};
     struct viv_create_request create = {
@@ -284,32 +275,6 @@ static int take_line(struct restoring *restoring, struct viv_bytes root, const s
     return restoring->count < BATCH_NODES ? VIV_CLI_OK : end_batch(restoring);
 }
 
-/* What lies above the dump's place, without data. */
-static int create_above(struct viv_cli *cli, struct viv_bytes top)
-{
-    int code = VIV_CLI_OK;
-    struct viv_buffer record = {0};
-    for (size_t i = 1; i < top.size && code == VIV_CLI_OK; i++) {
-        if (top.data[i] != '/') {
-            continue;
-        }
-        struct viv_cli_reply reply;
-        char *full = full_path(cli, viv_bytes_of(top.data, i));
-        const struct viv_create_request request = {
-            .path.bytes = viv_bytes_text(full), .acl = viv_acl_open_unsafe(), .ttl_ms = -1};
-        viv_buffer_clear(&record);
-        viv_create_request_encode(&record, &request, VIV_OP_CREATE);
-        viv_cli_ask(cli, VIV_OP_CREATE, viv_buffer_bytes(&record), &reply);
-        if (reply.err != VIV_REPLY_OK && reply.err != VIV_REPLY_NODE_EXISTS) {
-            code = viv_cli_refused(cli, reply.err, full);
-        }
-        viv_cli_reply_fini(&reply);
-        free(full);
-    }
-    viv_buffer_fini(&record);
-    return code;
-}
-
 static int restore_lines(struct restoring *restoring, struct viv_cli_dump_reader *reader)
 {
     struct viv_cli_dump_item item;
@@ -321,7 +286,7 @@ static int restore_lines(struct restoring *restoring, struct viv_cli_dump_reader
         } else if (item.line == VIV_CLI_DUMP_HEADER) {
             viv_buffer_append_bytes(&root, item.header.root);
             viv_cli_dump_move(item.header.root, item.header.root, restoring->options->at, &restoring->path);
-            code = create_above(restoring->cli, viv_buffer_bytes(&restoring->path));
+            code = viv_cli_create_parents(restoring->cli, viv_buffer_bytes(&restoring->path), viv_acl_open_unsafe());
         } else if (item.line == VIV_CLI_DUMP_NODE) {
             code = take_line(restoring, viv_buffer_bytes(&root), &item.node);
         }

@@ -257,6 +257,14 @@ char *viv_cli_path(const struct viv_cli *cli, const char *path)
     return full;
 }
 
+char *viv_cli_path_of(const struct viv_cli *cli, struct viv_bytes path)
+{
+    char *text = strndup((const char *)path.data, path.size);
+    char *full = viv_cli_path(cli, text);
+    free(text);
+    return full;
+}
+
 struct viv_bytes viv_cli_path_shown(const struct viv_cli *cli, struct viv_bytes path)
 {
     struct viv_bytes chroot = viv_bytes_text(cli->link->target.chroot);

@@ -57,6 +57,7 @@ void viv_cli_forget_answers(struct viv_cli *cli);
 
 /* The path with the chroot in front; NULL and told when it does not begin with '/'. To be freed. */
 char *viv_cli_path(const struct viv_cli *cli, const char *path);
+char *viv_cli_path_of(const struct viv_cli *cli, struct viv_bytes path);
 /* Without it, as the user writes it. Borrows. */
 struct viv_bytes viv_cli_path_shown(const struct viv_cli *cli, struct viv_bytes path);
 

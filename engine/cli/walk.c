@@ -9,15 +9,13 @@ enum { WINDOW = 128 }; /* requests on their way at once; a server serves 1000 of
 
 static void ask_children(struct viv_cli *cli, struct viv_bytes path)
 {
-    char *shown = strndup((const char *)path.data, path.size);
-    char *full = viv_cli_path(cli, shown);
+    char *full = viv_cli_path_of(cli, path);
     struct viv_buffer record = {0};
     struct viv_path_watch_request request = {.path = {.bytes = viv_bytes_text(full)}};
     viv_path_watch_request_encode(&record, &request);
     viv_cli_send(cli, VIV_OP_GET_CHILDREN, viv_buffer_bytes(&record));
     viv_buffer_fini(&record);
     free(full);
-    free(shown);
 }
 
 struct subtree {
@@ -215,5 +213,30 @@ int viv_cli_delete_subtree(struct viv_cli *cli, const char *path, size_t window,
     }
     viv_cli_forget_answers(cli);
     *deleted = deletion.deleted;
+    return code;
+}
+
+int viv_cli_create_parents(struct viv_cli *cli, struct viv_bytes path, struct viv_bytes acl)
+{
+    struct viv_buffer record = {0};
+    int code = VIV_CLI_OK;
+    for (size_t i = 1; i < path.size && code == VIV_CLI_OK; i++) {
+        if (path.data[i] != '/') {
+            continue;
+        }
+        struct viv_cli_reply reply;
+        char *full = viv_cli_path_of(cli, viv_bytes_of(path.data, i));
+        const struct viv_create_request request = {
+            .path.bytes = viv_bytes_text(full), .data.null = true, .acl = acl, .ttl_ms = -1};
+        viv_buffer_clear(&record);
+        viv_create_request_encode(&record, &request, VIV_OP_CREATE);
+        viv_cli_ask(cli, VIV_OP_CREATE, viv_buffer_bytes(&record), &reply);
+        if (reply.err != VIV_REPLY_OK && reply.err != VIV_REPLY_NODE_EXISTS) {
+            code = viv_cli_refused(cli, reply.err, full);
+        }
+        viv_cli_reply_fini(&reply);
+        free(full);
+    }
+    viv_buffer_fini(&record);
     return code;
 }

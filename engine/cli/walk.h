@@ -25,4 +25,8 @@ int viv_cli_for_children(struct viv_cli *cli, const char *path, viv_cli_child_fn
 /* Deletes the node and everything below it, `window` requests at once; counts what is gone by this. */
 int viv_cli_delete_subtree(struct viv_cli *cli, const char *path, size_t window, uint64_t *deleted);
 
+/* Makes the nodes above `path` (as the user writes it) that are missing, without data. Refusals are told; returns the
+ * exit code. */
+int viv_cli_create_parents(struct viv_cli *cli, struct viv_bytes path, struct viv_bytes acl);
+
 #endif /* VIV_CLI_WALK_H */

@@ -78,28 +78,6 @@ static int print_created(const struct viv_cli *cli, const struct viv_cli_reply *
     return VIV_CLI_OK;
 }
 
-/* Missing parents, without data: what is there already is no mistake. */
-static int create_parents(struct viv_cli *cli, const char *full, struct viv_bytes acl)
-{
-    struct viv_buffer record = {0};
-    int code = VIV_CLI_OK;
-    for (const char *slash = strchr(full + 1, '/'); code == VIV_CLI_OK && slash != NULL;
-         slash = strchr(slash + 1, '/')) {
-        struct viv_cli_reply reply;
-        struct viv_create_request request = {
-            .path = {.bytes = viv_bytes_of(full, (size_t)(slash - full))}, .data = {.null = true}, .acl = acl};
-        viv_buffer_clear(&record);
-        viv_create_request_encode(&record, &request, VIV_OP_CREATE);
-        viv_cli_ask(cli, VIV_OP_CREATE, viv_buffer_bytes(&record), &reply);
-        if (reply.err != VIV_REPLY_OK && reply.err != VIV_REPLY_NODE_EXISTS) {
-            code = viv_cli_refused(cli, reply.err, full);
-        }
-        viv_cli_reply_fini(&reply);
-    }
-    viv_buffer_fini(&record);
-    return code;
-}
-
 static int create(struct viv_cli *cli, const struct viv_cli_args *args, const char *full, struct viv_bytes acl)
 {
     struct viv_buffer value = {0};
@@ -112,7 +90,7 @@ static int create(struct viv_cli *cli, const struct viv_cli_args *args, const ch
         request.data.bytes = viv_buffer_bytes(&value);
         request.data.null = data == NULL && viv_cli_value(args, "--file") == NULL;
         if (viv_cli_has(args, "-p")) {
-            code = create_parents(cli, full, acl);
+            code = viv_cli_create_parents(cli, viv_bytes_text(viv_cli_arg(args, 0)), acl);
         }
         if (code == VIV_CLI_OK) {
             struct viv_cli_reply reply;

@@ -91,8 +91,6 @@ size_t viv_client_server(const struct viv_client *client);
 int64_t viv_client_session_id(const struct viv_client *client);
 /* Why the last attempt at TLS came to nothing; "": it did not. */
 const char *viv_client_tls_error(const struct viv_client *client);
-/* The session timeout that the server granted. */
-uint32_t viv_client_granted_ms(const struct viv_client *client);
 /* Attached to a server that serves reads only. */
 bool viv_client_is_read_only(const struct viv_client *client);
 /* errno of the last attempt to connect, ECONNRESET when the server hung up without a word; 0 once it is ready. */
@@ -109,11 +107,6 @@ void viv_client_set_data(struct viv_client *client, uint64_t token, struct viv_b
 void viv_client_get_data(struct viv_client *client, uint64_t token, struct viv_bytes path);
 void viv_client_exists(struct viv_client *client, uint64_t token, struct viv_bytes path);
 void viv_client_sync(struct viv_client *client, uint64_t token, struct viv_bytes path);
-/* Children in pieces, for lists of any length: the reply's body is a struct viv_children_page of wire/records.h
- * (viv_children_page_decode, then name_count times viv_jute_read_buffer). `cursor` 0 begins. ZooKeeper's own servers
- * answer VIV_REPLY_UNIMPLEMENTED and close the connection. */
-void viv_client_get_children_page(struct viv_client *client, uint64_t token, struct viv_bytes path, int64_t cursor,
-                                  int32_t names_max);
 /* Any other request: `record` is what stands behind the header (wire/records.h, client-protocol.md §5). */
 void viv_client_request(struct viv_client *client, uint64_t token, enum viv_op op, struct viv_bytes record);
 

@@ -164,23 +164,9 @@ void viv_client_sync(struct viv_client *client, uint64_t token, struct viv_bytes
     end(client, start);
 }
 
-void viv_client_get_children_page(struct viv_client *client, uint64_t token, struct viv_bytes path, int64_t cursor,
-                                  int32_t names_max)
-{
-    struct viv_children_page_request request = {.path = {.bytes = path}, .cursor = cursor, .names_max = names_max};
-    size_t start = begin(client, token, VIV_OP_GET_CHILDREN_PAGE);
-    viv_children_page_request_encode(&client->out, &request);
-    end(client, start);
-}
-
 const char *viv_client_tls_error(const struct viv_client *client)
 {
     return client->tls_why != NULL ? client->tls_why : "";
-}
-
-uint32_t viv_client_granted_ms(const struct viv_client *client)
-{
-    return client->granted_ms;
 }
 
 int viv_client_last_error(const struct viv_client *client)

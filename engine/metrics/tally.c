@@ -30,20 +30,6 @@ void viv_tally_add_many(struct viv_tally *tally, uint64_t value, uint64_t count)
     tally->buckets[viv_tally_bucket(value)] += (uint32_t)count;
 }
 
-void viv_tally_merge(struct viv_tally *into, const struct viv_tally *from)
-{
-    if (from->count == 0) {
-        return;
-    }
-    into->min = into->count == 0 || from->min < into->min ? from->min : into->min;
-    into->max = from->max > into->max ? from->max : into->max;
-    into->count += from->count;
-    into->sum += from->sum;
-    for (unsigned i = 0; i < VIV_TALLY_BUCKET_COUNT; i++) {
-        into->buckets[i] += from->buckets[i];
-    }
-}
-
 void viv_tally_clear(struct viv_tally *tally)
 {
     if (tally->count > 0) {

@@ -70,7 +70,6 @@ static inline void viv_tally_add_bucket(struct viv_tally *tally, uint64_t value,
 
 /* The same value `count` times. */
 void viv_tally_add_many(struct viv_tally *tally, uint64_t value, uint64_t count);
-void viv_tally_merge(struct viv_tally *into, const struct viv_tally *from);
 void viv_tally_clear(struct viv_tally *tally);
 /* The value that `per_mille` thousandths of all do not exceed; within min and max; 0 when empty. */
 uint64_t viv_tally_quantile(const struct viv_tally *tally, unsigned per_mille);

@@ -51,17 +51,6 @@ VIV_TEST(metrics_tally, every_bucket_begins_where_the_one_before_it_ends)
     cr_expect_eq(viv_tally_bucket(UINT64_MAX), VIV_TALLY_BUCKET_COUNT - 1);
 }
 
-VIV_TEST(metrics_tally, merging_is_the_same_as_adding_to_one)
-{
-    struct viv_tally parts[2] = {{0}}, whole = {0};
-    for (uint64_t i = 0; i < 1000; i++) {
-        viv_tally_add_many(&parts[i % 2], i * i, 1);
-        viv_tally_add_many(&whole, i * i, 1);
-    }
-    viv_tally_merge(&parts[0], &parts[1]);
-    cr_expect_arr_eq(&parts[0], &whole, sizeof whole);
-}
-
 VIV_TEST(metrics_tally, extremes_are_kept_from_the_first_value_on)
 {
     uint64_t least = 0, largest = 0;
