@@ -20,19 +20,18 @@ static void put_list_of_one(struct viv_command_context *context, const char *key
     viv_json_close(context->json, context->out);
 }
 
-static const struct viv_config_member *find_member(const struct viv_config *config, viv_sid sid)
+static const struct viv_member *find_member(const struct viv_config *config, viv_sid sid)
 {
-    for (size_t i = 0; i < config->member_count; i++) {
-        if (config->members[i].sid == sid) {
-            return &config->members[i];
+    for (size_t i = 0; i < config->members.count; i++) {
+        if (config->members.items[i].sid == sid) {
+            return &config->members.items[i];
         }
     }
     return NULL;
 }
 
 /* Where clients find this member, "" when that is not known here. */
-static void client_address(const struct viv_command_context *context, const struct viv_config_member *member,
-                           char *text)
+static void client_address(const struct viv_command_context *context, const struct viv_member *member, char *text)
 {
     const struct viv_config *config = context->view->config;
     text[0] = '\0';
@@ -49,7 +48,7 @@ const char *viv_command_leader(struct viv_command_context *context)
 {
     const struct viv_server_view *view = context->view;
     const struct viv_zab_stats *zab = &view->stats.zab;
-    const struct viv_config_member *leader = find_member(view->config, zab->leader);
+    const struct viv_member *leader = find_member(view->config, zab->leader);
     if (view->config->standalone || leader == NULL) {
         return "server is not initialized";
     }
@@ -75,7 +74,7 @@ const char *viv_command_observer_connection_stat_reset(struct viv_command_contex
     return NULL;
 }
 
-static void put_member(struct viv_command_context *context, const struct viv_config_member *member)
+static void put_member(struct viv_command_context *context, const struct viv_member *member)
 {
     char key[24], address[ADDRESS_BYTES];
     snprintf(key, sizeof key, "%" PRId64, member->sid);
@@ -94,9 +93,9 @@ const char *viv_command_voting_view(struct viv_command_context *context)
 {
     const struct viv_config *config = context->view->config;
     viv_json_open(context->json, context->out, "current_config");
-    for (size_t i = 0; i < config->member_count && !config->standalone; i++) {
-        if (config->members[i].voter) {
-            put_member(context, &config->members[i]);
+    for (size_t i = 0; i < config->members.count && !config->standalone; i++) {
+        if (config->members.items[i].voter) {
+            put_member(context, &config->members.items[i]);
         }
     }
     viv_json_close(context->json, context->out);
@@ -128,7 +127,7 @@ static void put_addresses(struct viv_command_context *context, const char *key, 
 const char *viv_command_zabstate(struct viv_command_context *context)
 {
     const struct viv_server_view *view = context->view;
-    const struct viv_config_member *self = viv_config_self(view->config);
+    const struct viv_member *self = viv_config_self(view->config);
     if (view->config->standalone || self == NULL) {
         viv_json_bool(context->json, context->out, "voting", false);
         put_text(context, "zabstate", "");

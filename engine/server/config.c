@@ -287,7 +287,7 @@ static void parse_dynamic(struct viv_config_parse *parse, const struct viv_confi
         parse->is_dynamic = true;
         parse->line = VIV_CONFIG_LINE_DYNAMIC;
         parse_lines(parse, viv_buffer_bytes(&text));
-        if (parse->config->member_count == 0) {
+        if (parse->config->members.count == 0) {
             viv_config_complain(parse, VIV_CONFIG_LINE_DYNAMIC, true, "there is no server line; legal: server.N lines");
         }
     }
@@ -380,59 +380,9 @@ void viv_config_report_fini(struct viv_config_report *report)
 
 /* ---- what others ask ---- */
 
-const struct viv_config_member *viv_config_self(const struct viv_config *config)
+const struct viv_member *viv_config_self(const struct viv_config *config)
 {
-    for (size_t i = 0; i < config->member_count; i++) {
-        if (config->members[i].sid == config->sid) {
-            return &config->members[i];
-        }
-    }
-    return NULL;
-}
-
-static void host_text(struct viv_buffer *out, const char *host)
-{
-    viv_buffer_printf(out, strchr(host, ':') != NULL ? "[%s]" : "%s", host);
-}
-
-static void put_groups(const struct viv_config *config, struct viv_buffer *out)
-{
-    for (size_t i = 0; i < config->group_count; i++) {
-        const char *between = "";
-        viv_buffer_printf(out, "group.%lld=", (long long)config->groups[i].number);
-        for (size_t k = 0; k < config->member_count; k++) {
-            if (config->members[k].group == config->groups[i].number) {
-                viv_buffer_printf(out, "%s%lld", between, (long long)config->members[k].sid);
-                between = ":";
-            }
-        }
-        viv_buffer_printf(out, "\n");
-    }
-    for (size_t k = 0; k < config->member_count && config->group_count > 0; k++) {
-        if (config->members[k].voter) {
-            viv_buffer_printf(out, "weight.%lld=%lld\n", (long long)config->members[k].sid,
-                              (long long)config->members[k].weight);
-        }
-    }
-}
-
-void viv_config_members_text(const struct viv_config *config, struct viv_buffer *out)
-{
-    for (size_t i = 0; i < config->member_count; i++) {
-        const struct viv_config_member *member = &config->members[i];
-        viv_buffer_printf(out, "server.%lld=", (long long)member->sid);
-        host_text(out, member->host);
-        viv_buffer_printf(out, ":%d:%d:%s", member->peer_port, member->election_port,
-                          member->voter ? "participant" : "observer");
-        if (member->client_port >= 0) {
-            viv_buffer_printf(out, ";");
-            host_text(out, member->client_host[0] != '\0' ? member->client_host : "0.0.0.0");
-            viv_buffer_printf(out, ":%d", member->client_port);
-        }
-        viv_buffer_printf(out, "\n");
-    }
-    put_groups(config, out);
-    viv_buffer_printf(out, "version=%llx", (unsigned long long)config->version);
+    return viv_members_find(&config->members, config->sid);
 }
 
 bool viv_config_clients_use_tls(const struct viv_config *config)

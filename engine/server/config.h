@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "security/tls_settings.h"
 #include "server/four_letter.h"
+#include "wire/members.h"
 
 /* The configuration file: Java properties as ZooKeeper reads them, plus our own keys (config_keys.def).
  *
@@ -20,16 +21,6 @@ enum {
     VIV_CONFIG_PATH_BYTES = 1024,
     VIV_CONFIG_HOST_BYTES = 256,
     VIV_CONFIG_FILE_BYTES_MAX = 1 << 20,
-};
-
-struct viv_config_member {
-    viv_sid sid;
-    char host[VIV_CONFIG_HOST_BYTES];
-    int peer_port, election_port;
-    bool voter;
-    int64_t group, weight;                   /* group 0: majorities decide */
-    char client_host[VIV_CONFIG_HOST_BYTES]; /* "" unless given */
-    int client_port;                         /* -1 unless given */
 };
 
 /* The HTTP port for operators. */
@@ -95,11 +86,9 @@ struct viv_config {
     int64_t connections_per_address_max, connections_max;
     int64_t snapshot_entries, snapshot_kib;
     int64_t frame_bytes_max;
-    uint32_t four_letter_words;                        /* bits by enum viv_four_letter */
-    char dynamic_file[VIV_CONFIG_PATH_BYTES];          /* where the members were read; "" = the file itself */
-    uint64_t version;                                  /* of the members, ZooKeeper's config version */
-    struct viv_config_member members[VIV_MEMBERS_MAX]; /* by ascending sid */
-    size_t member_count;
+    uint32_t four_letter_words;               /* bits by enum viv_four_letter */
+    char dynamic_file[VIV_CONFIG_PATH_BYTES]; /* where the members were read; "" = the file itself */
+    struct viv_members members;
     struct viv_config_group groups[VIV_MEMBERS_MAX];
     size_t group_count;
     struct viv_config_weight weights[VIV_MEMBERS_MAX];
@@ -174,9 +163,7 @@ void viv_config_load(struct viv_config *config, const char *path, const struct v
 void viv_config_report_fini(struct viv_config_report *report);
 
 /* This server's own line, or NULL when standalone without one. */
-const struct viv_config_member *viv_config_self(const struct viv_config *config);
-/* "server.1=host:peer:election:participant[;host:port]\n...version=0", as ZooKeeper writes it. */
-void viv_config_members_text(const struct viv_config *config, struct viv_buffer *out);
+const struct viv_member *viv_config_self(const struct viv_config *config);
 /* Whether the ports of clients, or those between servers, speak TLS. */
 bool viv_config_clients_use_tls(const struct viv_config *config);
 bool viv_config_peers_use_tls(const struct viv_config *config);

@@ -95,12 +95,12 @@ static void check_local_sessions(struct viv_config_parse *parse)
 static void check_members(struct viv_config_parse *parse)
 {
     struct viv_config *config = parse->config;
-    config->standalone = config->member_count < 2;
+    config->standalone = config->members.count < 2;
     size_t voters = 0;
-    for (size_t i = 0; i < config->member_count; i++) {
-        voters += config->members[i].voter;
+    for (size_t i = 0; i < config->members.count; i++) {
+        voters += config->members.items[i].voter;
     }
-    if (config->member_count > 0 && voters == 0) {
+    if (config->members.count > 0 && voters == 0) {
         viv_config_complain(parse, viv_config_line_of(parse, "server."), true,
                             "every server is an observer; at least one must vote");
     }
@@ -114,11 +114,11 @@ static void check_members(struct viv_config_parse *parse)
     config->sync_limit_ticks = config->sync_limit_ticks < 0 ? 5 : config->sync_limit_ticks;
 }
 
-static struct viv_config_member *find_member(struct viv_config *config, viv_sid sid)
+static struct viv_member *find_member(struct viv_config *config, viv_sid sid)
 {
-    for (size_t i = 0; i < config->member_count; i++) {
-        if (config->members[i].sid == sid) {
-            return &config->members[i];
+    for (size_t i = 0; i < config->members.count; i++) {
+        if (config->members.items[i].sid == sid) {
+            return &config->members.items[i];
         }
     }
     return NULL;
@@ -131,7 +131,7 @@ static void assign_group(struct viv_config_parse *parse, const struct viv_config
         if ((group->sids[sid / 64] >> sid % 64 & 1) == 0) {
             continue;
         }
-        struct viv_config_member *member = find_member(config, sid);
+        struct viv_member *member = find_member(config, sid);
         if (member == NULL) {
             viv_config_complain(parse, viv_config_line_of(parse, "group."), true,
                                 "group.%lld names server %lld, which has no server line", (long long)group->number,
@@ -150,6 +150,7 @@ static void assign_group(struct viv_config_parse *parse, const struct viv_config
 static void check_groups(struct viv_config_parse *parse)
 {
     struct viv_config *config = parse->config;
+    config->members.has_groups = config->group_count > 0;
     if (config->group_count == 0 && config->weight_count > 0) {
         viv_config_complain(parse, viv_config_line_of(parse, "weight."), true,
                             "a weight counts within a group only; legal: group lines that name every voter");
@@ -157,11 +158,11 @@ static void check_groups(struct viv_config_parse *parse)
     for (size_t i = 0; i < config->group_count; i++) {
         assign_group(parse, &config->groups[i]);
     }
-    for (size_t i = 0; i < config->member_count; i++) {
-        config->members[i].weight = 1;
+    for (size_t i = 0; i < config->members.count; i++) {
+        config->members.items[i].weight = 1;
     }
     for (size_t i = 0; i < config->weight_count; i++) {
-        struct viv_config_member *member = find_member(config, config->weights[i].sid);
+        struct viv_member *member = find_member(config, config->weights[i].sid);
         if (member != NULL) {
             member->weight = config->weights[i].weight;
         } else {
@@ -170,8 +171,8 @@ static void check_groups(struct viv_config_parse *parse)
         }
     }
     int64_t weight = 0;
-    for (size_t i = 0; i < config->member_count && config->group_count > 0; i++) {
-        const struct viv_config_member *member = &config->members[i];
+    for (size_t i = 0; i < config->members.count && config->group_count > 0; i++) {
+        const struct viv_member *member = &config->members.items[i];
         weight += member->voter ? member->weight : 0;
         if (member->voter && member->group == 0) {
             viv_config_complain(parse, viv_config_line_of(parse, "group."), true,
@@ -188,7 +189,7 @@ static void check_myid(struct viv_config_parse *parse, const char *myid)
 {
     struct viv_config *config = parse->config;
     if (myid == NULL) {
-        config->sid = config->member_count == 1 ? config->members[0].sid : 1;
+        config->sid = config->members.count == 1 ? config->members.items[0].sid : 1;
         if (!config->standalone && config->data_dir[0] != '\0') {
             viv_config_complain(parse, 0, true,
                                 "%s/myid is missing; an ensemble needs it; legal: the number of this server",
@@ -199,7 +200,7 @@ static void check_myid(struct viv_config_parse *parse, const char *myid)
     if (!viv_config_number(myid, &config->sid) || config->sid < 1 || config->sid > VIV_SID_MAX) {
         viv_config_complain(parse, 0, true, "%s/myid holds '%s'; legal: a number from 1 to 254", config->data_dir,
                             myid);
-    } else if (config->member_count > 0 && viv_config_self(config) == NULL) {
+    } else if (config->members.count > 0 && viv_config_self(config) == NULL) {
         viv_config_complain(parse, viv_config_line_of(parse, "server."), true,
                             "there is no server.%lld line, but %s/myid says %lld", (long long)config->sid,
                             config->data_dir, (long long)config->sid);
@@ -210,7 +211,7 @@ static void check_myid(struct viv_config_parse *parse, const char *myid)
 static void check_client_port(struct viv_config_parse *parse)
 {
     struct viv_config *config = parse->config;
-    const struct viv_config_member *self = viv_config_self(config);
+    const struct viv_member *self = viv_config_self(config);
     if (self != NULL && self->client_port >= 0) {
         if (config->client_port >= 0 && config->client_port != self->client_port) {
             viv_config_complain(parse, viv_config_line_of(parse, "clientPort"), true,

@@ -294,78 +294,6 @@ static bool parse_auth_provider(struct viv_config *config, const struct viv_conf
     return false;
 }
 
-/* Cuts "a:b" at the separator; a host may be an IPv6 address in brackets. Returns what follows, or NULL. */
-static char *cut_host(char *text, char **host)
-{
-    char *end;
-    if (text[0] == '[') {
-        end = strchr(text, ']');
-        if (end == NULL) {
-            return NULL;
-        }
-        *end = '\0';
-        *host = text + 1;
-        end++;
-    } else {
-        end = text + strcspn(text, ":");
-        *host = text;
-    }
-    if (*end != ':') {
-        return NULL;
-    }
-    *end = '\0';
-    return end + 1;
-}
-
-static bool parse_port(const char *text, int *port)
-{
-    int64_t number;
-    if (!viv_config_number(text, &number) || number < 1 || number > 65535) {
-        return false;
-    }
-    *port = (int)number;
-    return true;
-}
-
-/* "[address:]port" */
-static bool parse_client_part(struct viv_config_member *server, char *text, const char **why)
-{
-    char *host;
-    const char *port = text;
-    if (strchr(text, ':') != NULL) {
-        port = cut_host(text, &host);
-        if (port == NULL || !is_host(host) || !copy_text(server->client_host, sizeof server->client_host, host, why)) {
-            *why = "the client address is malformed";
-            return false;
-        }
-    }
-    *why = "the client port is not a port";
-    return parse_port(port, &server->client_port);
-}
-
-/* "host:peer:election[:role]" */
-static bool parse_peer_part(struct viv_config_member *server, char *text, const char **why)
-{
-    char *host;
-    char *ports = cut_host(text, &host);
-    if (ports == NULL || *host == '\0' || !is_host(host) || !copy_text(server->host, sizeof server->host, host, why)) {
-        *why = "the host is missing or malformed";
-        return false;
-    }
-    char *saved;
-    char *peer = strtok_r(ports, ":", &saved);
-    char *election = strtok_r(NULL, ":", &saved);
-    char *role = strtok_r(NULL, ":", &saved);
-    if (peer == NULL || election == NULL || !parse_port(peer, &server->peer_port) ||
-        !parse_port(election, &server->election_port) || strtok_r(NULL, ":", &saved) != NULL) {
-        *why = "needs two ports, from 1 to 65535, after the host";
-        return false;
-    }
-    server->voter = role == NULL || strcmp(role, "participant") == 0;
-    *why = "the role is neither participant nor observer";
-    return server->voter || strcmp(role, "observer") == 0;
-}
-
 /* The number behind the dot of "group.3" or "weight.3", from 1 to most. */
 static bool key_number(const struct viv_config_value *value, int64_t most, int64_t *number)
 {
@@ -433,49 +361,22 @@ static bool parse_weight(struct viv_config *config, const struct viv_config_valu
     return true;
 }
 
-/* Keeps the members sorted. */
-static bool member_insert(struct viv_config *config, const struct viv_config_member *server, const char **why)
-{
-    size_t at = 0;
-    while (at < config->member_count && config->members[at].sid < server->sid) {
-        at++;
-    }
-    if (at < config->member_count && config->members[at].sid == server->sid) {
-        *why = "this server has a line already";
-        return false;
-    }
-    if (config->member_count == VIV_MEMBERS_MAX) {
-        *why = "too many servers, 64 is the most";
-        return false;
-    }
-    memmove(&config->members[at + 1], &config->members[at], (config->member_count - at) * sizeof config->members[0]);
-    config->members[at] = *server;
-    config->member_count++;
-    return true;
-}
-
 static bool parse_server(struct viv_config *config, const struct viv_config_value *value, void *member,
                          const char **why)
 {
     (void)member;
-    struct viv_config_member server = {.client_port = -1};
+    struct viv_member server;
     if (!viv_config_number(value->key_text + strlen(value->key->name), &server.sid) || server.sid < 1 ||
         server.sid > VIV_SID_MAX) {
         *why = "the server id is not a number from 1 to 254";
         return false;
     }
-    char text[2 * VIV_CONFIG_HOST_BYTES + 64];
-    if (!copy_text(text, sizeof text, value->text, why)) {
+    if (!viv_member_parse(value->text, &server, why)) {
         return false;
     }
-    char *client = strchr(text, ';');
-    if (client != NULL) {
-        *client++ = '\0';
-    }
-    if (!parse_peer_part(&server, text, why) || (client != NULL && !parse_client_part(&server, client, why))) {
-        return false;
-    }
-    return member_insert(config, &server, why);
+    *why = viv_members_find(&config->members, server.sid) != NULL ? "this server has a line already"
+                                                                  : "too many servers, 64 is the most";
+    return viv_members_insert(&config->members, &server);
 }
 
 bool viv_config_value_parse(struct viv_config *config, const struct viv_config_value *value, const char **why)

@@ -44,7 +44,7 @@ struct connection {
 };
 
 struct peer {
-    const struct viv_config_member *member;
+    const struct viv_member *member;
     struct connection *connection; /* the one that carries messages; NULL while there is none */
     struct connection *dialling;   /* at most one dial at a time */
     struct viv_buffer last;        /* the last message given to us, with its length in front */
@@ -216,7 +216,7 @@ static void tell_malformed(struct connection *connection, const char *text, int6
 static bool may_be(const struct connection *connection, const struct peer *peer)
 {
     const struct viv_server *server = connection->port->server;
-    size_t index = (size_t)(peer->member - server->config->members);
+    size_t index = (size_t)(peer->member - server->config->members.items);
     return (viv_peer_channel_barred(&connection->channel, server) >> index & 1) == 0;
 }
 
@@ -459,7 +459,7 @@ void viv_election_port_tick(struct viv_election_port *port)
 /* Every member may have an old and a new connection, and one address may be that of all; the rest is for others. */
 static uint64_t most_from_one_address(const struct viv_election_port *port)
 {
-    return 2 * port->server->config->member_count + 2;
+    return 2 * port->server->config->members.count + 2;
 }
 
 static bool has_room(struct viv_election_port *port, const struct viv_address *address)
@@ -505,12 +505,12 @@ struct viv_election_port *viv_election_port_new(struct viv_server *server)
     port->server = server;
     port->shared = viv_alloc(READ_BYTES);
     const struct viv_config *config = server->config;
-    for (size_t i = 0; i < config->member_count; i++) {
-        if (config->members[i].sid != config->sid) {
-            port->peers[port->peer_count++].member = &config->members[i];
+    for (size_t i = 0; i < config->members.count; i++) {
+        if (config->members.items[i].sid != config->sid) {
+            port->peers[port->peer_count++].member = &config->members.items[i];
         }
     }
-    const struct viv_config_member *self = viv_config_self(config);
+    const struct viv_member *self = viv_config_self(config);
     VIV_ASSERT(self != NULL);
     struct viv_buffer address = {0};
     viv_buffer_printf(&address, "%s:%d", self->host, self->election_port);
@@ -534,7 +534,7 @@ void viv_election_port_free(struct viv_election_port *port)
 
 viv_status viv_election_port_listen(struct viv_election_port *port)
 {
-    const struct viv_config_member *self = viv_config_self(port->server->config);
+    const struct viv_member *self = viv_config_self(port->server->config);
     int status = viv_address_bind(&port->server->loop, &port->listener, self->host, self->election_port);
     port->is_listening = true;
     port->listener.data = port;

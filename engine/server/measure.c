@@ -64,8 +64,8 @@ static uint64_t open_files_max(void)
 static uint64_t voters(const struct viv_config *config)
 {
     uint64_t count = 0;
-    for (size_t i = 0; i < config->member_count; i++) {
-        count += config->members[i].voter;
+    for (size_t i = 0; i < config->members.count; i++) {
+        count += config->members.items[i].voter;
     }
     return count;
 }

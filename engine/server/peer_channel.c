@@ -87,8 +87,8 @@ bool viv_peer_channel_is_overdue(const struct viv_peer_channel *channel, const s
 static uint64_t certified(const struct viv_peer_channel *channel, const struct viv_config *config)
 {
     uint64_t members = 0;
-    for (size_t i = 0; i < config->member_count; i++) {
-        members |= viv_tls_channel_is_host(channel->tls, config->members[i].host) ? UINT64_C(1) << i : 0;
+    for (size_t i = 0; i < config->members.count; i++) {
+        members |= viv_tls_channel_is_host(channel->tls, config->members.items[i].host) ? UINT64_C(1) << i : 0;
     }
     return members;
 }
@@ -111,8 +111,8 @@ uint64_t viv_peer_channel_proved(const struct viv_peer_channel *channel, const s
     if (viv_address_peer(handle, &address) != 0) {
         return 0;
     }
-    for (size_t i = 0; i < config->member_count; i++) {
-        bool is_there = viv_address_parse(config->members[i].host, &member) &&
+    for (size_t i = 0; i < config->members.count; i++) {
+        bool is_there = viv_address_parse(config->members.items[i].host, &member) &&
                         memcmp(member.bytes, address.bytes, sizeof address.bytes) == 0;
         members |= is_there ? UINT64_C(1) << i : 0;
     }

@@ -233,12 +233,12 @@ static void dial_failed(struct viv_quorum_port *port, viv_sid sid)
     viv_server_step(port->server, &(struct viv_event){.kind = VIV_EVENT_LINK_DOWN, .sid = sid});
 }
 
-static const struct viv_config_member *member_of(const struct viv_quorum_port *port, viv_sid sid)
+static const struct viv_member *member_of(const struct viv_quorum_port *port, viv_sid sid)
 {
     const struct viv_config *config = port->server->config;
-    const struct viv_config_member *member = NULL;
-    for (size_t i = 0; i < config->member_count; i++) {
-        member = config->members[i].sid == sid ? &config->members[i] : member;
+    const struct viv_member *member = NULL;
+    for (size_t i = 0; i < config->members.count; i++) {
+        member = config->members.items[i].sid == sid ? &config->members.items[i] : member;
     }
     VIV_ASSERT(member != NULL);
     return member;
@@ -266,7 +266,7 @@ static void on_dialled(void *ctx, int status)
 
 void viv_quorum_port_dial(struct viv_quorum_port *port, viv_sid sid)
 {
-    const struct viv_config_member *member = member_of(port, sid);
+    const struct viv_member *member = member_of(port, sid);
     struct link *link = viv_alloc_zeroed(1, sizeof *link);
     VIV_ASSERT(give_slot(port, link)); /* strangers have half of them at most */
     link->sid = sid;
@@ -280,7 +280,7 @@ void viv_quorum_port_dial(struct viv_quorum_port *port, viv_sid sid)
 /* Old and new connections of every member may come from one address; the rest of the room is for others. */
 static uint64_t most_from_one_address(const struct viv_quorum_port *port)
 {
-    uint64_t most = 2 * port->server->config->member_count + 2;
+    uint64_t most = 2 * port->server->config->members.count + 2;
     return most < ACCEPTED_MAX / 2 ? most : ACCEPTED_MAX / 2;
 }
 
@@ -351,7 +351,7 @@ static void close_listener(struct viv_quorum_port *port)
 
 static void try_listen(struct viv_quorum_port *port)
 {
-    const struct viv_config_member *self = viv_config_self(port->server->config);
+    const struct viv_member *self = viv_config_self(port->server->config);
     port->tried_ms = viv_server_now_ms(port->server);
     port->listener = viv_alloc_zeroed(1, sizeof *port->listener);
     int status = viv_address_bind(&port->server->loop, port->listener, self->host, self->peer_port);

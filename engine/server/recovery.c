@@ -203,11 +203,12 @@ static struct viv_node *make_node(const struct viv_recovery *recovery, const str
 {
     const struct viv_config *config = recovery->config;
     struct viv_zab_member members[VIV_MEMBERS_MAX];
-    for (size_t i = 0; i < config->member_count; i++) {
-        members[i] = (struct viv_zab_member){config->members[i].sid, config->members[i].voter,
-                                             (uint32_t)config->members[i].group, (uint64_t)config->members[i].weight};
+    for (size_t i = 0; i < config->members.count; i++) {
+        members[i] = (struct viv_zab_member){config->members.items[i].sid, config->members.items[i].voter,
+                                             (uint32_t)config->members.items[i].group,
+                                             (uint64_t)config->members.items[i].weight};
     }
-    if (config->member_count == 0) {
+    if (config->members.count == 0) {
         members[0] = (struct viv_zab_member){.sid = config->sid, .voter = true};
     }
     struct timespec wall;
@@ -216,7 +217,7 @@ static struct viv_node *make_node(const struct viv_recovery *recovery, const str
     VIV_ASSERT(getrandom(&seed, sizeof seed, 0) == sizeof seed);
     struct viv_buffer text = {0};
     if (!config->standalone) {
-        viv_config_members_text(config, &text);
+        viv_members_print(&config->members, &text);
     }
     struct viv_node_config node_config = {
         .zab =
@@ -224,9 +225,9 @@ static struct viv_node *make_node(const struct viv_recovery *recovery, const str
                 .sid = config->sid,
                 .standalone = config->standalone,
                 .members = members,
-                .member_count = config->member_count > 0 ? config->member_count : 1,
+                .member_count = config->members.count > 0 ? config->members.count : 1,
                 .config_text = viv_buffer_bytes(&text),
-                .config_version = config->version,
+                .config_version = config->members.version,
                 .tick_ms = (uint32_t)config->tick_ms,
                 .init_limit_ticks = (uint32_t)config->init_limit_ticks,
                 .sync_limit_ticks = (uint32_t)config->sync_limit_ticks,

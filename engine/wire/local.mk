@@ -1,5 +1,6 @@
 libcore_a_SOURCES += \
 	%reldir%/jute.c %reldir%/jute.h \
+	%reldir%/members.c %reldir%/members.h \
 	%reldir%/op.h \
 	%reldir%/path.c %reldir%/path.h \
 	%reldir%/peer.c %reldir%/peer.h \

@@ -4,6 +4,7 @@
 #include "tests/support/viv_test.h"
 #include "tests/unit/fuzz/fuzz.h"
 #include "tree/txn_record.h"
+#include "wire/members.h"
 #include "wire/path.h"
 #include "wire/peer.h"
 #include "wire/records.h"
@@ -303,6 +304,66 @@ static bool decode_learner_info(struct viv_bytes bytes)
 VIV_TEST(fuzz_decoders, learner_info)
 {
     fuzz_decoder(make_learner_info, decode_learner_info, __LINE__);
+}
+
+static void make_members(struct scratch *scratch, struct viv_buffer *out)
+{
+    struct viv_rng *rng = &scratch->rng;
+    struct viv_members members = {.has_groups = viv_rng_below(rng, 3) == 0, .version = viv_rng_next(rng)};
+    for (viv_sid sid = 1; sid < 8; sid++) {
+        struct viv_member member = {.sid = sid,
+                                    .host = "::1",
+                                    .peer_port = 1,
+                                    .election_port = 2,
+                                    .voter = true,
+                                    .group = members.has_groups ? 1 + (int64_t)viv_rng_below(rng, 3) : 0,
+                                    .weight = 1,
+                                    .client_port = (int)viv_rng_below(rng, 3) - 1};
+        member.client_port += member.client_port == 0;
+        cr_assert(viv_members_insert(&members, &member));
+    }
+    viv_members_print(&members, out);
+}
+
+/* Whatever is taken can be told again. */
+static bool decode_members(struct viv_bytes bytes)
+{
+    struct viv_members members, again;
+    bool is_taken = viv_members_parse(bytes, &members) == VIV_OK;
+    if (is_taken) {
+        struct viv_buffer text = {0};
+        viv_members_print(&members, &text);
+        cr_assert_eq(viv_members_parse(viv_buffer_bytes(&text), &again), VIV_OK);
+        cr_assert_eq(again.count, members.count);
+        viv_buffer_fini(&text);
+    }
+    return is_taken;
+}
+
+VIV_TEST(fuzz_decoders, members)
+{
+    fuzz_decoder(make_members, decode_members, __LINE__);
+}
+
+static void make_reconfig(struct scratch *scratch, struct viv_buffer *out)
+{
+    viv_txn_header_encode(out, &(struct viv_txn_header){.type = VIV_OP_RECONFIG});
+    viv_set_data_txn_encode(out, &(struct viv_set_data_txn){some_bytes(&scratch->rng), some_slice(&scratch->rng), -1});
+}
+
+static bool decode_reconfig(struct viv_bytes bytes)
+{
+    struct viv_bytes text;
+    bool is_taken = viv_reconfig_txn_text(bytes, &text);
+    if (is_taken) {
+        touch(text);
+    }
+    return is_taken;
+}
+
+VIV_TEST(fuzz_decoders, reconfiguration)
+{
+    fuzz_decoder(make_reconfig, decode_reconfig, __LINE__);
 }
 
 /* ---- a control: a decoder that believes lengths ---- */

@@ -131,10 +131,10 @@ VIV_TEST(server_config, server_lines_make_an_ensemble_in_the_order_of_their_ids)
                  "server.1=a.b:4:5:observer\n",
                  "3");
     cr_assert_not(config.standalone);
-    cr_assert_eq(config.member_count, 2);
-    cr_assert_eq(config.members[0].sid, 1);
-    cr_assert_not(config.members[0].voter);
-    const struct viv_config_member *self = viv_config_self(&config);
+    cr_assert_eq(config.members.count, 2);
+    cr_assert_eq(config.members.items[0].sid, 1);
+    cr_assert_not(config.members.items[0].voter);
+    const struct viv_member *self = viv_config_self(&config);
     cr_assert_eq(self->sid, 3);
     cr_assert_str_eq(self->host, "::1");
     cr_assert_eq(self->peer_port, 2);
@@ -142,7 +142,7 @@ VIV_TEST(server_config, server_lines_make_an_ensemble_in_the_order_of_their_ids)
     cr_assert_eq(config.client_port, 2181);
     cr_assert_str_eq(config.client_address, "::2");
     struct viv_buffer text = {0};
-    viv_config_members_text(&config, &text);
+    viv_members_print(&config.members, &text);
     cr_assert(viv_bytes_equal(viv_buffer_bytes(&text),
                               viv_bytes_text("server.1=a.b:4:5:observer\n"
                                              "server.3=[::1]:2:3:participant;[::2]:2181\nversion=0")));
@@ -339,10 +339,10 @@ VIV_TEST(server_config, the_members_may_stand_in_a_file_of_their_own)
     struct viv_config config;
     members_text = "server.1=a:1:2\n# one more\nserver.2=b:1:2:observer;2181\nversion=10000000a\n";
     expect_clean(&config, DYNAMIC, "1");
-    cr_assert_eq(config.member_count, 2);
-    cr_assert_eq(config.version, 0x10000000a);
+    cr_assert_eq(config.members.count, 2);
+    cr_assert_eq(config.members.version, 0x10000000a);
     struct viv_buffer text = {0};
-    viv_config_members_text(&config, &text);
+    viv_members_print(&config.members, &text);
     cr_assert(viv_bytes_equal(viv_buffer_bytes(&text),
                               VIV_BYTES_LITERAL("server.1=a:1:2:participant\n"
                                                 "server.2=b:1:2:observer;0.0.0.0:2181\nversion=10000000a")));
@@ -407,9 +407,9 @@ VIV_TEST(server_config, voters_may_be_in_groups_with_weights)
     struct viv_config config;
     struct viv_buffer text = {0};
     expect_clean(&config, "group.2=3\nweight.2=0\n" BASE THREE "group.1=1:2\n", "1");
-    cr_assert_eq(config.members[2].group, 2);
-    cr_assert_eq(config.members[1].weight, 0);
-    viv_config_members_text(&config, &text);
+    cr_assert_eq(config.members.items[2].group, 2);
+    cr_assert_eq(config.members.items[1].weight, 0);
+    viv_members_print(&config.members, &text);
     cr_assert(viv_bytes_equal(viv_buffer_bytes(&text),
                               VIV_BYTES_LITERAL("server.1=a:1:2:participant\nserver.2=b:1:2:participant\n"
                                                 "server.3=c:1:2:participant\ngroup.1=1:2\ngroup.2=3\n"
