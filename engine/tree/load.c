@@ -195,6 +195,9 @@ static viv_status join(struct viv_tree *tree, viv_node_id id, uint64_t hash)
     struct viv_slot *slot = viv_slot_at(&tree->znodes, id);
     struct viv_bytes name = viv_slot_name(&tree->znodes, slot);
     const struct viv_row no_row = {0};
+    if (slot->czxid > tree->zxid) {
+        return corrupt("a node younger than the image", &no_row); /* which the next image would leave out */
+    }
     if (id != VIV_NODE_ROOT) {
         if (name.size == 0 || !parent_takes_children(tree, slot)) {
             return corrupt("a node that cannot stand where it is", &no_row);
@@ -282,6 +285,7 @@ viv_status viv_tree_load_finish(struct viv_tree *tree, uint64_t zxid)
     viv_acl_table_claim_end(&tree->acls);
     settle_all(tree);
     viv_slab_claim_end(&tree->znodes.slots, slot_is_live);
+    tree->zxid = zxid;
     viv_index_reserve(&tree->index, tree->znodes.slots.live_count);
     viv_status status = join_all(tree);
     sweep_acls(tree);
@@ -289,6 +293,5 @@ viv_status viv_tree_load_finish(struct viv_tree *tree, uint64_t zxid)
         viv_quota_loaded(tree);
     }
     tree->track.on = tracked;
-    tree->zxid = zxid;
     return status;
 }

@@ -168,6 +168,7 @@ VIV_TEST(fuzz_tree, damaged_rows_are_refused_or_leave_a_tree)
     while (viv_tree_walk_step(source, 1 << 20, &sound)) {
     }
     viv_tree_walk_end(source, true);
+    uint64_t zxid = viv_tree_zxid(source);
     struct viv_rng rng;
     viv_rng_init(&rng, 5);
     for (unsigned round = 0; round < fuzz_rounds(ROW_ROUNDS); round++) {
@@ -179,7 +180,7 @@ VIV_TEST(fuzz_tree, damaged_rows_are_refused_or_leave_a_tree)
         }
         struct viv_bytes exact = fuzz_exact(viv_buffer_bytes(&bytes));
         struct viv_tree *tree = viv_tree_new_empty();
-        if (viv_tree_load_rows(tree, exact) == VIV_OK && viv_tree_load_finish(tree, 1) == VIV_OK) {
+        if (viv_tree_load_rows(tree, exact) == VIV_OK && viv_tree_load_finish(tree, zxid) == VIV_OK) {
             expect_a_tree(tree);
         }
         viv_tree_free(tree);

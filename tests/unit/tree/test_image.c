@@ -398,7 +398,7 @@ VIV_TEST(tree_image, damaged_rows_never_crash_the_loader)
             copy.data[viv_rng_below(&life.rng, copy.size)] ^= (uint8_t)(1U << viv_rng_below(&life.rng, 8));
         }
         viv_status status = viv_tree_load_rows(tree, viv_buffer_bytes(&copy));
-        status = status == VIV_OK ? viv_tree_load_finish(tree, 1) : status;
+        status = status == VIV_OK ? viv_tree_load_finish(tree, viv_tree_zxid(life.tree)) : status;
         refused += status == VIV_OK ? 0 : 1;
         viv_tree_free(tree);
     }
@@ -406,6 +406,22 @@ VIV_TEST(tree_image, damaged_rows_never_crash_the_loader)
     viv_buffer_fini(&rows);
     viv_buffer_fini(&copy);
     life_fini(&life);
+}
+
+VIV_TEST(tree_image, a_node_younger_than_its_image_is_refused)
+{
+    for (uint64_t czxid = 7; czxid <= 8; czxid++) {
+        struct viv_tree *tree = viv_tree_new_empty();
+        struct viv_buffer rows = {0};
+        struct viv_znode node = {.id = 2, .parent = 1, .name = viv_bytes_text("n"), .czxid = czxid};
+        cr_assert_eq(viv_tree_load_rows(tree, node_row(&rows, 1, 0, "")), VIV_OK);
+        viv_buffer_clear(&rows);
+        viv_row_append_node(&rows, &node, 0, false);
+        cr_assert_eq(viv_tree_load_rows(tree, viv_buffer_bytes(&rows)), VIV_OK);
+        cr_assert_eq(viv_tree_load_finish(tree, 7), czxid > 7 ? VIV_ERR_CORRUPT : VIV_OK);
+        viv_tree_free(tree);
+        viv_buffer_fini(&rows);
+    }
 }
 
 VIV_TEST(tree_image, a_node_whose_list_is_missing_grants_nothing_and_is_rewritten_by_the_next_delta)
