@@ -10,7 +10,6 @@
 #include "admin/http.h"
 #include "admin/snapshot.h"
 #include "base/log.h"
-#include "security/key_store.h"
 #include "server/measure.h"
 #include "server/view.h"
 
@@ -139,11 +138,6 @@ static void answer_admin(void *ctx, const struct viv_http_request *request, stru
 
 static viv_status complain(const struct viv_http_config *port, int status, const char *keys)
 {
-    if (status == UV_EINVAL && port->tls != NULL) {
-        viv_log(VIV_LOG_ERROR, port->name, "the HTTP library does not accept the key or the certificates",
-                "do=\"look at ssl.keyStore and ssl.trustStore\"");
-        return VIV_ERR_INVALID;
-    }
     viv_log(VIV_LOG_ERROR, port->name, "the port cannot be opened; stop what uses it, or change the configuration",
             "address=%s port=%d error=\"%s\" keys=\"%s\"", port->address[0] != '\0' ? port->address : "*", port->port,
             uv_strerror(status), keys);
@@ -164,30 +158,13 @@ static void tell_listening(const struct viv_http_config *port, const struct viv_
     }
 }
 
-/* ZooKeeper's admin port shows the certificate of the quorum port; without one, that of the client port will do. */
-static viv_status load_stores(const struct viv_admin *admin, struct viv_key_store_pem *pem)
+static struct viv_tls_context *tls_context(void *ctx)
 {
-    const struct viv_config *config = admin->config;
-    bool is_of_quorum = config->peer_tls.settings.key.path[0] != '\0';
-    const struct viv_tls_settings *settings = is_of_quorum ? &config->peer_tls.settings : &config->client_tls.settings;
-    struct viv_key_store key = {0}, trust = {0};
-    struct viv_tls_fault fault = {0};
-    bool needs_trust = config->admin.need_client_auth;
-    viv_status status =
-        viv_key_stores_load(settings, is_of_quorum ? "ssl.quorum." : "ssl.", &key, needs_trust ? &trust : NULL, &fault);
-    if (status != VIV_OK) {
-        viv_log(VIV_LOG_ERROR, "admin", fault.text, "%s", fault.facts);
-        return VIV_ERR_INVALID;
-    }
-    viv_key_store_pem_put(pem, &key, needs_trust ? &trust : NULL);
-    viv_key_store_fini(&key);
-    if (needs_trust) {
-        viv_key_store_fini(&trust);
-    }
-    return VIV_OK;
+    const struct viv_admin *admin = ctx;
+    return viv_server_admin_tls(admin->server);
 }
 
-static viv_status open_admin(struct viv_admin *admin, const struct viv_http_tls *tls)
+static viv_status listen_admin(struct viv_admin *admin)
 {
     const struct viv_config_admin *wanted = &admin->config->admin;
     bool is_asked_for = wanted->port >= 0;
@@ -197,7 +174,7 @@ static viv_status open_admin(struct viv_admin *admin, const struct viv_http_tls 
         .address = wanted->address,
         .port = is_asked_for ? (int)wanted->port : DEFAULT_PORT,
         .idle_ms = (uint64_t)wanted->idle_ms,
-        .tls = tls,
+        .tls = tls_context(admin) != NULL ? tls_context : NULL,
         .plain_too = !wanted->force_https,
         .handle = answer_admin,
         .ctx = admin,
@@ -215,25 +192,6 @@ static viv_status open_admin(struct viv_admin *admin, const struct viv_http_tls 
     admin->is_open = true;
     tell_listening(&port, admin->http);
     return VIV_OK;
-}
-
-static const char *text_of(const struct viv_buffer *pem)
-{
-    return pem->size > 0 ? (const char *)pem->data : "";
-}
-
-static viv_status listen_admin(struct viv_admin *admin)
-{
-    const struct viv_config_admin *wanted = &admin->config->admin;
-    if (!wanted->port_unification && !wanted->force_https) {
-        return open_admin(admin, NULL);
-    }
-    struct viv_key_store_pem pem = {0};
-    VIV_TRY(load_stores(admin, &pem));
-    struct viv_http_tls tls = {text_of(&pem.key), text_of(&pem.chain), text_of(&pem.trusted), wanted->need_client_auth};
-    viv_status status = open_admin(admin, &tls);
-    viv_key_store_pem_fini(&pem);
-    return status;
 }
 
 /* ZooKeeper's provider for Prometheus has a port of its own; its default is to tell nobody. */

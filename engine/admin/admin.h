@@ -12,8 +12,8 @@ struct viv_server;
 struct viv_admin;
 
 struct viv_admin *viv_admin_new(struct viv_server *server, uv_loop_t *loop);
-/* Opens what the configuration wants. VIV_ERR_BUSY: a port that it names is taken; VIV_ERR_INVALID: the library refused
- * key or certificate. Each was logged with what to do. The admin port that nobody asked for is only missed. */
+/* Opens what the configuration wants. VIV_ERR_BUSY: a port that it names is taken. It was logged with what to do. The
+ * admin port that nobody asked for is only missed. */
 viv_status viv_admin_listen(struct viv_admin *admin) VIV_MUST_USE;
 /* After each turn of the loop. */
 void viv_admin_turn(struct viv_admin *admin);

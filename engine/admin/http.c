@@ -4,11 +4,12 @@
 #include <unistd.h>
 
 #include "admin/http_internal.h"
+#include "admin/http_tunnel.h"
 #include "base/assert.h"
 #include "base/log.h"
 #include "server/address.h"
 
-enum { BACKLOG = 64, PATROL_MS = 1000, ARRIVAL_MS_MAX = 10000, TLS_HANDSHAKE = 0x16 };
+enum { BACKLOG = 64, PATROL_MS = 1000, TLS_HANDSHAKE = 0x16 };
 
 /* A connection whose first byte will say whether it speaks TLS. */
 struct viv_http_arrival {
@@ -40,6 +41,17 @@ static int drop_arrival(struct viv_http_arrival *arrival)
     return fd;
 }
 
+static void take_plain(struct viv_http *http, int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    if (getpeername(fd, (struct sockaddr *)&address, &size) == 0) {
+        viv_http_daemon_take(&http->daemon, fd, (const struct sockaddr *)&address, size);
+    } else {
+        close(fd);
+    }
+}
+
 static void on_first_byte(uv_poll_t *poll, int status, int events)
 {
     (void)events;
@@ -48,8 +60,10 @@ static void on_first_byte(uv_poll_t *poll, int status, int events)
     unsigned char first = 0;
     ssize_t got = status == 0 ? recv(arrival->fd, &first, 1, MSG_PEEK) : 0;
     int fd = drop_arrival(arrival);
-    if (got == 1) {
-        viv_http_daemon_take(first == TLS_HANDSHAKE ? &http->tls : &http->plain, fd);
+    if (got == 1 && first == TLS_HANDSHAKE) {
+        viv_http_tunnel_take(http, fd);
+    } else if (got == 1) {
+        take_plain(http, fd);
     } else {
         close(fd);
     }
@@ -98,42 +112,30 @@ static void on_connection(uv_stream_t *listener, int status)
     if (fd < 0) {
         return;
     }
-    if (http->tls.mhd != NULL && http->plain.mhd != NULL) {
+    if (http->config.tls == NULL) {
+        take_plain(http, fd);
+    } else if (http->config.plain_too) {
         await_first_byte(http, fd);
     } else {
-        viv_http_daemon_take(http->tls.mhd != NULL ? &http->tls : &http->plain, fd);
+        viv_http_tunnel_take(http, fd);
     }
 }
 
 static void on_patrol(uv_timer_t *timer)
 {
     struct viv_http *http = timer->data;
-    viv_http_daemon_patrol(&http->plain);
-    viv_http_daemon_patrol(&http->tls);
+    viv_http_daemon_patrol(&http->daemon);
+    viv_http_tunnel_patrol(http);
     struct viv_http_arrival *next;
     for (struct viv_http_arrival *arrival = http->arrivals; arrival != NULL; arrival = next) {
         next = arrival->next;
-        if (uv_now(http->config.loop) >= arrival->since_ms + ARRIVAL_MS_MAX) {
+        if (uv_now(http->config.loop) >= arrival->since_ms + VIV_HTTP_ARRIVAL_MS_MAX) {
             close(drop_arrival(arrival));
         }
     }
 }
 
 /* ---- the port ---- */
-
-static int open_daemons(struct viv_http *http)
-{
-    const struct viv_http_tls *tls = http->config.tls;
-    int status = 0;
-    http->needs_client_certificate = tls != NULL && tls->needs_client_certificate;
-    if (tls == NULL || http->config.plain_too) {
-        status = viv_http_daemon_open(&http->plain, http, NULL);
-    }
-    if (status == 0 && tls != NULL) {
-        status = viv_http_daemon_open(&http->tls, http, tls);
-    }
-    return status;
-}
 
 int viv_http_open(const struct viv_http_config *config, struct viv_http **opened)
 {
@@ -148,7 +150,10 @@ int viv_http_open(const struct viv_http_config *config, struct viv_http **opened
     if (status == 0) {
         status = uv_listen((uv_stream_t *)&http->listener, BACKLOG, on_connection);
     }
-    return status == 0 ? open_daemons(http) : status;
+    if (status == 0) {
+        viv_http_daemon_open(&http->daemon, http);
+    }
+    return status;
 }
 
 int viv_http_port(const struct viv_http *http)
@@ -172,8 +177,8 @@ void viv_http_stop(struct viv_http *http)
     while (http->arrivals != NULL) {
         close(drop_arrival(http->arrivals));
     }
-    viv_http_daemon_close(&http->plain);
-    viv_http_daemon_close(&http->tls);
+    viv_http_tunnel_close_all(http);
+    viv_http_daemon_close(&http->daemon);
 }
 
 void viv_http_free(struct viv_http *http)

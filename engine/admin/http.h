@@ -5,6 +5,7 @@
 
 #include "admin/report.h"
 #include "base/status.h"
+#include "security/tls_channel.h"
 
 /* An HTTP port for operators: takes connections, speaks HTTP by libmicrohttpd, asks a handler what to answer, and sends
  * it whole or piece by piece. Everything happens on the loop thread: the library has no thread of its own, its epoll
@@ -17,6 +18,7 @@ enum {
     VIV_HTTP_CONNECTIONS_MAX = 64,
     VIV_HTTP_REQUEST_BYTES_MAX = 32 << 10, /* request line and headers */
     VIV_HTTP_REQUEST_MS_MAX = 60000,       /* from the first byte, or the last answer, to a whole request */
+    VIV_HTTP_ARRIVAL_MS_MAX = 10000,       /* to a first byte, and from there to the end of a TLS handshake */
     VIV_HTTP_ANSWER_MS_MAX = 300000,       /* to take an answer */
 };
 
@@ -48,27 +50,20 @@ struct viv_http_answer {
 };
 typedef void viv_http_handler_fn(void *ctx, const struct viv_http_request *request, struct viv_http_answer *answer);
 
-/* TLS by texts in PEM, copied; `trusted` is what clients' certificates are checked against, "" when none is asked for.
- */
-struct viv_http_tls {
-    const char *key, *chain, *trusted;
-    bool needs_client_certificate;
-};
-
 struct viv_http_config {
     uv_loop_t *loop;
     const char *name;    /* in log lines: "admin" */
     const char *address; /* "" = every interface */
     int port;            /* 0: a free one */
     uint64_t idle_ms;
-    const struct viv_http_tls *tls; /* NULL: plain only */
-    bool plain_too;                 /* with tls: both on one port, told apart by the first byte */
+    /* What a connection that begins now uses, also whether clients must show a certificate. NULL: plain only. */
+    struct viv_tls_context *(*tls)(void *ctx);
+    bool plain_too; /* with tls: both on one port, told apart by the first byte */
     viv_http_handler_fn *handle;
     void *ctx;
 };
 
-/* Binds and listens. 0, or a libuv error; UV_EINVAL: the library refused key or certificate. *http must be stopped and
- * freed in either case. */
+/* Binds and listens. 0, or a libuv error. *http must be stopped and freed in either case. */
 int viv_http_open(const struct viv_http_config *config, struct viv_http **http);
 int viv_http_port(const struct viv_http *http);
 bool viv_http_is_loopback(const struct viv_http *http);

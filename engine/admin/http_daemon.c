@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <gnutls/gnutls.h>
 #include <inttypes.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -290,14 +289,6 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct viv
     return result;
 }
 
-static bool is_trusted(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    unsigned verdict = 0;
-    return info != NULL && gnutls_certificate_verify_peers2(info->tls_session, &verdict) == GNUTLS_E_SUCCESS &&
-           verdict == 0;
-}
-
 /* Called when the headers are there, then for each part of a body, then at the end; a body is read and forgotten. */
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *path, const char *method,
                                   const char *version, const char *upload, size_t *upload_bytes, void **state)
@@ -317,10 +308,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         return MHD_YES;
     }
     struct viv_http_answer answer = {.status = MHD_HTTP_OK};
-    bool is_tls = daemon == &daemon->http->tls;
-    if (is_tls && daemon->http->needs_client_certificate && !is_trusted(connection)) {
-        answer.status = MHD_HTTP_FORBIDDEN;
-    } else if (strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0) {
+    if (strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0) {
         struct viv_http_request request = {connection, path};
         config->handle(config->ctx, &request, &answer);
     } else {
@@ -340,47 +328,27 @@ static void on_library_log(void *ctx, const char *format, va_list args)
     viv_log(VIV_LOG_DEBUG, daemon->http->config.name, "the HTTP library says", "text=\"%s\"", text);
 }
 
-int viv_http_daemon_open(struct viv_http_daemon *daemon, struct viv_http *http, const struct viv_http_tls *tls)
+void viv_http_daemon_open(struct viv_http_daemon *daemon, struct viv_http *http)
 {
     daemon->http = http;
-    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG | (tls != NULL ? MHD_USE_TLS : 0U);
-    struct MHD_OptionItem secured[] = {
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, tls != NULL ? (void *)tls->key : NULL},
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, tls != NULL ? (void *)tls->chain : NULL},
-        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
-        {tls != NULL && tls->trusted[0] != '\0' ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0,
-         tls != NULL ? (void *)tls->trusted : NULL},
-        {MHD_OPTION_END, 0, NULL},
-    };
-    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     daemon->mhd =
-        MHD_start_daemon(flags, 0, NULL, NULL, on_request, daemon, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, daemon,
-                         MHD_OPTION_CONNECTION_LIMIT, (unsigned)VIV_HTTP_CONNECTIONS_MAX,
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)VIV_HTTP_REQUEST_BYTES_MAX + 2 * BLOCK_BYTES,
-                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((http->config.idle_ms + 999) / 1000),
-                         MHD_OPTION_NOTIFY_CONNECTION, note_visitor, daemon, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-                         daemon, MHD_OPTION_ARRAY, tls != NULL ? secured : none, MHD_OPTION_END);
-    if (daemon->mhd == NULL) {
-        return UV_EINVAL;
-    }
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
+                         daemon, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, daemon, MHD_OPTION_CONNECTION_LIMIT,
+                         (unsigned)VIV_HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                         (size_t)VIV_HTTP_REQUEST_BYTES_MAX + 2 * BLOCK_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
+                         (unsigned)((http->config.idle_ms + 999) / 1000), MHD_OPTION_NOTIFY_CONNECTION, note_visitor,
+                         daemon, MHD_OPTION_NOTIFY_COMPLETED, on_completed, daemon, MHD_OPTION_END);
+    VIV_ASSERT(daemon->mhd != NULL);
     int fd = MHD_get_daemon_info(daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     VIV_ASSERT(uv_poll_init(http->config.loop, &daemon->poll, fd) == 0);
     VIV_ASSERT(uv_timer_init(http->config.loop, &daemon->timer) == 0);
     daemon->poll.data = daemon->timer.data = daemon;
     VIV_ASSERT(uv_poll_start(&daemon->poll, UV_READABLE, on_ready) == 0);
-    return 0;
 }
 
-void viv_http_daemon_take(struct viv_http_daemon *daemon, int fd)
+void viv_http_daemon_take(struct viv_http_daemon *daemon, int fd, const struct sockaddr *address, socklen_t size)
 {
-    struct sockaddr_storage address;
-    socklen_t size = sizeof address;
-    if (getpeername(fd, (struct sockaddr *)&address, &size) != 0) {
-        close(fd);
-        return;
-    }
-    (void)MHD_add_connection(daemon->mhd, fd, (struct sockaddr *)&address,
-                             size); /* closes it when there are too many */
+    (void)MHD_add_connection(daemon->mhd, fd, address, size); /* closes it when there are too many */
     run(daemon);
 }
 

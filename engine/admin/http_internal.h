@@ -5,11 +5,12 @@
 
 #include "admin/http.h"
 
-/* Shared by http.c (the port: who comes, for how long) and http_daemon.c (the library: what is said). */
+/* Shared by http.c (the port: who comes, for how long), http_tunnel.c (TLS) and http_daemon.c (the library: what is
+ * said). */
 
 struct viv_http_visitor;
 
-/* One of the library's daemons: plain or TLS. */
+/* The library's daemon. */
 struct viv_http_daemon {
     struct viv_http *http;
     struct MHD_Daemon *mhd; /* NULL: not open */
@@ -30,21 +31,23 @@ struct viv_http_visitor {
 
 struct viv_http_arrival;
 
+struct viv_http_tunnel;
+
 struct viv_http {
-    struct viv_http_config config; /* name and address are borrowed; tls: only while it is opened */
-    bool needs_client_certificate;
+    struct viv_http_config config; /* name and address are borrowed */
     uv_tcp_t listener;
     uv_timer_t patrol;
     bool is_listening, is_stopping;
-    struct viv_http_daemon plain, tls;
+    struct viv_http_daemon daemon;
     struct viv_http_arrival *arrivals; /* whose first byte is awaited */
     size_t arrival_count;
+    struct viv_http_tunnel *tunnels; /* over TLS, also while hands are shaken */
+    size_t tunnel_count;
 };
 
-/* 0, or UV_EINVAL. */
-int viv_http_daemon_open(struct viv_http_daemon *daemon, struct viv_http *http, const struct viv_http_tls *tls);
-/* Takes the descriptor. */
-void viv_http_daemon_take(struct viv_http_daemon *daemon, int fd);
+void viv_http_daemon_open(struct viv_http_daemon *daemon, struct viv_http *http);
+/* Takes the descriptor, which speaks plain HTTP for whoever is at the address. */
+void viv_http_daemon_take(struct viv_http_daemon *daemon, int fd, const struct sockaddr *address, socklen_t size);
 /* Turns out who takes too long. */
 void viv_http_daemon_patrol(struct viv_http_daemon *daemon);
 void viv_http_daemon_close(struct viv_http_daemon *daemon);

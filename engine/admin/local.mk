@@ -8,6 +8,7 @@ libskin_a_SOURCES += \
 	%reldir%/dues.c %reldir%/dues.h \
 	%reldir%/health.c %reldir%/health.h \
 	%reldir%/http.c %reldir%/http.h %reldir%/http_daemon.c %reldir%/http_internal.h \
+	%reldir%/http_tunnel.c %reldir%/http_tunnel.h \
 	%reldir%/inventory.c %reldir%/inventory.h \
 	%reldir%/json.c %reldir%/json.h \
 	%reldir%/report.c %reldir%/report.h \

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -259,58 +258,4 @@ viv_status viv_key_stores_load(const struct viv_tls_settings *settings, const ch
         viv_key_store_fini(trust != NULL ? trust : &none);
     }
     return status;
-}
-
-/* ---- PEM out ---- */
-
-/* Takes what was written into a memory BIO. */
-static void take_text(BIO *bio, struct viv_buffer *out)
-{
-    char *text;
-    long size = BIO_get_mem_data(bio, &text);
-    if (size > 0) {
-        viv_buffer_reserve(out, (size_t)size + 1);
-        viv_buffer_append(out, text, (size_t)size);
-        viv_buffer_append(out, "", 1);
-        out->size--;
-        OPENSSL_cleanse(text, (size_t)size);
-    }
-    BIO_free(bio);
-}
-
-static void put_certificates(struct viv_buffer *out, STACK_OF(X509) * certificates)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-    VIV_ASSERT(bio != NULL);
-    for (int i = 0; i < sk_X509_num(certificates); i++) {
-        VIV_ASSERT(PEM_write_bio_X509(bio, sk_X509_value(certificates, i)) == 1);
-    }
-    take_text(bio, out);
-}
-
-void viv_key_store_pem_put(struct viv_key_store_pem *pem, const struct viv_key_store *key,
-                           const struct viv_key_store *trust)
-{
-    *pem = (struct viv_key_store_pem){0};
-    if (key != NULL && key->key != NULL) {
-        BIO *bio = BIO_new(BIO_s_mem());
-        VIV_ASSERT(bio != NULL);
-        if (EVP_PKEY_is_a(key->key, "EC")) {
-            /* Java leaves the public half out, OpenSSL then too, and GnuTLS reads no such key. */
-            (void)EVP_PKEY_set_int_param(key->key, OSSL_PKEY_PARAM_EC_INCLUDE_PUBLIC, 1);
-        }
-        VIV_ASSERT(PEM_write_bio_PKCS8PrivateKey(bio, key->key, NULL, NULL, 0, NULL, NULL) == 1);
-        take_text(bio, &pem->key);
-        put_certificates(&pem->chain, key->chain);
-    }
-    if (trust != NULL) {
-        put_certificates(&pem->trusted, trust->trusted);
-    }
-}
-
-void viv_key_store_pem_fini(struct viv_key_store_pem *pem)
-{
-    viv_key_store_wipe(&pem->key);
-    viv_buffer_fini(&pem->chain);
-    viv_buffer_fini(&pem->trusted);
 }

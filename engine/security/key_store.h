@@ -35,14 +35,6 @@ viv_status viv_key_stores_load(const struct viv_tls_settings *settings, const ch
                                struct viv_key_store *trust, struct viv_tls_fault *fault) VIV_MUST_USE;
 void viv_key_store_fini(struct viv_key_store *store);
 
-/* For libraries that want text: unencrypted PKCS#8, certificates one after the other. `key` holds a secret: end it with
- * viv_key_store_wipe. */
-struct viv_key_store_pem {
-    struct viv_buffer key, chain, trusted; /* each NUL-terminated; the NUL is not counted; empty when there is none */
-};
-void viv_key_store_pem_put(struct viv_key_store_pem *pem, const struct viv_key_store *key,
-                           const struct viv_key_store *trust);
-void viv_key_store_pem_fini(struct viv_key_store_pem *pem);
 /* Overwrites, then frees. */
 void viv_key_store_wipe(struct viv_buffer *secret);
 

@@ -130,6 +130,19 @@ static viv_status use_key(SSL_CTX *ssl, const struct viv_key_store *store, const
     return VIV_OK;
 }
 
+/* As Java: every certificate on the way up is looked for in a list of its issuer's, but the one that is trusted needs
+ * none, because whoever put it into the store trusts it. */
+static int heed_revocation(int is_good, X509_STORE_CTX *check)
+{
+    int anchor = sk_X509_num(X509_STORE_CTX_get0_chain(check)) - 1;
+    bool is_excused = X509_STORE_CTX_get_error(check) == X509_V_ERR_UNABLE_TO_GET_CRL &&
+                      X509_STORE_CTX_get_error_depth(check) == anchor;
+    if (!is_good && is_excused) {
+        X509_STORE_CTX_set_error(check, X509_V_OK);
+    }
+    return is_good || is_excused;
+}
+
 /* Any certificate of the trust store is trusted, also one that is not self-signed, as Java does. */
 static viv_status use_trust(SSL_CTX *ssl, const struct viv_key_store *store, const struct viv_tls_settings *settings,
                             const char *prefix, struct viv_tls_fault *fault)
@@ -150,7 +163,8 @@ static viv_status use_trust(SSL_CTX *ssl, const struct viv_key_store *store, con
                           "key=%scrl path=%s", prefix, settings->trust.path);
         return VIV_ERR_INVALID;
     }
-    X509_STORE_set_flags(trusted, X509_V_FLAG_CRL_CHECK);
+    X509_STORE_set_flags(trusted, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    X509_STORE_set_verify_cb(trusted, heed_revocation);
     for (int i = 0; i < sk_X509_CRL_num(store->revoked); i++) {
         VIV_ASSERT(X509_STORE_add_crl(trusted, sk_X509_CRL_value(store->revoked, i)) == 1);
     }

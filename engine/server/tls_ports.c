@@ -10,6 +10,20 @@ static viv_status make_context(struct viv_tls_port *port, struct viv_tls_context
     return viv_tls_context_new(&port->config->settings, port->prefix, port->use, out, &port->fault);
 }
 
+/* ZooKeeper's admin port shows the certificate of the quorum port; without one, that of the client port will do. */
+static void choose_admin(struct viv_tls_ports *tls, const struct viv_config *config)
+{
+    const struct viv_config_admin *wanted = &config->admin;
+    bool is_of_quorum = config->peer_tls.settings.key.path[0] != '\0';
+    tls->admin = is_of_quorum ? config->peer_tls : config->client_tls;
+    tls->admin.settings.client_auth = wanted->need_client_auth ? VIV_TLS_CLIENT_NEED : VIV_TLS_CLIENT_NONE;
+    tls->ports[VIV_TLS_PORT_ADMIN] = (struct viv_tls_port){
+        .config = wanted->enabled && (wanted->port_unification || wanted->force_https) ? &tls->admin : NULL,
+        .prefix = is_of_quorum ? "ssl.quorum." : "ssl.",
+        .use = VIV_TLS_SERVES_CLIENTS,
+    };
+}
+
 viv_status viv_tls_ports_load(struct viv_tls_ports *tls, const struct viv_config *config)
 {
     tls->ports[VIV_TLS_PORT_CLIENTS] = (struct viv_tls_port){
@@ -22,6 +36,7 @@ viv_status viv_tls_ports_load(struct viv_tls_ports *tls, const struct viv_config
         .prefix = "ssl.quorum.",
         .use = VIV_TLS_JOINS_PEERS,
     };
+    choose_admin(tls, config);
     for (size_t i = 0; i < VIV_TLS_PORT_KINDS; i++) {
         struct viv_tls_port *port = &tls->ports[i];
         if (port->config != NULL && make_context(port, &port->context) != VIV_OK) {

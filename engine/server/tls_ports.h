@@ -9,7 +9,7 @@
 /* Keys and certificates of the server's ports: read before anything listens, read again when told to or when their
  * files change. New connections use the new ones; files that do not work change nothing and are told of once. */
 
-enum { VIV_TLS_PORT_CLIENTS, VIV_TLS_PORT_PEERS, VIV_TLS_PORT_KINDS };
+enum { VIV_TLS_PORT_CLIENTS, VIV_TLS_PORT_PEERS, VIV_TLS_PORT_ADMIN, VIV_TLS_PORT_KINDS };
 /* Key store, trust store, and a password file for each. */
 enum { VIV_TLS_PORT_FILES = 4 };
 
@@ -29,6 +29,7 @@ struct viv_tls_port {
 
 struct viv_tls_ports {
     struct viv_tls_port ports[VIV_TLS_PORT_KINDS];
+    struct viv_config_tls admin; /* the admin port shows another port's certificate, and asks for its own reasons */
 };
 
 /* Reads the files of the ports that the configuration opens. A failure was logged, with what to do. */

@@ -41,6 +41,11 @@ struct viv_node *viv_server_node(const struct viv_server *server)
     return server->node;
 }
 
+struct viv_tls_context *viv_server_admin_tls(const struct viv_server *server)
+{
+    return viv_tls_ports_context(&server->tls, VIV_TLS_PORT_ADMIN);
+}
+
 bool viv_server_is_serving(const struct viv_server *server)
 {
     struct viv_node_stats stats;

@@ -12,6 +12,7 @@
  */
 
 struct viv_server;
+struct viv_tls_context;
 
 struct viv_server_view {
     const struct viv_config *config;
@@ -42,6 +43,9 @@ void viv_view_print_average(struct viv_buffer *out, uint64_t sum, uint64_t count
 uint64_t viv_view_directory_bytes(const char *path);
 /* What `lop` shows of an opcode; NA for none. */
 const char *viv_view_op_name(int32_t op);
+
+/* What a connection to the admin port that begins now uses; NULL: that port has no TLS. */
+struct viv_tls_context *viv_server_admin_tls(const struct viv_server *server);
 
 /* What operators may set: the trace mask, which is kept and told but has no other effect, as there is no trace log. */
 int64_t viv_server_trace_mask(const struct viv_server *server);

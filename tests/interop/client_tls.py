@@ -13,6 +13,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import pki  # noqa: E402
 from ensemble import (BUILD, Ensemble, Tap, default_configuration, die_with_parent, free_ports,  # noqa: E402
                       zookeeper_class_path, program_for)
 
@@ -279,6 +280,44 @@ def with_user(tap, name, lines, told, user):
         server.__exit__()
 
 
+def check_revoked(tap):
+    """A client below a root and an authority: refused when any list on its way up names it or the authority, or is
+    missing; the root, which is trusted by itself, needs no list."""
+    with tempfile.TemporaryDirectory(prefix="viv-pki-") as folder:
+        root = pki.Holder(folder, "root", is_authority=True)
+        middle = pki.Holder(folder, "middle", root, is_authority=True)
+        server_key, client, other = (pki.Holder(folder, name, middle) for name in ("server", "client", "other"))
+        top = pki.Holder(folder, "top", is_authority=True)  # of another tree, whose lists say nothing about this one
+        trust = os.path.join(folder, "trust.pem")
+        cases = (
+            ("nobody is revoked", root.revoke() + middle.revoke(), True),
+            ("somebody else is revoked", root.revoke() + middle.revoke(other), True),
+            ("the client is revoked", root.revoke() + middle.revoke(client), False),
+            ("the authority between is revoked", root.revoke(middle) + middle.revoke(), False),
+            ("the list of the authority between is missing", root.revoke(), False),
+            ("the list of the root is missing", middle.revoke(), False),
+            ("the lists are of others", top.revoke(), False),
+        )
+        pki.write(trust, root.certificate() + cases[0][1])
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=root.base + ".crt")
+        context.load_cert_chain(client.pem())
+        with Server("ssl.keyStore.location=" + server_key.pem(), "ssl.trustStore.location=" + trust,
+                    "ssl.crl=true") as server:
+            for name, lists, is_welcome in cases:
+                pki.write(trust, root.certificate() + lists)
+                reads = server.log().count("were read again")
+                server.process.send_signal(signal.SIGHUP)
+                server.wait_log("were read again", reads + 1)
+                result = attempt(lambda: session(connect(server.ports["secureClient"], context)))
+                tap.ok((result is True) == is_welcome, "ssl.crl: %s: %s" % (name, "welcome" if is_welcome else "refused"),
+                       (result, server.log()[-600:]))
+            pki.write(trust, middle.certificate() + middle.revoke())
+            server.process.send_signal(signal.SIGHUP)
+            server.wait_log("were read again", len(cases) + 1)
+            tap.ok(session(connect(server.ports["secureClient"], context)),
+                   "ssl.crl: an authority that is trusted by itself needs no list of the root's")
+
+
 def check_expired(tap):
     with Server("ssl.keyStore.location=STORES/expired.p12", *KEYS[1:]) as server:
         tap.ok(server.wait_log("the own certificate has expired"), "an expired certificate is warned of at the start",
@@ -413,7 +452,7 @@ def check_real(tap):
 
 def main():
     tap = Tap()
-    for check in (check_identity, check_one_port, check_reload, check_refusals, check_expired, check_handshake_limits,
+    for check in (check_identity, check_one_port, check_reload, check_refusals, check_revoked, check_expired, check_handshake_limits,
                   check_descriptors, check_clients) if "--java" not in sys.argv[1:] else (check_java, check_real):
         check(tap)
     tap.done()

@@ -1,10 +1,13 @@
-EXTRA_DIST += tests/support/ensemble.py %reldir%/admin_shapes.json %reldir%/audit_lines.txt tests/support/namespace.py
-EXTRA_DIST += tests/support/zkwire.py %reldir%/DIFFERENCES.md \
+EXTRA_DIST += tests/support/ensemble.py %reldir%/admin_shapes.json %reldir%/admin_support.py %reldir%/audit_lines.txt tests/support/namespace.py
+EXTRA_DIST += tests/support/pki.py tests/support/zkwire.py %reldir%/DIFFERENCES.md \
 	%reldir%/diff_generate.py %reldir%/diff_play.py %reldir%/diff_rules.py %reldir%/CuratorRecipes.java
 
 # One a line: additions meet here from all sides.
 dist_check_SCRIPTS += \
 	%reldir%/admin.py \
+	%reldir%/admin_snapshot.py \
+	%reldir%/admin_tls.py \
+	%reldir%/admin_words.py \
 	%reldir%/agreement.py \
 	%reldir%/audit.py \
 	%reldir%/bad_clients.py \
@@ -29,6 +32,9 @@ dist_check_SCRIPTS += \
 	%reldir%/vulnerabilities.py
 TESTS += \
 	%reldir%/admin.py \
+	%reldir%/admin_snapshot.py \
+	%reldir%/admin_tls.py \
+	%reldir%/admin_words.py \
 	%reldir%/agreement.py \
 	%reldir%/audit.py \
 	%reldir%/bad_clients.py \
@@ -65,6 +71,9 @@ interop: all
 	VIV_BUILD_DIR=$(abs_top_builddir) VIV_SOURCE_DIR=$(abs_top_srcdir) \
 		/usr/bin/python3 $(srcdir)/tests/interop/zookeeper_data.py
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/admin.py --real
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/admin_words.py --real
+	VIV_BUILD_DIR=$(abs_top_builddir) VIV_SOURCE_DIR=$(abs_top_srcdir) \
+		/usr/bin/python3 $(srcdir)/tests/interop/admin_snapshot.py --real
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/audit.py --real
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/metrics.py --real
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/agreement.py --ensemble

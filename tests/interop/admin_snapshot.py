@@ -1,0 +1,139 @@
+"""Snapshots by the admin port: who may have one, what is in it, what happens to one that is broken off; with --real
+Apache ZooKeeper loads it. TAP on standard output.
+"""
+
+import http.client
+import os
+import socket
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from admin_support import Ours  # noqa: E402
+from ensemble import Ensemble, Tap, zookeeper_class_path  # noqa: E402
+
+from kazoo.client import KazooClient  # noqa: E402
+from kazoo.security import make_acl, make_digest_acl  # noqa: E402
+
+
+def snapshot(port, authorization, query=""):
+    """Status, headers and bytes."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("GET", "/commands/snapshot" + query,
+                           headers={"Authorization": authorization} if authorization is not None else {})
+        response = connection.getresponse()
+        return response.status, dict(response.getheaders()), response.read()
+    finally:
+        connection.close()
+
+
+def check_snapshot(tap):
+    with Ours(1) as ensemble:
+        port = ensemble.admin_ports[0]
+        client = KazooClient(hosts="127.0.0.1:%d" % ensemble.client_ports[0], timeout=20)
+        client.start(timeout=20)
+        for i in range(3000):
+            client.create_async("/n%d" % i, b"x" * 500)
+        client.create("/last", b"the last one")
+        client.set_acls("/", [make_digest_acl("root", "secret", all=True), make_acl("world", "anyone", read=True)])
+        refused = [snapshot(port, text)[0] for text in
+                   (None, "", "digest", "digest ", "nope x", "digest a b", "ip", "digest other:word")]
+        tap.ok(refused == [401, 401, 401, 401, 401, 401, 403, 403], "ours: who may not have a snapshot", refused)
+        status, headers, body = snapshot(port, "digest root:secret")
+        zxid = headers.get("last_zxid", "0x0")
+        tap.ok(status == 200 and headers["Content-Type"] == "application/octet-stream" and body[:4] == b"ZKSN" and
+               b"the last one" in body and int(zxid, 16) >= 3001, "ours: whoever holds every permission gets it",
+               (status, headers, body[:40]))
+        tap.ok(snapshot(port, "digest root:secret")[0] == 429, "ours: the next one has to wait")
+        client.stop()
+        client.close()
+        if "--real" in sys.argv:
+            check_snapshot_is_loaded(tap, body, int(zxid, 16))
+    with Ours(1, **{"admin.snapshot.enabled": "false"}) as ensemble:
+        tap.ok(snapshot(ensemble.admin_ports[0], "digest any:body")[0] == 503, "ours: snapshots can be switched off")
+    if "--real" in sys.argv:
+        check_broken_snapshot(tap)
+
+
+def begin_snapshot(port):
+    """A download that takes its first bytes and then waits."""
+    taker = socket.socket()
+    taker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    taker.settimeout(30)
+    taker.connect(("127.0.0.1", port))
+    taker.sendall(b"GET /commands/snapshot HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                  b"Authorization: digest a:b\r\n\r\n")
+    taker.recv(100)
+    return taker
+
+
+def count_rest(taker):
+    count = 0
+    part = True
+    while part:
+        part = taker.recv(1 << 16)
+        count += len(part)
+    return count
+
+
+def check_broken_snapshot(tap):
+    """The taker of a snapshot that was broken off is still there when the next one is taken."""
+    with Ours(3, **{"admin.rateLimiterIntervalInMS": 0}) as ensemble:
+        leader = ensemble.leader()
+        asked, others = (leader + 1) % 3, [leader, (leader + 2) % 3]
+        client = KazooClient(hosts="127.0.0.1:%d" % ensemble.client_ports[asked], timeout=20)
+        client.start(timeout=20)
+        for future in [client.create_async("/n%d" % i, b"x" * 900000) for i in range(40)]:
+            future.get(timeout=20)
+        client.stop()
+        client.close()
+        port = ensemble.admin_ports[asked]
+        whole = len(snapshot(port, "digest a:b")[2])
+        before = begin_snapshot(port)
+        for i in others:
+            ensemble.kill(i)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and "a snapshot was broken off" not in ensemble.logs(1000):
+            time.sleep(0.1)
+        for i in others:
+            ensemble.start(i)
+        ensemble.wait_serving()
+        after = begin_snapshot(port)
+        counts = count_rest(before), count_rest(after), whole
+        tap.ok(counts[0] < whole <= counts[1], "ours: who waits for a broken snapshot takes nothing of the next one",
+               counts)
+
+
+def check_snapshot_is_loaded(tap, body, zxid):
+    """By Apache ZooKeeper, where it is installed."""
+    if zookeeper_class_path() is None:
+        tap.skip("real: the snapshot is loaded", "ZooKeeper is not installed")
+        return
+    real = Ensemble("zookeeper", 1)
+    try:
+        folder = os.path.join(real.data_dir(0), "version-2")
+        os.makedirs(folder)
+        with open(os.path.join(folder, "snapshot.%x" % zxid), "wb") as f:
+            f.write(body)
+        real.start(0)
+        real.wait_serving()
+        client = KazooClient(hosts="127.0.0.1:%d" % real.client_ports[0], timeout=20)
+        client.start(timeout=20)
+        tap.ok(client.get("/last")[0] == b"the last one" and len(client.get_children("/")) == 3002,
+               "real: the snapshot is loaded", client.get_children("/")[:5])
+        client.stop()
+        client.close()
+    finally:
+        real.close()
+
+
+def main():
+    tap = Tap()
+    check_snapshot(tap)
+    tap.done()
+    return 1 if tap.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
