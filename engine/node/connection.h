@@ -22,10 +22,11 @@ enum viv_connection_wait {
     VIV_CONNECTION_WAITS_NOT,
     VIV_CONNECTION_WAITS_SASL,    /* the outcome of its token */
     VIV_CONNECTION_WAITS_UPGRADE, /* its local session becomes a global one */
+    VIV_CONNECTION_WAITS_READS,   /* those before it may be answered */
 };
 
 enum viv_pending_kind {
-    VIV_PENDING_READ,    /* ready as soon as it is the oldest */
+    VIV_PENDING_READ,    /* ready as soon as it is the oldest, and its point is reached */
     VIV_PENDING_REFUSED, /* the same; err is known */
     VIV_PENDING_WRITE,   /* waits for its transaction */
     VIV_PENDING_SYNC,    /* waits for the leader's word */
@@ -38,6 +39,7 @@ struct viv_pending {
     enum viv_pending_kind kind;
     int32_t xid, op, err;
     uint64_t after_zxid;             /* WRITE: its transaction is later than this one */
+    uint64_t read_point;             /* READ: it waits for this one (node/fresh.c); 0: for none */
     uint64_t received_ns, routed_ns; /* turns in which it came, and in which it was taken up */
     size_t bytes;                    /* of the request, for the limits */
     struct viv_buffer record;        /* READ, SYNC: the request record */

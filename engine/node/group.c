@@ -36,6 +36,8 @@ void viv_group_init(struct viv_group *group, const struct viv_node_config *confi
         .rules = config->rules,
         .reap = {.config = config->reaping},
         .emulate_353_ttl = config->emulate_353_ttl,
+        .sync_is_quick = config->policy.sync_is_quick,
+        .confirm_mark = 1,
         .state_takes_deltas = config->state_takes_deltas,
         /* Servers of one ensemble should not all write an image at the same moment. */
         .checkpoint_entries = config->snapshot_entries - config->snapshot_entries / 16 * (config->zab.sid % 8),
@@ -115,33 +117,6 @@ int32_t viv_group_write(struct viv_group *group, const struct viv_request *reque
     return VIV_REPLY_OK;
 }
 
-void viv_group_release_syncs(struct viv_group *group)
-{
-    for (;;) {
-        struct viv_group_sync *front = viv_fifo_front(&group->syncs);
-        if (front == NULL || front->zxid > viv_tree_zxid(group->tree)) {
-            return;
-        }
-        struct viv_group_note note = {.kind = VIV_GROUP_SYNCED, .who = front->who};
-        viv_fifo_pop(&group->syncs);
-        group->notify(group->notify_ctx, &note);
-    }
-}
-
-void viv_group_sync(struct viv_group *group, uint64_t who, const struct viv_request *request)
-{
-    VIV_ASSERT(group->serving);
-    struct viv_group_sync *sync = viv_fifo_push(&group->syncs);
-    sync->who = who;
-    if (viv_zab_is_broadcasting_leader(group->zab)) {
-        sync->zxid = viv_zab_last_proposed(group->zab);
-        viv_group_release_syncs(group);
-    } else {
-        sync->zxid = UINT64_MAX;
-        viv_learn_forward(group, request);
-    }
-}
-
 enum viv_group_attach viv_group_attach(struct viv_group *group, int64_t session_id, int32_t timeout_ms)
 {
     VIV_ASSERT(group->serving);
@@ -162,6 +137,7 @@ static void deliver(struct viv_group *group, const struct viv_zab_output *output
     VIV_ASSERT(output->entry.zxid > viv_tree_zxid(group->tree));
     bool exact = group->phase == VIV_ZAB_BROADCAST;
     struct viv_applied applied;
+    viv_group_release_syncs_before(group, output->entry.zxid);
     viv_arena_reset(&group->apply_arena);
     viv_tree_apply(group->tree, output->entry.body, exact ? VIV_APPLY_LIVE : VIV_APPLY_REPLAY, &group->apply_arena,
                    &applied);
@@ -195,8 +171,7 @@ static void set_serving(struct viv_group *group, bool serving)
         return;
     }
     group->serving = serving;
-    viv_fifo_clear(&group->syncs);
-    viv_fifo_clear(&group->learner_syncs);
+    viv_group_forget_syncs(group);
     viv_preparer_reset(group->preparer, group->tree);
     viv_expiry_clear(&group->expiry);
     viv_ration_reset(&group->ration);
@@ -327,6 +302,7 @@ static output_fn *const output_table[] = {
     [VIV_ZAB_ROLE] = change_role,
     [VIV_ZAB_PING_ASK] = answer_ping,
     [VIV_ZAB_PASSED] = passed,
+    [VIV_ZAB_CONFIRMED] = viv_group_confirmed,
     [VIV_ZAB_TRACE] = pass_trace,
     [VIV_ZAB_FATAL] = pass_fatal,
 };

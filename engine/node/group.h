@@ -28,7 +28,8 @@ enum viv_group_note_kind {
     VIV_GROUP_SERVING,     /* flag: clients may be served, or not any more */
     VIV_GROUP_APPLIED,     /* applied: the tree shows it; nothing later is in the tree yet */
     VIV_GROUP_REFUSED,     /* session_id, cxid, err: the leader could not take this write; it will never be applied */
-    VIV_GROUP_SYNCED,      /* who: the oldest sync of this one is answered */
+    VIV_GROUP_SYNCED,      /* who: the oldest sync of this one is answered; who 0: the oldest question for a point to
+                              read at is */
     VIV_GROUP_ATTACHED,    /* session_id, flag: the leader knows the session, and it is ours now; or not */
     VIV_GROUP_TOUCHED_ASK, /* touched: append {i64 session, i32 timeout} of all that were active since the last time */
 };
@@ -101,6 +102,10 @@ struct viv_group {
     /* syncs: struct viv_group_sync */
     struct viv_fifo syncs;         /* of our own clients */
     struct viv_fifo learner_syncs; /* leader: of learners, who = link */
+    bool sync_is_quick;            /* as in ZooKeeper: the leader answers without asking a quorum */
+    bool confirm_wanted;           /* in this turn */
+    uint64_t confirm_mark;         /* of what is asked in this turn */
+    uint64_t confirmed_mark;
 
     /* images */
     struct viv_fifo streams; /* struct viv_snapshot_stream: SNAPs to learners */
@@ -121,9 +126,13 @@ struct viv_group {
     bool log_is_stale;       /* an installed image replaced what the log holds */
 };
 
+/* Somebody waits until the tree shows what was committed when he asked, by a leader that was still one then. A
+ * transaction that was proposed after he asked and is committed tells as much as the confirmation does. */
 struct viv_group_sync {
     uint64_t who;
-    uint64_t zxid; /* UINT64_MAX: the leader has not answered */
+    uint64_t zxid;       /* UINT64_MAX: the leader has not answered */
+    uint64_t after_zxid; /* leader: proposed last when he asked */
+    uint64_t mark;       /* leader: of the confirmation that he waits for; 0: of none */
     bool is_answered;
 };
 
@@ -144,6 +153,9 @@ viv_status viv_group_recover_end(struct viv_group *group, const struct viv_log_b
 int32_t viv_group_write(struct viv_group *group, const struct viv_request *request);
 /* `request` is the client's; what it holds is not kept. Answered by a note, possibly before this returns. */
 void viv_group_sync(struct viv_group *group, uint64_t who, const struct viv_request *request);
+/* What is committed now, as the quorum's leader knows it: answered by a note with who 0, in order, once the tree shows
+ * that. `request` names any client that waits for it. */
+void viv_group_read_point(struct viv_group *group, const struct viv_request *request);
 enum viv_group_attach { VIV_GROUP_ATTACH_REFUSED, VIV_GROUP_ATTACH_DONE, VIV_GROUP_ATTACH_ASKED };
 enum viv_group_attach viv_group_attach(struct viv_group *group, int64_t session_id, int32_t timeout_ms);
 /* What replies carry and clients compare: the last transaction applied, or the start of the epoch served. */
@@ -158,7 +170,8 @@ void viv_group_log_read(struct viv_group *group, const struct viv_event *event);
 void viv_group_disk_low(struct viv_group *group, bool is_low, uint64_t needed_after);
 void viv_group_disk_full(struct viv_group *group, bool is_full);
 void viv_group_checkpoint_done(struct viv_group *group, const struct viv_event *event);
-/* End of a turn: what was gathered for the log; then images. */
+/* End of a turn: one confirmation for all that asked in it; what was gathered for the log; then images. */
+void viv_group_confirm(struct viv_group *group);
 void viv_group_flush_log(struct viv_group *group);
 void viv_group_checkpoint_slice(struct viv_group *group, bool is_busy);
 
@@ -181,8 +194,17 @@ enum viv_log_ticket_kind {
 /* A LOG_* action behind everything appended so far. */
 struct viv_action *viv_group_log_action(struct viv_group *group, enum viv_action_kind kind,
                                         enum viv_log_ticket_kind ticket_kind);
-/* Answers our clients' syncs whose point is in the tree. */
+/* group_sync.c. Answers our clients' syncs whose point is in the tree. */
 void viv_group_release_syncs(struct viv_group *group);
+/* The same before the transaction is applied: what was asked before it was proposed is answered without it. */
+void viv_group_release_syncs_before(struct viv_group *group, uint64_t zxid);
+/* Leader: what a sync of now, or a read, waits for. */
+struct viv_group_sync viv_group_sync_point(struct viv_group *group, uint64_t who, bool is_read);
+/* Whether its leader was still one. */
+bool viv_group_is_confirmed(const struct viv_group *group, const struct viv_group_sync *sync, uint64_t committed_zxid);
+/* ZAB output CONFIRMED. */
+void viv_group_confirmed(struct viv_group *group, const struct viv_zab_output *output);
+void viv_group_forget_syncs(struct viv_group *group);
 /* Empty, to be loaded. */
 struct viv_tree *viv_group_new_tree(const struct viv_group *group);
 void viv_group_replace_tree(struct viv_group *group, struct viv_tree *tree);

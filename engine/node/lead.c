@@ -180,12 +180,17 @@ static void answer(struct viv_group *group, uint32_t link, int32_t type, struct 
     viv_group_input(group, &input);
 }
 
+static bool is_native(const struct viv_group *group, uint32_t link_id)
+{
+    const struct viv_link *link = viv_links_find(group->links, link_id);
+    return link != NULL && link->enveloped;
+}
+
 /* Between our own servers a write that became no transaction is answered by its header and the code; ZooKeeper's
  * protocol has no word for it, its learners are left to their clients' timeouts. */
 static void tell_refusal(struct viv_group *group, uint32_t link_id, const struct viv_request *request, int32_t err)
 {
-    struct viv_link *link = viv_links_find(group->links, link_id);
-    if (link == NULL || !link->enveloped) {
+    if (!is_native(group, link_id)) {
         return;
     }
     viv_buffer_clear(&group->scratch);
@@ -203,8 +208,7 @@ static bool is_from_local_session(const struct viv_group *group, const struct vi
     if (!group->ration.local_sessions) {
         return false;
     }
-    const struct viv_link *link = viv_links_find(group->links, output->link);
-    if (link != NULL && link->enveloped) {
+    if (is_native(group, output->link)) {
         return output->packet.zxid == VIV_LEARN_LOCAL_SESSION;
     }
     return viv_expiry_deadline_ms(&group->expiry, session_id) == 0 &&
@@ -230,10 +234,9 @@ static void take_request(struct viv_group *group, const struct viv_zab_output *o
         return;
     }
     if (request.op == VIV_OP_SYNC) {
-        struct viv_group_sync *sync = viv_fifo_push(&group->learner_syncs);
-        sync->who = output->link;
-        sync->zxid = viv_zab_last_proposed(group->zab);
-        sync->is_answered = false;
+        bool is_read = is_native(group, output->link) && output->packet.zxid == VIV_LEARN_READ_POINT;
+        struct viv_group_sync point = viv_group_sync_point(group, output->link, is_read);
+        *(struct viv_group_sync *)viv_fifo_push(&group->learner_syncs) = point;
         return;
     }
     int32_t err = viv_lead_propose(group, &request, output->sid);
@@ -298,7 +301,7 @@ void viv_lead_sync_before(struct viv_group *group, struct viv_link *link, const 
     }
     for (size_t i = 0; i < group->learner_syncs.count; i++) {
         struct viv_group_sync *sync = viv_fifo_at(&group->learner_syncs, i);
-        if (sync->zxid >= packet->zxid) {
+        if (sync->after_zxid >= packet->zxid) {
             return;
         }
         if (sync->who != link->id || sync->is_answered) {
@@ -316,7 +319,8 @@ void viv_lead_release_syncs(struct viv_group *group)
 {
     for (;;) {
         struct viv_group_sync *front = viv_fifo_front(&group->learner_syncs);
-        if (front == NULL || front->zxid > viv_zab_last_committed(group->zab)) {
+        uint64_t committed_zxid = viv_zab_last_committed(group->zab);
+        if (front == NULL || front->zxid > committed_zxid || !viv_group_is_confirmed(group, front, committed_zxid)) {
             return;
         }
         struct viv_group_sync sync = *front;

@@ -8,7 +8,7 @@ static void ask(struct viv_group *group, const struct viv_packet *packet)
     viv_group_input(group, &input);
 }
 
-void viv_learn_forward(struct viv_group *group, const struct viv_request *request)
+static void forward(struct viv_group *group, const struct viv_request *request, uint64_t sense)
 {
     viv_buffer_clear(&group->scratch);
     viv_jute_write_long(&group->scratch, request->session_id);
@@ -17,13 +17,23 @@ void viv_learn_forward(struct viv_group *group, const struct viv_request *reques
     viv_buffer_append_bytes(&group->scratch, request->record);
     struct viv_packet packet = {
         .type = VIV_PACKET_REQUEST,
-        .zxid = request->is_local ? VIV_LEARN_LOCAL_SESSION : UINT64_MAX,
+        .zxid = sense,
         .has_data = true,
         .data = viv_buffer_bytes(&group->scratch),
         .has_authinfo = request->authinfo.size > 0,
         .authinfo = request->authinfo,
     };
     ask(group, &packet);
+}
+
+void viv_learn_forward(struct viv_group *group, const struct viv_request *request)
+{
+    forward(group, request, request->is_local ? VIV_LEARN_LOCAL_SESSION : UINT64_MAX);
+}
+
+void viv_learn_read_point(struct viv_group *group, const struct viv_request *request)
+{
+    forward(group, request, VIV_LEARN_READ_POINT);
 }
 
 void viv_learn_revalidate(struct viv_group *group, int64_t session_id, int32_t timeout_ms)

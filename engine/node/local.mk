@@ -14,7 +14,8 @@ libcore_a_SOURCES += \
 	%reldir%/event.h \
 	%reldir%/expiry.c %reldir%/expiry.h \
 	%reldir%/fifo.c %reldir%/fifo.h \
-	%reldir%/group.c %reldir%/group_log.c %reldir%/group.h \
+	%reldir%/fresh.c \
+	%reldir%/group.c %reldir%/group_log.c %reldir%/group_sync.c %reldir%/group.h \
 	%reldir%/group_measure.c %reldir%/group_measure.h \
 	%reldir%/handshake.c \
 	%reldir%/identity.c %reldir%/identity.h \

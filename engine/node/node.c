@@ -18,6 +18,7 @@ enum { REPLY_BESIDE_DATA_BYTES_MAX = 4096, NS_PER_MS = 1000000 };
 static void serve_or_close(struct viv_node *node, bool serving)
 {
     viv_fifo_clear(&node->revalidating);
+    viv_fresh_forget(node);
     if (serving) {
         return;
     }
@@ -41,7 +42,11 @@ static void take_note(void *ctx, const struct viv_group_note *note)
         viv_request_refused(node, note->session_id, note->cxid, note->err);
         break;
     case VIV_GROUP_SYNCED:
-        viv_request_synced(node, note->who);
+        if (note->who == 0) {
+            viv_fresh_reached(node);
+        } else {
+            viv_request_synced(node, note->who);
+        }
         break;
     case VIV_GROUP_ATTACHED:
         viv_handshake_attached(node, note->session_id, note->flag);
@@ -89,6 +94,7 @@ struct viv_node *viv_node_new(const struct viv_node_config *config)
     viv_attachments_init(&node->sessions, config->zab.sid, config->start_wall_ms);
     viv_fifo_init(&node->handshaking, sizeof(viv_conn));
     viv_fifo_init(&node->revalidating, sizeof(viv_conn));
+    viv_fresh_init(node, config->policy.reads_are_current && !config->zab.standalone);
     viv_buffer_append_bytes(&node->config_text, config->config_text);
     node->audits = config->audit_user.size > 0;
     viv_buffer_append_bytes(&node->audit_user, config->audit_user);
@@ -118,6 +124,7 @@ void viv_node_free(struct viv_node *node)
     viv_links_fini(&node->links);
     viv_fifo_fini(&node->handshaking);
     viv_fifo_fini(&node->revalidating);
+    viv_fifo_fini(&node->freshness.waiting);
     viv_buffer_fini(&node->record);
     viv_buffer_fini(&node->events);
     viv_buffer_fini(&node->config_text);
@@ -396,6 +403,8 @@ void viv_node_turn_end(struct viv_node *node, uint64_t now_ms, struct viv_action
     node->turn.out = out;
     begin_turn(node);
     viv_streams_slice(&node->group);
+    viv_fresh_turn_end(node);
+    viv_group_confirm(&node->group);
     viv_links_flush(&node->links, out);
     viv_group_flush_log(&node->group);
     viv_group_checkpoint_slice(&node->group, node->turn_events > 1);

@@ -13,6 +13,15 @@
 #include "node/attachment.h"
 #include "node/watch.h"
 
+/* Reads that show all that was acknowledged before they were asked: each waits for the point at which it may read,
+ * for which all of a turn ask the leader together. */
+struct viv_freshness {
+    bool is_wanted;          /* otherwise reads wait for nothing */
+    uint64_t next, reached;  /* points: the one that reads of this turn get; the last that was reached */
+    viv_conn asker;          /* somebody asked in this turn, this one first; 0: nobody */
+    struct viv_fifo waiting; /* struct viv_fresh_wait, by point */
+};
+
 /* The session side's view of the node: everything a client's request can meet. The group side (node/group.h) does not
  * see it. */
 
@@ -30,8 +39,9 @@ struct viv_node {
     struct viv_buffer record, events; /* the reply being made */
     struct viv_fifo handshaking;      /* viv_conn: opened, in order; some have finished or gone */
     struct viv_fifo revalidating;     /* viv_conn: asked the leader, in order */
-    struct viv_buffer config_text;    /* until recovery has used it */
-    bool audits;                      /* writes are told to the audit log */
+    struct viv_freshness freshness;
+    struct viv_buffer config_text; /* until recovery has used it */
+    bool audits;                   /* writes are told to the audit log */
     struct viv_buffer audit_user;
     uint32_t session_timeout_min_ms, session_timeout_max_ms, tick_ms;
     struct viv_node_policy policy; /* its texts are in policy_texts */
@@ -120,6 +130,21 @@ void viv_read_only_tick(struct viv_node *node);
 void viv_read_only_looking(struct viv_node *node, bool is_looking);
 /* True for what is answered VIV_REPLY_NOT_READ_ONLY. */
 bool viv_read_only_refuses(int32_t op);
+
+/* fresh.c: reads that show all that was acknowledged before they were asked. Each waits for the point at which it may
+ * read; all of a turn ask the leader for one together. */
+void viv_fresh_init(struct viv_node *node, bool is_wanted);
+/* The point that the read of this connection is to wait for; 0: it may read now. */
+uint64_t viv_fresh_point(struct viv_node *node, const struct viv_connection *connection, int32_t op);
+/* Does the oldest request wait for its point? */
+bool viv_fresh_is_early(const struct viv_node *node, const struct viv_pending *front);
+/* True when the connection's newest request is a read that waits for its point: what comes behind it and is no read
+ * waits as well, since its answer would not wait. */
+bool viv_fresh_holds(const struct viv_node *node, const struct viv_connection *connection);
+/* The oldest point that was asked for is in the tree. */
+void viv_fresh_reached(struct viv_node *node);
+void viv_fresh_forget(struct viv_node *node);
+void viv_fresh_turn_end(struct viv_node *node);
 
 /* write_path.c */
 /* A transaction is in the tree: watches fire, then whoever waits for it is answered. */

@@ -27,6 +27,8 @@ struct viv_node_policy {
 
     bool local_sessions, local_session_upgrade; /* not when standalone, as with ZooKeeper */
     bool read_only_mode;                        /* without a quorum reads are served to those who ask for it */
+    bool sync_is_quick;     /* the leader answers a sync without asking whether it is one, as ZooKeeper's do */
+    bool reads_are_current; /* a read shows all that was acknowledged before it was asked, as a sync and a read do */
 
     struct viv_bytes schemes_required; /* "sasl,x509": one of them, before anything else is served; "": none */
     bool keep_failed_sasl;             /* whose SASL exchange failed may stay */

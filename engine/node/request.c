@@ -187,7 +187,7 @@ void viv_request_advance(struct viv_node *node, struct viv_connection *connectio
     for (;;) {
         struct viv_pending *front = viv_fifo_front(&connection->pending);
         if (front == NULL || has_too_much(node, connection) || front->kind == VIV_PENDING_WRITE ||
-            front->kind == VIV_PENDING_SYNC || may_wait(connection)) {
+            front->kind == VIV_PENDING_SYNC || viv_fresh_is_early(node, front) || may_wait(connection)) {
             return;
         }
         if (front->kind == VIV_PENDING_END) {
@@ -220,12 +220,14 @@ void viv_request_drained(struct viv_node *node, struct viv_connection *connectio
 static void take_read(struct viv_node *node, struct viv_connection *connection, const struct viv_pending *request,
                       struct viv_bytes record)
 {
-    if (connection->pending.count == 0 && !viv_connection_is_full(connection)) {
+    uint64_t point = viv_fresh_point(node, connection, request->op);
+    if (connection->pending.count == 0 && point == 0 && !viv_connection_is_full(connection)) {
         serve_read(node, connection, request, record);
         return;
     }
     struct viv_pending *pending = viv_connection_push(&node->connections, connection, request, record.size);
     pending->kind = VIV_PENDING_READ;
+    pending->read_point = point;
     viv_buffer_append_bytes(&pending->record, record);
 }
 
@@ -427,6 +429,9 @@ static bool serve(struct viv_node *node, struct viv_connection *connection, stru
     } else if (header.type == VIV_OP_PING || header.type == VIV_OP_GET_CHILDREN_PAGE ||
                viv_read_is_served(header.type)) {
         take_read(node, connection, &request, reader.rest);
+    } else if (viv_fresh_holds(node, connection)) {
+        connection->waits_for = VIV_CONNECTION_WAITS_READS;
+        return false;
     } else if (header.type == VIV_OP_SYNC) {
         take_sync(node, connection, &request, reader.rest);
     } else if (viv_prepare_is_write(header.type)) {

@@ -62,6 +62,7 @@ struct viv_config_tls {
 /* What clients may do and must prove; see node/policy.h. */
 struct viv_config_clients {
     bool local_sessions, local_session_upgrade, read_only_mode;
+    bool strict_sync, reads_are_current;
     int64_t outstanding_max, outstanding_per_connection_max;
     int64_t new_sessions_burst_max, new_sessions_fill_ms, new_sessions_fill_count;
     int64_t watches_max, watches_per_connection_max, sessions_max, reply_bytes_max;

@@ -221,6 +221,14 @@ static bool parse_detector(struct viv_config *config, const struct viv_config_va
     return strcmp(value->text, "fixed") == 0 || strcmp(value->text, "adaptive") == 0;
 }
 
+static bool parse_reads(struct viv_config *config, const struct viv_config_value *value, void *member, const char **why)
+{
+    (void)config;
+    *why = "neither of the two";
+    *(bool *)member = strcmp(value->text, "linearizable") == 0;
+    return *(bool *)member || strcmp(value->text, "local") == 0;
+}
+
 static bool parse_snapshot(struct viv_config *config, const struct viv_config_value *value, void *member,
                            const char **why)
 {
@@ -393,6 +401,7 @@ bool viv_config_value_parse(struct viv_config *config, const struct viv_config_v
         [VIV_CONFIG_KIND_DURABILITY] = parse_durability,
         [VIV_CONFIG_KIND_SNAPSHOT] = parse_snapshot,
         [VIV_CONFIG_KIND_DETECTOR] = parse_detector,
+        [VIV_CONFIG_KIND_READS] = parse_reads,
         [VIV_CONFIG_KIND_VERSION] = parse_version,
         [VIV_CONFIG_KIND_GROUP] = parse_group,
         [VIV_CONFIG_KIND_WEIGHT] = parse_weight,

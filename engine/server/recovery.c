@@ -169,6 +169,8 @@ static void set_policy(const struct viv_config *config, struct viv_node_policy *
         .local_sessions = clients->local_sessions,
         .local_session_upgrade = clients->local_session_upgrade,
         .read_only_mode = clients->read_only_mode,
+        .sync_is_quick = !clients->strict_sync,
+        .reads_are_current = clients->reads_are_current,
         .schemes_required = viv_bytes_text(clients->schemes_required),
         .keep_failed_sasl = clients->keep_failed_sasl,
         .super_digest = viv_bytes_text(config->super_digest),

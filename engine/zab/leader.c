@@ -84,6 +84,7 @@ void viv_leader_begin_alone(struct viv_zab *zab)
 
 void viv_leader_end(struct viv_zab *zab)
 {
+    viv_confirm_end(zab);
     zab->leader.peers.count = 0;
     zab->leader.stage = VIV_LEADER_IDLE;
 }
@@ -132,6 +133,9 @@ void viv_leader_packet(struct viv_zab *zab, uint32_t link, const struct viv_pack
     } else if (packet->type == VIV_PACKET_ACK) {
         viv_leader_acknowledged(zab, peer, packet->zxid);
     } else if (peer->stage == VIV_PEER_SERVES) {
+        if (packet->type == VIV_PACKET_PING) {
+            viv_confirm_heard(zab, peer, packet->zxid);
+        }
         viv_zab_passed(zab, link, peer->sid, packet);
     }
 }
@@ -209,7 +213,7 @@ static void ping(struct viv_zab *zab)
     for (size_t i = 0; i < leader->peers.count; i++) {
         const struct viv_leader_peer *peer = &leader->peers.items[i];
         if (peer->stage >= VIV_PEER_FOLLOWS && (all || peer->native)) {
-            viv_zab_send(zab, peer->link, VIV_PACKET_PING, viv_leader_last_proposed(zab));
+            viv_zab_send(zab, peer->link, VIV_PACKET_PING, leader->confirm.round);
         }
     }
 }

@@ -2,6 +2,7 @@
 #define VIV_ZAB_LEADER_H
 
 #include "base/rate.h"
+#include "zab/confirm.h"
 #include "zab/peers.h"
 
 /* The leader's side: gathers promises for a new epoch, brings learners up to date, proposes, counts, commits, and
@@ -30,6 +31,7 @@ struct viv_leader {
     uint64_t ping_at_ms, beat_at_ms;
     uint64_t looking; /* supporters that look for a leader again */
     struct viv_peers peers;
+    struct viv_confirm confirm;
     struct viv_log_gate strangers; /* lines about connections that never said who they are */
 };
 

@@ -116,11 +116,13 @@ static void up_to_date(struct viv_zab *zab)
 }
 
 /* A Java leader counts only ACK right after NEWLEADER; one of ours also hears that a long installation goes on. */
-static void pinged(struct viv_zab *zab, uint64_t zxid)
+static void pinged(struct viv_zab *zab, const struct viv_packet *packet)
 {
     struct viv_learner *learner = &zab->learner;
-    if (learner->stage == VIV_LEARNER_SERVES || learner->native) {
-        learner->ping_zxid = zxid;
+    if (learner->native && packet->has_data) {
+        viv_zab_send_data(zab, learner->link, VIV_PACKET_PING, packet->zxid, (struct viv_bytes){0});
+    } else if (learner->stage == VIV_LEARNER_SERVES || learner->native) {
+        learner->ping_zxid = packet->zxid;
         viv_zab_emit(zab, VIV_ZAB_PING_ASK)->link = learner->link;
     }
 }
@@ -147,7 +149,7 @@ void viv_learner_follow(struct viv_zab *zab, const struct viv_packet *packet)
         up_to_date(zab);
         break;
     case VIV_PACKET_PING:
-        pinged(zab, packet->zxid);
+        pinged(zab, packet);
         break;
     case VIV_PACKET_SYNC:
     case VIV_PACKET_REVALIDATE:

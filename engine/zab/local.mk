@@ -1,4 +1,5 @@
 libcore_a_SOURCES += \
+	%reldir%/confirm.c %reldir%/confirm.h \
 	%reldir%/durable.c %reldir%/durable.h \
 	%reldir%/election.c %reldir%/election.h \
 	%reldir%/election_policy.c %reldir%/election_policy.h \

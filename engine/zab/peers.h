@@ -36,7 +36,8 @@ struct viv_leader_peer {
     uint64_t read_to_zxid; /* READING: end of what was asked for */
     bool read_opened;      /* READING: DIFF was sent */
     uint64_t heard_at_ms;
-    uint64_t stuck_since_ms; /* when it last got on while it owes acknowledgements; 0: owes none */
+    uint64_t confirmed_round; /* newest PING that it gave back */
+    uint64_t stuck_since_ms;  /* when it last got on while it owes acknowledgements; 0: owes none */
 };
 
 struct viv_peers {

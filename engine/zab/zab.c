@@ -317,6 +317,13 @@ static void on_ping_reply(struct viv_zab *zab, const struct viv_zab_input *input
     viv_learner_ping_reply(zab, input->link, input->data);
 }
 
+static void on_confirm(struct viv_zab *zab, const struct viv_zab_input *input)
+{
+    if (viv_zab_is_broadcasting_leader(zab)) {
+        viv_confirm_ask(zab, input->zxid);
+    }
+}
+
 static void on_pass(struct viv_zab *zab, const struct viv_zab_input *input)
 {
     viv_leader_pass(zab, input->link, &input->packet);
@@ -341,6 +348,7 @@ static input_fn *const handlers[] = {
     [VIV_ZAB_LOG_DATA] = on_log_data,
     [VIV_ZAB_PING_REPLY] = on_ping_reply,
     [VIV_ZAB_PASS] = on_pass,
+    [VIV_ZAB_CONFIRM] = on_confirm,
 };
 
 /* What holds between any two inputs. */

@@ -70,6 +70,8 @@ enum viv_zab_input_kind {
     VIV_ZAB_PING_REPLY,     /* link, data: the sessions touched since the last one; answers PING_ASK */
     VIV_ZAB_PASS,           /* link, packet: send it on that link after everything queued before (SYNC, REVALIDATE,
                                REQUEST); dropped when the link is not in broadcast */
+    VIV_ZAB_CONFIRM,        /* zxid = a mark of the caller's that grows: is this still the leader? Leader only, phase
+                               BROADCAST only; answered by CONFIRMED, unless the reign ends first */
 };
 
 struct viv_zab_input {
@@ -110,6 +112,7 @@ enum viv_zab_output_kind {
     VIV_ZAB_ROLE,         /* state, sid = leader or 0, epoch, phase, flag = serving clients */
     VIV_ZAB_PING_ASK,     /* link: answer at once with PING_REPLY */
     VIV_ZAB_PASSED,       /* link, sid, packet: REQUEST, SYNC, REVALIDATE, or a learner's PING data; borrowed */
+    VIV_ZAB_CONFIRMED,    /* zxid = mark: a quorum followed this leader after every CONFIRM with a mark up to it */
     VIV_ZAB_TRACE,        /* trace code, a, b */
     VIV_ZAB_FATAL,        /* text: an invariant is broken; the process must stop */
 };

@@ -12,6 +12,7 @@ test_node_SOURCES = \
 	%reldir%/test_chaos.c \
 	%reldir%/test_ensemble.c \
 	%reldir%/test_expiry.c \
+	%reldir%/test_fresh.c \
 	%reldir%/test_limits.c \
 	%reldir%/test_link.c \
 	%reldir%/test_listing.c \

@@ -374,6 +374,38 @@ VIV_TEST(zab_leader, followers_of_our_own_kind_hear_of_it_often_and_java_followe
     cr_assert_eq(pings_of(false), 2);
 }
 
+static void confirm(struct actor *actor, uint64_t mark)
+{
+    actor_give(actor, (struct viv_zab_input){.kind = VIV_ZAB_CONFIRM, .zxid = mark});
+}
+
+VIV_TEST(zab_leader, a_round_of_pings_shows_that_a_quorum_still_follows)
+{
+    struct actor actor;
+    actor_init(&actor, &three);
+    actor_lead(&actor, true, LAST);
+    confirm(&actor, 1);
+    const struct viv_packet *ping = actor_sent(&actor, 1, VIV_PACKET_PING);
+    cr_assert_not_null(ping);
+    cr_assert(ping->has_data && ping->data.size == 0); /* the sessions are not asked for */
+    uint64_t round = ping->zxid;
+    cr_assert_null(actor_said(&actor, VIV_ZAB_CONFIRMED));
+    confirm(&actor, 2);
+    confirm(&actor, 3);
+    cr_assert_null(actor_sent(&actor, 1, VIV_PACKET_PING)); /* they share the next round */
+    actor_packet(&actor, 1, VIV_PACKET_PING, round - 1, nothing);
+    cr_assert_null(actor_said(&actor, VIV_ZAB_CONFIRMED)); /* an echo from before the question */
+    actor_packet(&actor, 1, VIV_PACKET_PING, round, nothing);
+    cr_assert_eq(actor_said(&actor, VIV_ZAB_CONFIRMED)->zxid, 1);
+    cr_assert_eq(actor_sent(&actor, 1, VIV_PACKET_PING)->zxid, round + 1);
+    actor_packet(&actor, 1, VIV_PACKET_PING, round + 7, nothing);
+    cr_assert_null(actor_said(&actor, VIV_ZAB_CONFIRMED)); /* a round that was never asked for */
+    actor_packet(&actor, 1, VIV_PACKET_PING, round + 1, nothing);
+    cr_assert_eq(actor_said(&actor, VIV_ZAB_CONFIRMED)->zxid, 3);
+    cr_assert_null(actor_sent(&actor, 1, VIV_PACKET_PING));
+    actor_fini(&actor);
+}
+
 VIV_TEST(zab_leader, a_disk_that_does_not_answer_ends_a_reign)
 {
     struct actor actor;

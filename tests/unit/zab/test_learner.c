@@ -255,6 +255,18 @@ VIV_TEST(zab_learner, pings_are_answered_with_the_nodes_sessions)
     actor_fini(&actor);
 }
 
+VIV_TEST(zab_learner, a_ping_that_asks_for_nothing_is_given_back_at_once)
+{
+    struct actor actor;
+    serve(&actor, true);
+    actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_PACKET,
+                                              .link = 1,
+                                              .packet = {.type = VIV_PACKET_PING, .zxid = 7, .has_data = true}});
+    cr_assert_null(actor_said(&actor, VIV_ZAB_PING_ASK));
+    cr_assert_eq(actor_sent(&actor, 1, VIV_PACKET_PING)->zxid, 7);
+    actor_fini(&actor);
+}
+
 VIV_TEST(zab_learner, a_silent_leader_is_left_after_sync_limit_ticks)
 {
     struct actor actor;
