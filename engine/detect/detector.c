@@ -10,10 +10,10 @@ enum {
     KNOWN_COUNT = 8,
 };
 
-void viv_detector_begin(struct viv_detector *detector, uint64_t most_ms, uint64_t now_ms)
+void viv_detector_begin(struct viv_detector *detector, uint64_t least_ms, uint64_t most_ms, uint64_t now_ms)
 {
     VIV_ASSERT(most_ms > 0);
-    *detector = (struct viv_detector){.most_ms = most_ms, .looked_ms = now_ms};
+    *detector = (struct viv_detector){.least_ms = least_ms, .most_ms = most_ms, .looked_ms = now_ms};
 }
 
 static void pass(struct viv_detector *detector, uint64_t now_ms)
@@ -42,12 +42,18 @@ void viv_detector_heard(struct viv_detector *detector, uint64_t now_ms)
     detector->heard_count += detector->heard_count < KNOWN_COUNT;
 }
 
+void viv_detector_rest(struct viv_detector *detector, uint64_t now_ms)
+{
+    pass(detector, now_ms);
+    detector->silence_ms = 0;
+}
+
 uint64_t viv_detector_limit_ms(const struct viv_detector *detector)
 {
     uint64_t longest_ms =
         detector->longest_ms[0] > detector->longest_ms[1] ? detector->longest_ms[0] : detector->longest_ms[1];
     uint64_t limit_ms = PATIENCE * longest_ms;
-    limit_ms = limit_ms > VIV_DETECTOR_LEAST_MS ? limit_ms : VIV_DETECTOR_LEAST_MS;
+    limit_ms = limit_ms > detector->least_ms ? limit_ms : detector->least_ms;
     bool is_known = detector->age_ms >= KNOWN_MS && detector->heard_count >= KNOWN_COUNT;
     return is_known && limit_ms < detector->most_ms ? limit_ms : detector->most_ms;
 }

@@ -4,6 +4,38 @@
 #include "base/assert.h"
 #include "zab/zab_internal.h"
 
+/* A disk that works may stall for some hundred milliseconds, behind an image that is being written for instance. A
+ * second after it froze somebody else should serve. */
+enum { STALL_MS_LEAST = 600 };
+
+void viv_durable_start(struct viv_zab *zab, const struct viv_zab_start *start)
+{
+    struct viv_durable *durable = &zab->durable;
+    durable->accepted_epoch = start->accepted_epoch;
+    durable->current_epoch = start->current_epoch;
+    durable->last_zxid = durable->issued_zxid = start->last_zxid;
+    viv_detector_begin(&durable->disk, zab->adaptive ? STALL_MS_LEAST : zab->sync_limit_ms, zab->sync_limit_ms,
+                       start->now_ms);
+}
+
+/* The silence begins with the question. */
+static void await(struct viv_zab *zab)
+{
+    if (viv_durable_is_idle(&zab->durable)) {
+        viv_detector_rest(&zab->durable.disk, zab->now_ms);
+    }
+}
+
+bool viv_durable_is_stuck(struct viv_zab *zab)
+{
+    struct viv_durable *durable = &zab->durable;
+    if (viv_durable_is_idle(durable) || durable->installing) { /* the latter is for the network to answer */
+        viv_detector_rest(&durable->disk, zab->now_ms);
+        return false;
+    }
+    return viv_detector_suspects(&durable->disk, zab->now_ms);
+}
+
 void viv_durable_append(struct viv_zab *zab)
 {
     struct viv_durable *durable = &zab->durable;
@@ -13,9 +45,7 @@ void viv_durable_append(struct viv_zab *zab)
         return;
     }
     VIV_ASSERT(!durable->installing); /* the installation would wipe them out of the log */
-    if (durable->issued_zxid == durable->last_zxid) {
-        durable->waiting_since_ms = zab->now_ms;
-    }
+    await(zab);
     struct viv_entry *entries = viv_arena_alloc(zab->out->arena, count * sizeof *entries);
     for (size_t i = 0; i < count; i++) {
         entries[i] = *viv_history_at(&zab->history, index + i);
@@ -33,6 +63,7 @@ void viv_durable_epochs(struct viv_zab *zab, uint32_t accepted, uint32_t current
     VIV_ASSERT(!durable->epochs_pending);
     VIV_ASSERT(accepted >= durable->accepted_epoch && current >= durable->current_epoch);
     VIV_ASSERT(current <= accepted);
+    await(zab);
     durable->epochs_pending = true;
     durable->accepted_asked = accepted;
     durable->current_asked = current;
@@ -47,6 +78,7 @@ void viv_durable_truncate(struct viv_zab *zab, uint64_t zxid)
     struct viv_durable *durable = &zab->durable;
     VIV_ASSERT(viv_durable_is_idle(durable));
     VIV_ASSERT(viv_history_contains(&zab->history, zxid));
+    await(zab);
     viv_history_truncate(&zab->history, zxid);
     durable->last_zxid = durable->issued_zxid = zxid;
     durable->truncating = true;
@@ -65,13 +97,14 @@ void viv_durable_stored(struct viv_zab *zab, uint64_t zxid)
     VIV_ASSERT(zxid <= durable->issued_zxid);
     VIV_ASSERT(zxid >= durable->last_zxid);
     durable->last_zxid = zxid;
-    durable->waiting_since_ms = zab->now_ms;
+    viv_detector_heard(&durable->disk, zab->now_ms);
 }
 
 enum viv_durable_next viv_durable_epochs_stored(struct viv_zab *zab)
 {
     struct viv_durable *durable = &zab->durable;
     VIV_ASSERT(durable->epochs_pending);
+    viv_detector_heard(&durable->disk, zab->now_ms);
     enum viv_durable_next next = durable->next;
     durable->accepted_epoch = durable->accepted_asked;
     durable->current_epoch = durable->current_asked;
@@ -83,6 +116,7 @@ enum viv_durable_next viv_durable_epochs_stored(struct viv_zab *zab)
 void viv_durable_truncated(struct viv_zab *zab)
 {
     VIV_ASSERT(zab->durable.truncating);
+    viv_detector_heard(&zab->durable.disk, zab->now_ms);
     zab->durable.truncating = false;
 }
 

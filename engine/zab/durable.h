@@ -1,6 +1,7 @@
 #ifndef VIV_ZAB_DURABLE_H
 #define VIV_ZAB_DURABLE_H
 
+#include "detect/detector.h"
 #include "zab/zab.h"
 
 /* What is on the disk, what is on its way there, and which step waits for it (zab.md §13, D1-D8). Roles never look at
@@ -22,7 +23,7 @@ struct viv_durable {
     uint32_t accepted_epoch, current_epoch; /* on the disk */
     uint64_t last_zxid;                     /* newest entry on the disk */
     uint64_t issued_zxid;                   /* newest entry handed to the log */
-    uint64_t waiting_since_ms;              /* when the log last answered, while entries wait for it */
+    struct viv_detector disk;               /* of its answers, while any are due */
     uint32_t accepted_asked, current_asked;
     bool epochs_pending;
     enum viv_durable_next next;
@@ -30,6 +31,9 @@ struct viv_durable {
     bool installing;
 };
 
+void viv_durable_start(struct viv_zab *zab, const struct viv_zab_start *start);
+/* True when an answer has been due for longer than a disk that works ever took lately. */
+bool viv_durable_is_stuck(struct viv_zab *zab);
 /* Asks for the entries of the history that were not handed to the log yet. */
 void viv_durable_append(struct viv_zab *zab);
 /* Asks for the epochs; one question at a time. */

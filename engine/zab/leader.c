@@ -233,15 +233,8 @@ void viv_leader_tick(struct viv_zab *zab)
             }
         }
     }
-    const struct viv_durable *durable = &zab->durable;
-    if (leader->stage != VIV_LEADER_BROADCASTING) {
-        if (zab->now_ms >= leader->deadline_ms) {
-            viv_zab_leave(zab, "no quorum came");
-            return;
-        }
-    } else if (durable->issued_zxid > durable->last_zxid &&
-               zab->now_ms - durable->waiting_since_ms > zab->sync_limit_ms) {
-        viv_zab_leave(zab, "its own disk does not answer");
+    if (leader->stage != VIV_LEADER_BROADCASTING && zab->now_ms >= leader->deadline_ms) {
+        viv_zab_leave(zab, "no quorum came");
         return;
     }
     if (zab->now_ms >= leader->ping_at_ms || zab->now_ms >= leader->beat_at_ms) {

@@ -30,7 +30,7 @@ static void serve(struct viv_zab *zab)
 {
     struct viv_learner *learner = &zab->learner;
     learner->stage = VIV_LEARNER_SERVES;
-    viv_detector_begin(&learner->detector, zab->sync_limit_ms, zab->now_ms);
+    viv_detector_begin(&learner->detector, VIV_DETECTOR_LEAST_MS, zab->sync_limit_ms, zab->now_ms);
     if (!learner->native) {
         viv_zab_send(zab, learner->link, VIV_PACKET_ACK, VIV_ZXID(learner->epoch, 0)); /* as Java learners do */
     }

@@ -161,7 +161,6 @@ void viv_zab_recover(struct viv_zab *zab, const struct viv_entry *entry, bool co
 void viv_zab_start(struct viv_zab *zab, const struct viv_zab_start *start, struct viv_zab_outputs *out)
 {
     struct viv_history *history = &zab->history;
-    struct viv_durable *durable = &zab->durable;
     VIV_ASSERT(start->current_epoch <= start->accepted_epoch);
     VIV_ASSERT(start->base_zxid <= start->applied_zxid && start->applied_zxid <= start->last_zxid);
     if (history->count == 0 || history->committed_zxid == history->floor_zxid) {
@@ -173,10 +172,8 @@ void viv_zab_start(struct viv_zab *zab, const struct viv_zab_start *start, struc
     VIV_ASSERT(history->delivered_zxid == start->applied_zxid);
     VIV_ASSERT(history->last_zxid == start->last_zxid);
     zab->trim_zxid = start->applied_zxid;
-    durable->accepted_epoch = start->accepted_epoch;
-    durable->current_epoch = start->current_epoch;
-    durable->last_zxid = durable->issued_zxid = start->last_zxid;
     zab->now_ms = start->now_ms;
+    viv_durable_start(zab, start);
     zab->out = out;
     viv_zab_move(zab, VIV_LOOKING, VIV_ZAB_ELECTION, 0);
     if (zab->standalone) {
@@ -197,8 +194,11 @@ static void on_tick(struct viv_zab *zab, const struct viv_zab_input *input)
     if (zab->standalone) {
         return;
     }
+    bool is_stuck = viv_durable_is_stuck(zab);
     if (zab->state == VIV_LOOKING) {
         viv_election_tick(zab);
+    } else if (zab->state == VIV_LEADING && is_stuck) {
+        viv_zab_leave(zab, "its own disk does not answer");
     } else if (zab->state == VIV_LEADING) {
         viv_leader_tick(zab);
     } else {

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Preloaded into a program (LD_PRELOAD), counts the system calls with which it changes regular files and directories,
@@ -20,6 +21,12 @@
  *              eio     that one call fails with EIO
  *              dead    that call and all later ones fail with EIO
  *              full    that call and all later ones that take room fail with ENOSPC
+ *
+ *
+ * And at any time:
+ *
+ *   VIV_SHIM_FREEZE=path   no sync returns while that file exists
+ *   VIV_SHIM_SYNC_MS=n     each takes n milliseconds longer
  *
  * viv_shim_calls() tells the count to whoever looks it up. Calls that libc makes for itself (stdio) are not seen; none
  * of the stores writes data through stdio. */
@@ -142,8 +149,27 @@ SHIM_WRITE(pwritev, (int fd, const struct iovec *parts, int count, off_t offset)
 SHIM_WRITE(pwritev64, (int fd, const struct iovec *parts, int count, off64_t offset),
            REAL(pwritev64)(fd, parts, count / 2, offset), fd, parts, count, offset)
 
-SHIM_FD(fsync, false, (int fd), fd)
-SHIM_FD(fdatasync, false, (int fd), fd)
+static void nap(unsigned long ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000}, NULL);
+}
+
+static void wait_for_disk(void)
+{
+    const char *frozen = getenv("VIV_SHIM_FREEZE");
+    const char *slow = getenv("VIV_SHIM_SYNC_MS");
+    int saved = errno;
+    if (slow != NULL) {
+        nap(strtoul(slow, NULL, 10));
+    }
+    while (frozen != NULL && access(frozen, F_OK) == 0) {
+        nap(2);
+    }
+    errno = saved;
+}
+
+SHIM_FD(fsync, false, (int fd), (wait_for_disk(), fd))
+SHIM_FD(fdatasync, false, (int fd), (wait_for_disk(), fd))
 SHIM_FD(ftruncate, true, (int fd, off_t size), fd, size)
 SHIM_FD(ftruncate64, true, (int fd, off64_t size), fd, size)
 SHIM_FD(fallocate, true, (int fd, int mode, off_t offset, off_t size), fd, mode, offset, size)
@@ -181,6 +207,7 @@ int posix_fallocate64(int fd, off64_t offset, off64_t size)
 
 int msync(void *address, size_t size, int flags)
 {
+    wait_for_disk();
     return allowed(false) ? REAL(msync)(address, size, flags) : -1;
 }
 
