@@ -27,6 +27,7 @@ endif
 include tests/scenario/local.mk
 include tests/interop/local.mk
 include tests/crash/local.mk
+include tests/sim/local.mk
 
 # `make fuzz` in a folder configured with --enable-sanitizers: the long form, by default ten million a wire decoder and
 # a million a file loader. FUZZ_WIRE=N and FUZZ_FILES=N change that.
@@ -39,6 +40,11 @@ fuzz: test_fuzz test_fuzz_tree
 	$(fuzz_run) VIV_FUZZ_ROUNDS=$(FUZZ_FILES) ./test_fuzz --verbose --filter 'fuzz_files/*'
 	$(fuzz_run) VIV_FUZZ_ROUNDS=$(FUZZ_FILES) ./test_fuzz_tree --verbose
 .PHONY: fuzz
+
+# Checks a history of a run of live processes: tests/sim/record.py writes them.
+check_PROGRAMS += check_history
+check_history_SOURCES = %reldir%/check_history.c
+check_history_LDADD = libsim.a $(viv_libs)
 
 # What the stores do by themselves, in a folder of its own on the build's disk.
 EXTRA_PROGRAMS += bench_store

@@ -50,8 +50,8 @@ static const struct setting {
     size_t offset, size;
 } settings[] = {
 #define X(name) {#name, offsetof(struct viv_sim_header, name), sizeof(((struct viv_sim_header *)NULL)->name)},
-    X(has_log) X(strict_sync) X(is_zookeeper) X(extended_types) X(clock_percent_max) X(expiry_slack_ms) X(wall_ms)
-        X(wall_slack_ms)
+    X(has_log) X(strict_sync) X(strict_reads) X(is_zookeeper) X(extended_types) X(clock_percent_max) X(expiry_slack_ms)
+        X(wall_ms) X(wall_slack_ms)
 #undef X
 };
 

@@ -16,6 +16,7 @@
  *    client's bytes. Time never goes back from one record to the next.
  *  - A connection's records are OPEN, then GRANT if an answer came, then the rest, LOST at its end. A client has one
  *    connection at a time (a frame of an older one that is still on its way may reach a server; it is never read).
+ *  - A client's xids grow for as long as its session lives, and with every request.
  *  - Pings are left out, their replies too; auth packets (xid -4) and setWatches (-8) are there. */
 
 enum viv_sim_record_kind {
@@ -45,6 +46,7 @@ struct viv_sim_record {
 struct viv_sim_header {
     bool has_log;      /* the COMMIT records are the whole order that was committed, from the first transaction on */
     bool strict_sync;  /* a sync and what follows it are linearizable */
+    bool strict_reads; /* so is every read */
     bool is_zookeeper; /* Apache 3.8.0 served: the few rules in which it differs from ours (check/tree.h) apply */
     bool extended_types;
     int32_t clock_percent_max; /* a server's clock runs at most so fast by the observer's (0: 100) */

@@ -1,0 +1,9 @@
+# Histories of live servers. The long form, with Apache ZooKeeper as the referee of the reference tree: make histories.
+dist_check_SCRIPTS += %reldir%/record.py
+TESTS += %reldir%/record.py
+EXTRA_DIST += tests/support/history.py
+HISTORY_OPERATIONS = 1000
+histories: all check_history
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/sim/record.py --zookeeper \
+		--operations $(HISTORY_OPERATIONS) --clients 6
+.PHONY: histories
