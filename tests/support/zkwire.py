@@ -62,6 +62,10 @@ def versioned(path, version):
     return data(path) + INT.pack(version)
 
 
+def versioned_data(path, value, version):
+    return data(path) + data(value) + INT.pack(version)
+
+
 def multi(operations):
     """Operations are (type, record)."""
     return b"".join(MULTI_HEADER.pack(op, 0, -1) + record for op, record in operations) + MULTI_END
@@ -179,13 +183,13 @@ def decode_event(reader):
 class Wire:
     """A raw connection: bytes out, frames in. Silence for `timeout` seconds is an error of the test."""
 
-    def __init__(self, port, timeout=20.0, source=None):
+    def __init__(self, port, timeout=20.0, source=None, host="127.0.0.1"):
         self.socket = socket.socket()
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.settimeout(timeout)
         if source is not None:
             self.socket.bind((source, 0))
-        self.socket.connect(("127.0.0.1", port))
+        self.socket.connect((host, port))
         self.pending = b""
         self.at = 0
         self.session, self.password, self.timeout_ms, self.read_only = 0, b"", 0, b""
