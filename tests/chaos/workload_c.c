@@ -1,3 +1,5 @@
+#define THREADED
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
