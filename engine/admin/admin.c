@@ -8,6 +8,7 @@
 #include "admin/command.h"
 #include "admin/health.h"
 #include "admin/http.h"
+#include "admin/restore.h"
 #include "admin/snapshot.h"
 #include "base/log.h"
 #include "server/measure.h"
@@ -23,6 +24,7 @@ struct viv_admin {
     bool is_open, are_metrics_open;
     struct viv_buffer initial_configuration;
     struct viv_snapshots *snapshots;
+    struct viv_restores *restores;
 };
 
 /* ---- the configuration as it was at the start ---- */
@@ -109,6 +111,11 @@ static void answer_command(struct viv_admin *admin, const struct viv_http_reques
     answer->report = viv_command_answer(admin->server, &question);
 }
 
+static bool is_named(const char *asked, const char *name, const char *alias)
+{
+    return strcmp(asked, name) == 0 || strcmp(asked, alias) == 0;
+}
+
 static void answer_admin(void *ctx, const struct viv_http_request *request, struct viv_http_answer *answer)
 {
     struct viv_admin *admin = ctx;
@@ -117,10 +124,15 @@ static void answer_admin(void *ctx, const struct viv_http_request *request, stru
     bool is_below = strncmp(path, url, url_bytes) == 0 && (path[url_bytes] == '/' || path[url_bytes] == '\0');
     const char *name = is_below ? path + url_bytes + (path[url_bytes] == '/') : "";
     enum viv_health health = viv_health_find(path);
-    if (is_below && *name == '\0') {
+    bool is_restore = is_below && is_named(name, "restore", "rest");
+    if (viv_http_is_post(request) != is_restore) {
+        answer->status = MHD_HTTP_METHOD_NOT_ALLOWED;
+    } else if (is_restore) {
+        viv_restores_answer(admin->restores, request, answer);
+    } else if (is_below && *name == '\0') {
         answer->type = "text/html";
         viv_command_index(url, &answer->body);
-    } else if (is_below && (strcmp(name, "snapshot") == 0 || strcmp(name, "snap") == 0)) {
+    } else if (is_below && is_named(name, "snapshot", "snap")) {
         viv_snapshots_answer(admin->snapshots, request, answer);
     } else if (is_below) {
         answer_command(admin, request, name, answer);
@@ -176,6 +188,7 @@ static viv_status listen_admin(struct viv_admin *admin)
         .idle_ms = (uint64_t)wanted->idle_ms,
         .tls = tls_context(admin) != NULL ? tls_context : NULL,
         .plain_too = !wanted->force_https,
+        .takes_posts = true,
         .handle = answer_admin,
         .ctx = admin,
     };
@@ -224,7 +237,8 @@ struct viv_admin *viv_admin_new(struct viv_server *server, uv_loop_t *loop)
     admin->server = server;
     admin->config = view.config;
     admin->loop = loop;
-    admin->snapshots = viv_snapshots_new(server);
+    admin->snapshots = viv_snapshots_new(server, loop);
+    admin->restores = viv_restores_new(server, loop);
     read_configuration(admin);
     return admin;
 }
@@ -241,6 +255,7 @@ viv_status viv_admin_listen(struct viv_admin *admin)
 void viv_admin_turn(struct viv_admin *admin)
 {
     viv_snapshots_turn(admin->snapshots);
+    viv_restores_turn(admin->restores);
 }
 
 int viv_admin_port(const struct viv_admin *admin)
@@ -268,6 +283,7 @@ void viv_admin_free(struct viv_admin *admin)
     viv_http_free(admin->http);
     viv_http_free(admin->metrics);
     viv_snapshots_free(admin->snapshots);
+    viv_restores_free(admin->restores);
     viv_buffer_fini(&admin->initial_configuration);
     free(admin);
 }

@@ -11,8 +11,9 @@
  * it whole or piece by piece. Everything happens on the loop thread: the library has no thread of its own, its epoll
  * descriptor is one of the loop's. Does not know what is asked.
  *
- * Only GET and HEAD are let through. Limits, so that a stranger on this port cannot take what clients need:
- * connections, bytes of a request, silence, and time for a request and for its answer. */
+ * GET and HEAD are let through, and POST where the port's owner wants it. Limits, so that a stranger on this port
+ * cannot take what clients need: connections, bytes of a request, silence, and time for a request and for its answer.
+ */
 
 enum {
     VIV_HTTP_CONNECTIONS_MAX = 64,
@@ -24,6 +25,8 @@ enum {
 
 struct viv_http;
 struct viv_http_request; /* lives for the call of the handler */
+
+bool viv_http_is_post(const struct viv_http_request *request);
 
 /* "/a/b": decoded, without the query. */
 const char *viv_http_path(const struct viv_http_request *request);
@@ -38,16 +41,35 @@ void viv_http_client(const struct viv_http_request *request, char *text, size_t 
 /* The value of a header, or NULL. */
 const char *viv_http_header(const struct viv_http_request *request, const char *name);
 
+enum { VIV_HTTP_HEADERS = 2 };
+
 /* What is answered: `report` in pieces when it is there, `body` otherwise. Both are taken. */
 struct viv_http_answer {
     unsigned status;
-    const char *type;   /* "application/json"; NULL: none */
-    const char *header; /* one more, NULL: none */
-    char header_value[32];
+    const char *type; /* "application/json"; NULL: none */
+    struct viv_http_header {
+        const char *name; /* NULL: none */
+        char value[32];
+    } headers[VIV_HTTP_HEADERS];
     const char *size_header; /* a header that tells the size of the body; behind a long one that was not known before */
     struct viv_buffer body;
     struct viv_report *report;
+    struct viv_http_work *work; /* NULL: the rest is the answer */
 };
+
+/* A request that has a body, or whose answer takes time. The handler makes it, `end` frees it. */
+struct viv_http_work {
+    /* A part of the body; NULL: it is read and forgotten. */
+    void (*take)(struct viv_http_work *work, struct viv_bytes bytes);
+    /* The body is whole: fills in the answer, status 200 unless it says another. False: not yet, viv_http_wake will
+     * tell when to ask again. */
+    bool (*answer)(struct viv_http_work *work, struct viv_http_answer *answer);
+    /* The answer was sent, or whoever asked has gone. */
+    void (*end)(struct viv_http_work *work);
+    void *waiting; /* the port's: the connection, while it was told "not yet" */
+};
+void viv_http_wake(struct viv_http_work *work);
+
 typedef void viv_http_handler_fn(void *ctx, const struct viv_http_request *request, struct viv_http_answer *answer);
 
 struct viv_http_config {
@@ -59,7 +81,8 @@ struct viv_http_config {
     /* What a connection that begins now uses, also whether clients must show a certificate. NULL: plain only. */
     struct viv_tls_context *(*tls)(void *ctx);
     bool plain_too; /* with tls: both on one port, told apart by the first byte */
-    viv_http_handler_fn *handle;
+    bool takes_posts;
+    viv_http_handler_fn *handle; /* as soon as the headers are there */
     void *ctx;
 };
 

@@ -78,12 +78,17 @@ static void note_visitor(void *ctx, struct MHD_Connection *connection, void **so
     }
 }
 
-static void set_asking(struct MHD_Connection *connection, bool is_asking)
+static struct viv_http_visitor *visitor_of(struct MHD_Connection *connection)
 {
-    struct viv_http_visitor *visitor =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+static void set_asking(struct MHD_Connection *connection, bool is_asking, struct viv_http_work *work)
+{
+    struct viv_http_visitor *visitor = visitor_of(connection);
     if (visitor != NULL) {
         visitor->is_asking = is_asking;
+        visitor->work = work;
         visitor->since_ms = uv_now(visitor->daemon->http->config.loop);
     }
 }
@@ -92,9 +97,17 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **st
                          enum MHD_RequestTerminationCode code)
 {
     (void)ctx;
-    (void)state;
     (void)code;
-    set_asking(connection, false);
+    struct viv_http_answer *answer = *state;
+    set_asking(connection, false, NULL);
+    if (answer != NULL) { /* what is in it was not sent */
+        if (answer->work != NULL) {
+            answer->work->end(answer->work);
+        }
+        viv_report_free(answer->report);
+        viv_buffer_fini(&answer->body);
+        free(answer);
+    }
 }
 
 void viv_http_daemon_patrol(struct viv_http_daemon *daemon)
@@ -114,7 +127,13 @@ void viv_http_daemon_patrol(struct viv_http_daemon *daemon)
 struct viv_http_request {
     struct MHD_Connection *connection;
     const char *path;
+    bool is_post;
 };
+
+bool viv_http_is_post(const struct viv_http_request *request)
+{
+    return request->is_post;
+}
 
 const char *viv_http_path(const struct viv_http_request *request)
 {
@@ -281,40 +300,69 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct viv
     if (answer->type != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
     }
-    if (answer->header != NULL) {
-        MHD_add_response_header(response, answer->header, answer->header_value);
+    for (size_t i = 0; i < VIV_HTTP_HEADERS && answer->headers[i].name != NULL; i++) {
+        MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
     }
+    answer->report = NULL;
+    answer->body = (struct viv_buffer){0};
     enum MHD_Result result = MHD_queue_response(connection, answer->status, response);
     MHD_destroy_response(response);
     return result;
 }
 
-/* Called when the headers are there, then for each part of a body, then at the end; a body is read and forgotten. */
+/* The answer, as far as it is known when the headers are there. */
+static struct viv_http_answer *hear(struct viv_http_daemon *daemon, struct MHD_Connection *connection, const char *path,
+                                    const char *method)
+{
+    const struct viv_http_config *config = &daemon->http->config;
+    struct viv_http_answer *answer = viv_alloc_zeroed(1, sizeof *answer);
+    bool is_post = config->takes_posts && strcmp(method, MHD_HTTP_METHOD_POST) == 0;
+    answer->status = MHD_HTTP_OK;
+    if (is_post || strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0) {
+        struct viv_http_request request = {connection, path, is_post};
+        config->handle(config->ctx, &request, answer);
+    } else {
+        answer->status = strcmp(method, MHD_HTTP_METHOD_TRACE) == 0 ? MHD_HTTP_FORBIDDEN : MHD_HTTP_METHOD_NOT_ALLOWED;
+    }
+    set_asking(connection, true, answer->work);
+    return answer;
+}
+
+/* Called when the headers are there, then for each part of a body, then at the end, and again when work that was not
+ * done then is; a body that nobody wants is read and forgotten. */
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *path, const char *method,
                                   const char *version, const char *upload, size_t *upload_bytes, void **state)
 {
-    struct viv_http_daemon *daemon = ctx;
-    const struct viv_http_config *config = &daemon->http->config;
-    static char seen;
     (void)version;
-    (void)upload;
     if (*state == NULL) {
-        *state = &seen;
-        set_asking(connection, true);
+        *state = hear(ctx, connection, path, method);
         return MHD_YES;
     }
+    struct viv_http_answer *answer = *state;
+    struct viv_http_work *work = answer->work;
     if (*upload_bytes > 0) {
+        if (work != NULL && work->take != NULL) {
+            work->take(work, viv_bytes_of(upload, *upload_bytes));
+        }
         *upload_bytes = 0;
         return MHD_YES;
     }
-    struct viv_http_answer answer = {.status = MHD_HTTP_OK};
-    if (strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0) {
-        struct viv_http_request request = {connection, path};
-        config->handle(config->ctx, &request, &answer);
-    } else {
-        answer.status = strcmp(method, MHD_HTTP_METHOD_TRACE) == 0 ? MHD_HTTP_FORBIDDEN : MHD_HTTP_METHOD_NOT_ALLOWED;
+    if (work != NULL && !work->answer(work, answer)) {
+        work->waiting = connection;
+        MHD_suspend_connection(connection);
+        return MHD_YES;
     }
-    return send_answer(connection, &answer);
+    return send_answer(connection, answer);
+}
+
+void viv_http_wake(struct viv_http_work *work)
+{
+    struct MHD_Connection *connection = work->waiting;
+    if (connection != NULL) {
+        work->waiting = NULL;
+        MHD_resume_connection(connection);
+        run(visitor_of(connection)->daemon);
+    }
 }
 
 /* ---- life ---- */
@@ -331,13 +379,13 @@ static void on_library_log(void *ctx, const char *format, va_list args)
 void viv_http_daemon_open(struct viv_http_daemon *daemon, struct viv_http *http)
 {
     daemon->http = http;
-    daemon->mhd =
-        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
-                         daemon, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, daemon, MHD_OPTION_CONNECTION_LIMIT,
-                         (unsigned)VIV_HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                         (size_t)VIV_HTTP_REQUEST_BYTES_MAX + 2 * BLOCK_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-                         (unsigned)((http->config.idle_ms + 999) / 1000), MHD_OPTION_NOTIFY_CONNECTION, note_visitor,
-                         daemon, MHD_OPTION_NOTIFY_COMPLETED, on_completed, daemon, MHD_OPTION_END);
+    daemon->mhd = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+        on_request, daemon, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, daemon, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)VIV_HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)VIV_HTTP_REQUEST_BYTES_MAX + 2 * BLOCK_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)((http->config.idle_ms + 999) / 1000), MHD_OPTION_NOTIFY_CONNECTION, note_visitor, daemon,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, daemon, MHD_OPTION_END);
     VIV_ASSERT(daemon->mhd != NULL);
     int fd = MHD_get_daemon_info(daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     VIV_ASSERT(uv_poll_init(http->config.loop, &daemon->poll, fd) == 0);
@@ -358,6 +406,12 @@ void viv_http_daemon_close(struct viv_http_daemon *daemon)
         uv_poll_stop(&daemon->poll);
         uv_close((uv_handle_t *)&daemon->poll, NULL);
         uv_close((uv_handle_t *)&daemon->timer, NULL);
+        for (struct viv_http_visitor *visitor = daemon->visitors; visitor != NULL; visitor = visitor->next) {
+            if (visitor->work != NULL && visitor->work->waiting != NULL) {
+                MHD_resume_connection(visitor->work->waiting); /* the library closes none that waits */
+                visitor->work->waiting = NULL;
+            }
+        }
         MHD_stop_daemon(daemon->mhd);
         VIV_ASSERT(daemon->visitors == NULL);
         daemon->mhd = NULL;

@@ -24,9 +24,10 @@ struct viv_http_visitor {
     struct viv_http_daemon *daemon;
     struct viv_http_visitor *next, **previous;
     int fd;
-    uint64_t since_ms;  /* of the request that is awaited or answered */
-    bool is_asking;     /* its request is whole */
-    bool is_turned_out; /* was shut down */
+    struct viv_http_work *work; /* of the request, when it is one that takes time */
+    uint64_t since_ms;          /* of the request that is awaited or answered */
+    bool is_asking;             /* its request is whole */
+    bool is_turned_out;         /* was shut down */
 };
 
 struct viv_http_arrival;

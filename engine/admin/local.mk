@@ -11,5 +11,7 @@ libskin_a_SOURCES += \
 	%reldir%/http_tunnel.c %reldir%/http_tunnel.h \
 	%reldir%/inventory.c %reldir%/inventory.h \
 	%reldir%/json.c %reldir%/json.h \
+	%reldir%/keeper.c %reldir%/keeper.h \
 	%reldir%/report.c %reldir%/report.h \
+	%reldir%/restore.c %reldir%/restore.h \
 	%reldir%/snapshot.c %reldir%/snapshot.h

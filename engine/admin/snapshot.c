@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include "admin/authorization.h"
+#include "admin/keeper.h"
 #include "base/assert.h"
 #include "base/log.h"
 #include "server/view.h"
+#include "store/file_io.h"
 #include "zkdata/snapshot_writer.h"
 
-enum { SLICE_BYTES = 256 << 10, CLIENT_BYTES = 64 };
+enum { SLICE_BYTES = 256 << 10 };
 
 /* What one answer is made from. */
 struct stream {
@@ -24,16 +26,17 @@ struct viv_snapshots {
     struct viv_server *server;
     const struct viv_config *config;
     struct stream *stream; /* the one with a writer; NULL: there is none */
-    uint64_t taken_ms;
-    bool was_taken;
+    struct viv_pace pace;
+    uv_loop_t *loop;
 };
 
-struct viv_snapshots *viv_snapshots_new(struct viv_server *server)
+struct viv_snapshots *viv_snapshots_new(struct viv_server *server, uv_loop_t *loop)
 {
     struct viv_snapshots *snapshots = viv_alloc_zeroed(1, sizeof *snapshots);
     struct viv_server_view view;
     viv_server_view(server, &view);
     snapshots->server = server;
+    snapshots->loop = loop;
     snapshots->config = view.config;
     return snapshots;
 }
@@ -85,83 +88,71 @@ static bool write_slice(struct viv_report *report, struct viv_buffer *out)
 
 /* ---- who may, and when ---- */
 
-static void refuse(struct viv_http_answer *answer, unsigned status, const char *error)
-{
-    struct viv_json json = {0};
-    answer->status = status;
-    answer->type = "application/json";
-    viv_json_open(&json, &answer->body, NULL);
-    viv_json_text(&json, &answer->body, "command", "snapshot");
-    viv_json_text(&json, &answer->body, "error", error);
-    viv_json_close(&json, &answer->body);
-}
-
-static bool is_authorized(struct viv_snapshots *snapshots, const struct viv_http_request *request,
-                          struct viv_http_answer *answer)
-{
-    const char *text = viv_http_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
-    struct viv_bytes scheme, auth;
-    char client[CLIENT_BYTES];
-    if (text == NULL) {
-        refuse(answer, MHD_HTTP_UNAUTHORIZED, "Auth info is missing for the command");
-        return false;
-    }
-    viv_http_client(request, client, sizeof client);
-    enum viv_authority authority = VIV_AUTHORITY_UNKNOWN;
-    if (viv_authorization_parse(text, &scheme, &auth)) {
-        authority = viv_node_authority(viv_server_node(snapshots->server), viv_bytes_text(client), scheme, auth);
-    }
-    if (authority == VIV_AUTHORITY_UNKNOWN) {
-        refuse(answer, MHD_HTTP_UNAUTHORIZED, "Not authenticated");
-    } else if (authority == VIV_AUTHORITY_LESS) {
-        refuse(answer, MHD_HTTP_FORBIDDEN, "Not authorized");
-    }
-    return authority == VIV_AUTHORITY_FULL;
-}
-
 static bool is_in_time(struct viv_snapshots *snapshots, uint64_t now_ms, struct viv_http_answer *answer)
 {
-    uint64_t interval_ms = (uint64_t)snapshots->config->admin.rate_limit_ms;
-    if (snapshots->stream != NULL || (snapshots->was_taken && now_ms < snapshots->taken_ms + interval_ms)) {
+    /* While one is under way the next waits, whatever the interval. */
+    uint64_t interval_ms =
+        snapshots->stream != NULL ? UINT64_MAX / 2 : (uint64_t)snapshots->config->admin.rate_limit_ms;
+    bool is_taken = viv_pace_take(&snapshots->pace, now_ms, interval_ms, "snapshot", answer);
+    if (!is_taken) {
         viv_metrics_add(viv_node_metrics(viv_server_node(snapshots->server)), VIV_METRIC_snapshot_rate_limited_count,
                         1);
-        refuse(answer, MHD_HTTP_TOO_MANY_REQUESTS, "Rate limit is reached");
-        return false;
     }
-    return true;
+    return is_taken;
+}
+
+/* The bytes of a snapshot, as they are made. */
+static struct viv_report *begin(struct viv_snapshots *snapshots, struct viv_node *node, uint64_t *zxid)
+{
+    static viv_report_step_fn *const steps[] = {write_slice, NULL};
+    const struct viv_zk_snapshot_form form = {.has_digest = true, .has_last_zxid = true};
+    struct stream *stream = viv_alloc_zeroed(1, sizeof *stream);
+    stream->snapshots = snapshots;
+    stream->writer = viv_zk_snapshot_writer_begin(viv_node_tree_to_walk(node), &form);
+    snapshots->stream = stream;
+    *zxid = viv_zk_snapshot_writer_zxid(stream->writer);
+    struct viv_report *report = viv_report_new(snapshots->server, steps);
+    report->detail = stream;
+    report->end_detail = end_stream;
+    return report;
+}
+
+/* With streaming=false the bytes stay here, in a file that ZooKeeper and `vivarium-cli` read. */
+static void answer_with_one(struct viv_snapshots *snapshots, const struct viv_server_view *view, bool is_to_be_kept,
+                            struct viv_http_answer *answer)
+{
+    uint64_t zxid;
+    struct viv_report *report = begin(snapshots, view->node, &zxid);
+    answer->headers[0].name = "last_zxid";
+    snprintf(answer->headers[0].value, sizeof answer->headers[0].value, "0x%" PRIx64, zxid);
+    if (is_to_be_kept) {
+        char *folder = viv_file_path(snapshots->config->data_dir, "snapshots");
+        answer->work = viv_keeper_new(snapshots->loop, folder, "snapshot", zxid, report, "snapshot_size",
+                                      VIV_METRIC_snapshot_error_count);
+        free(folder);
+    } else {
+        answer->type = "application/octet-stream";
+        answer->size_header = "snapshot_size";
+        answer->report = report;
+    }
 }
 
 void viv_snapshots_answer(struct viv_snapshots *snapshots, const struct viv_http_request *request,
                           struct viv_http_answer *answer)
 {
-    static viv_report_step_fn *const steps[] = {write_slice, NULL};
     const char *streaming = viv_http_argument(request, "streaming");
+    bool is_to_be_kept = streaming != NULL && strcmp(streaming, "true") != 0;
     struct viv_server_view view;
     viv_server_view(snapshots->server, &view);
-    if (!is_authorized(snapshots, request, answer)) {
+    if (!viv_authorization_check(snapshots->server, request, "snapshot", answer)) {
         return;
     }
     if (!snapshots->config->admin.snapshot_enabled) {
-        refuse(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "Snapshot command is disabled");
+        viv_authorization_refuse(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "snapshot", "Snapshot command is disabled");
     } else if (!view.stats.serving) {
-        refuse(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "This ZooKeeper instance is not currently serving requests");
-    } else if (streaming != NULL && strcmp(streaming, "true") != 0) {
-        refuse(answer, MHD_HTTP_BAD_REQUEST, "only streaming=true is served: no file is kept here");
+        viv_authorization_refuse(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "snapshot",
+                                 "This ZooKeeper instance is not currently serving requests");
     } else if (is_in_time(snapshots, view.now_ms, answer)) {
-        struct viv_zk_snapshot_form form = {.has_digest = true, .has_last_zxid = true};
-        snapshots->was_taken = true;
-        snapshots->taken_ms = view.now_ms;
-        struct stream *stream = viv_alloc_zeroed(1, sizeof *stream);
-        stream->snapshots = snapshots;
-        stream->writer = viv_zk_snapshot_writer_begin(viv_node_tree_to_walk(view.node), &form);
-        snapshots->stream = stream;
-        answer->type = "application/octet-stream";
-        answer->size_header = "snapshot_size";
-        answer->header = "last_zxid";
-        snprintf(answer->header_value, sizeof answer->header_value, "0x%" PRIx64,
-                 viv_zk_snapshot_writer_zxid(stream->writer));
-        answer->report = viv_report_new(snapshots->server, steps);
-        answer->report->detail = stream;
-        answer->report->end_detail = end_stream;
+        answer_with_one(snapshots, &view, is_to_be_kept, answer);
     }
 }

@@ -300,15 +300,6 @@ int viv_cli_build(const struct viv_cli_target_plan *target, struct viv_tree *tre
 uint32_t viv_cli_advance_epoch(struct viv_tree *tree, uint32_t epoch, uint64_t zxid)
 {
     uint32_t next = (epoch > VIV_ZXID_EPOCH(zxid) ? epoch : VIV_ZXID_EPOCH(zxid)) + 1;
-    struct viv_buffer body = {0};
-    struct viv_arena arena = {0};
-    struct viv_applied applied;
-    const struct viv_txn_header header = {.zxid = VIV_ZXID(next, 0), .type = VIV_OP_ERROR};
-    viv_txn_header_encode(&body, &header);
-    viv_jute_write_int(&body, 0);
-    viv_tree_apply(tree, viv_buffer_bytes(&body), VIV_APPLY_REPLAY, &arena, &applied);
-    VIV_ASSERT(!applied.malformed && viv_tree_zxid(tree) == VIV_ZXID(next, 0));
-    viv_arena_fini(&arena);
-    viv_buffer_fini(&body);
+    viv_datadir_begin_epoch(tree, next);
     return next;
 }

@@ -1,6 +1,8 @@
 #include "datadir/build.h"
 
+#include "base/assert.h"
 #include "base/log.h"
+#include "tree/apply.h"
 #include "tree/image.h"
 
 enum { BLOCK_BYTES = 1 << 20 };
@@ -57,6 +59,21 @@ static viv_status write_log(const struct viv_datadir_plan *plan, const struct vi
     }
     viv_log_close(log);
     return status;
+}
+
+void viv_datadir_begin_epoch(struct viv_tree *tree, uint32_t epoch)
+{
+    struct viv_buffer body = {0};
+    struct viv_arena arena = {0};
+    struct viv_applied applied;
+    const struct viv_txn_header header = {.zxid = VIV_ZXID(epoch, 0), .type = VIV_OP_ERROR};
+    VIV_ASSERT(header.zxid > viv_tree_zxid(tree));
+    viv_txn_header_encode(&body, &header);
+    viv_jute_write_int(&body, 0);
+    viv_tree_apply(tree, viv_buffer_bytes(&body), VIV_APPLY_REPLAY, &arena, &applied);
+    VIV_ASSERT(!applied.malformed && viv_tree_zxid(tree) == header.zxid);
+    viv_arena_fini(&arena);
+    viv_buffer_fini(&body);
 }
 
 viv_status viv_datadir_build(const struct viv_datadir_plan *plan, struct viv_tree *tree)

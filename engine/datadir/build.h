@@ -21,4 +21,8 @@ struct viv_datadir_plan {
 /* VIV_ERR_UNSUPPORTED: the configuration keeps nothing; or those of the stores. Logged. */
 viv_status viv_datadir_build(const struct viv_datadir_plan *plan, struct viv_tree *tree) VIV_MUST_USE;
 
+/* The tree moves on to the beginning of an epoch later than its own: behind every zxid that a client can have seen, so
+ * that clients come back by themselves. */
+void viv_datadir_begin_epoch(struct viv_tree *tree, uint32_t epoch);
+
 #endif /* VIV_DATADIR_BUILD_H */

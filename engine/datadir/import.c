@@ -13,25 +13,12 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "datadir/folder.h"
 #include "store/file_io.h"
 
-#define RECORD_NAME      "import.json"
-#define LOCK_NAME        "server.lock"
 #define TOMBSTONE_ENDING ".imported"
 
 enum { RECORD_VERSION = 1 };
-
-static bool exists(const char *path)
-{
-    struct stat status;
-    return stat(path, &status) == 0;
-}
-
-static viv_status refused(const char *what, const char *path)
-{
-    viv_log(VIV_LOG_ERROR, "import", what, "path=%s error=\"%s\"", path, strerror(errno));
-    return errno == ENOSPC || errno == EDQUOT ? VIV_ERR_NOSPACE : VIV_ERR_SYSTEM;
-}
 
 /* ---- the record ---- */
 
@@ -56,27 +43,10 @@ static json_t *record_json(const struct viv_zk_directory *directory, const struc
                      directory->log_dir, "logs", files_json(&directory->logs));
 }
 
-static viv_status write_record(const char *path, const json_t *record)
-{
-    VIV_ASSERT(record != NULL);
-    char *draft = viv_file_path(NULL, "%s.tmp", path);
-    int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool is_written = fd >= 0 && json_dumpfd(record, fd, JSON_INDENT(1)) == 0 && fsync(fd) == 0;
-    viv_status status = is_written ? VIV_OK : refused("the record of an import cannot be written", draft);
-    if (fd >= 0) {
-        close(fd);
-    }
-    if (status == VIV_OK && rename(draft, path) != 0) {
-        status = refused("the record of an import cannot be written", path);
-    }
-    free(draft);
-    return status;
-}
-
 /* NULL when there is no sound one. */
 static json_t *read_record(const char *folder)
 {
-    char *path = viv_file_path(folder, RECORD_NAME);
+    char *path = viv_file_path(folder, VIV_FOLDER_IMPORT_NAME);
     json_t *record = json_load_file(path, 0, NULL);
     free(path);
     bool is_sound = json_is_object(record) && json_is_string(json_object_get(record, "zxid")) &&
@@ -94,7 +64,7 @@ static json_t *read_record(const char *folder)
 static viv_status write_tombstone(const char *state_path, const json_t *record)
 {
     char *path = viv_file_path(NULL, "%s" TOMBSTONE_ENDING, state_path);
-    viv_status status = exists(path) ? VIV_OK : write_record(path, record);
+    viv_status status = viv_folder_has(path) ? VIV_OK : viv_folder_write_json(path, record);
     free(path);
     return status;
 }
@@ -103,7 +73,7 @@ static viv_status refuse_second(const char *state_path)
 {
     char *path = viv_file_path(NULL, "%s" TOMBSTONE_ENDING, state_path);
     viv_status status = VIV_OK;
-    if (exists(path)) {
+    if (viv_folder_has(path)) {
         viv_log(VIV_LOG_ERROR, "import",
                 "ZooKeeper's data was imported here before, and the folder with everything written since is gone. "
                 "Restore that folder; or, in an ensemble, move version-2 away and start this server empty; or, to go "
@@ -195,25 +165,6 @@ struct work {
     struct viv_datadir_imported *out;
 };
 
-static viv_status take_lock(const char *folder, int *lock)
-{
-    char *path = viv_file_path(folder, LOCK_NAME);
-    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    viv_status status = VIV_OK;
-    if (*lock < 0) {
-        status = refused("a data directory is not writable; it must belong to this user", path);
-    } else if (flock(*lock, LOCK_EX | LOCK_NB) != 0) {
-        viv_log(VIV_LOG_ERROR, "import",
-                "another process holds this data directory; stop it, or give this server a dataDir of its own",
-                "path=%s", folder);
-        close(*lock);
-        *lock = -1;
-        status = VIV_ERR_BUSY;
-    }
-    free(path);
-    return status;
-}
-
 static void remember(struct viv_datadir_imported *out, struct viv_zk_recovered *facts)
 {
     struct viv_tree_counts counts;
@@ -241,29 +192,14 @@ static viv_status build(struct work *work)
         status = viv_datadir_sync(work->log);
     }
     if (status == VIV_OK) {
-        char *path = viv_file_path(work->state, RECORD_NAME);
+        char *path = viv_file_path(work->state, VIV_FOLDER_IMPORT_NAME);
         json_t *record = record_json(&work->directory, &facts);
-        status = write_record(path, record);
+        status = viv_folder_write_json(path, record);
         json_decref(record);
         free(path);
     }
     remember(work->out, &facts);
     viv_tree_free(facts.tree);
-    return status;
-}
-
-static viv_status give_name(const char *from, const char *to)
-{
-    if (rename(from, to) != 0) {
-        return refused("an imported folder cannot take its name", to);
-    }
-    char *above = viv_file_path(to, "..");
-    int fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    viv_status status = fd >= 0 && fsync(fd) == 0 ? VIV_OK : refused("a folder cannot be synced", above);
-    if (fd >= 0) {
-        close(fd);
-    }
-    free(above);
     return status;
 }
 
@@ -273,13 +209,13 @@ static viv_status finish(const struct work *work)
     const struct viv_datadir_plan *plan = &work->import->plan;
     VIV_TRY(viv_datadir_sync(work->state));
     if (!work->is_one) {
-        if (exists(plan->log_path)) {
+        if (viv_folder_has(plan->log_path)) {
             VIV_TRY(viv_datadir_remove(work->log)); /* the one with the name was made before the interruption */
         } else {
-            VIV_TRY(give_name(work->log, plan->log_path));
+            VIV_TRY(viv_folder_rename(work->log, plan->log_path));
         }
     }
-    return give_name(work->state, plan->state_path);
+    return viv_folder_rename(work->state, plan->state_path);
 }
 
 /* An import that had come to its record, of what ZooKeeper's folder still holds. */
@@ -304,7 +240,7 @@ static void remove_drafts(const struct work *work)
 static viv_status start_over(struct work *work)
 {
     const struct viv_datadir_plan *plan = &work->import->plan;
-    if (!work->is_one && exists(plan->log_path)) {
+    if (!work->is_one && viv_folder_has(plan->log_path)) {
         viv_log(VIV_LOG_ERROR, "import",
                 "dataLogDir holds a log of ours, but dataDir no state that it belongs to; restore dataDir/vivarium, or "
                 "move dataLogDir/vivarium away to import ZooKeeper's data",
@@ -312,7 +248,7 @@ static viv_status start_over(struct work *work)
         return VIV_ERR_FOREIGN;
     }
     VIV_TRY(refuse_second(plan->state_path));
-    VIV_TRY(viv_datadir_empty(work->state, LOCK_NAME)); /* that we hold */
+    VIV_TRY(viv_datadir_empty(work->state, VIV_FOLDER_LOCK_NAME)); /* that we hold */
     if (!work->is_one) {
         VIV_TRY(viv_datadir_empty(work->log, NULL));
     }
@@ -325,7 +261,7 @@ static viv_status start_over(struct work *work)
 
 static viv_status run(struct work *work)
 {
-    if (exists(work->import->plan.state_path)) {
+    if (viv_folder_has(work->import->plan.state_path)) {
         viv_log(VIV_LOG_ERROR, "import", "this data directory is there already; name another one, or move it away",
                 "path=%s", work->import->plan.state_path);
         return VIV_ERR_BUSY;
@@ -356,7 +292,7 @@ viv_status viv_datadir_import_run(const struct viv_datadir_import *import, struc
     work.log = viv_file_path(NULL, "%s.import", import->plan.log_path);
     viv_status status = viv_datadir_make(work.state);
     if (status == VIV_OK) {
-        status = take_lock(work.state, lock);
+        status = viv_folder_lock(work.state, lock);
     }
     if (status == VIV_OK && !work.is_one) {
         status = viv_datadir_make(work.log);

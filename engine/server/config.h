@@ -25,7 +25,7 @@ enum {
 
 /* The HTTP port for operators. */
 struct viv_config_admin {
-    bool enabled, port_unification, force_https, need_client_auth, snapshot_enabled;
+    bool enabled, port_unification, force_https, need_client_auth, snapshot_enabled, restore_enabled;
     char address[VIV_CONFIG_HOST_BYTES];
     int64_t port; /* -1: not given */
     char command_url[VIV_CONFIG_PATH_BYTES];

@@ -6,11 +6,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/log.h"
 #include "datadir/import.h"
+#include "datadir/restore.h"
 
 static bool is_directory(const char *path)
 {
@@ -58,22 +60,27 @@ static viv_status find_zookeeper(const struct viv_data_dir *data, const struct v
     return VIV_OK;
 }
 
+static struct viv_datadir_plan plan_of(const struct viv_data_dir *data, const struct viv_config *config,
+                                       const struct viv_datadir_pairing *pairing)
+{
+    return (struct viv_datadir_plan){
+        .pairing = *pairing,
+        .state_path = data->state_path,
+        .log_path = data->log_path,
+        .cluster = {config->cluster[0], config->cluster[1]},
+        .server_id = config->sid,
+        .durable = true, /* a whole state is worth its few syncs, whatever the server promises */
+        .segment_bytes = (uint64_t)config->segment_bytes,
+    };
+}
+
 static viv_status import(struct viv_data_dir *data, const struct viv_config *config,
                          const struct viv_datadir_pairing *pairing)
 {
     struct viv_datadir_import import = {
         .data_dir = config->data_dir,
         .data_log_dir = config->data_log_dir,
-        .plan =
-            {
-                .pairing = *pairing,
-                .state_path = data->state_path,
-                .log_path = data->log_path,
-                .cluster = {config->cluster[0], config->cluster[1]},
-                .server_id = config->sid,
-                .durable = true, /* a whole import is worth its few syncs, whatever the server promises */
-                .segment_bytes = (uint64_t)config->segment_bytes,
-            },
+        .plan = plan_of(data, config, pairing),
     };
     struct viv_datadir_imported done;
     viv_log(VIV_LOG_INFO, "data", "Apache ZooKeeper's data is imported; its own files stay as they are",
@@ -90,9 +97,10 @@ static viv_status import(struct viv_data_dir *data, const struct viv_config *con
     return VIV_OK;
 }
 
-static viv_status refuse_volatile(const struct viv_config *config, const struct viv_datadir_pairing *pairing)
+static viv_status refuse_volatile(const struct viv_config *config, const struct viv_datadir_pairing *pairing,
+                                  bool is_volatile)
 {
-    if (((pairing->log->traits | pairing->state->traits) & VIV_STORE_VOLATILE) == 0) {
+    if (!is_volatile) {
         return VIV_OK;
     }
     viv_log(VIV_LOG_ERROR, "data",
@@ -123,22 +131,47 @@ static viv_status lock(struct viv_data_dir *data)
     return VIV_OK;
 }
 
+static viv_status take(struct viv_data_dir *data)
+{
+    VIV_TRY(make_directories(data->state_path));
+    VIV_TRY(make_directories(data->log_path));
+    return data->lock_fd >= 0 ? VIV_OK : lock(data);
+}
+
+/* The command restore of the admin port was given a snapshot, and the server was ended for it. */
+static viv_status keep_promise(struct viv_data_dir *data, const struct viv_config *config,
+                               const struct viv_datadir_pairing *pairing)
+{
+    struct timespec begin, end;
+    if (!viv_datadir_restore_is_promised(data->state_path)) {
+        return VIV_OK;
+    }
+    VIV_TRY(take(data));
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    struct viv_datadir_plan plan = plan_of(data, config, pairing);
+    VIV_TRY(viv_datadir_restore_run(&plan, &data->lock_fd));
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    data->restore_ns =
+        (uint64_t)(end.tv_sec - begin.tv_sec) * 1000000000U + (uint64_t)end.tv_nsec - (uint64_t)begin.tv_nsec;
+    return VIV_OK;
+}
+
 viv_status viv_data_dir_open(struct viv_data_dir *data, const struct viv_config *config,
                              const struct viv_datadir_pairing *pairing)
 {
     *data = (struct viv_data_dir){.lock_fd = -1};
+    data->is_volatile = ((pairing->log->traits | pairing->state->traits) & VIV_STORE_VOLATILE) != 0;
     snprintf(data->state_path, sizeof data->state_path, "%s/vivarium", config->data_dir);
     snprintf(data->log_path, sizeof data->log_path, "%s/vivarium", config->data_log_dir);
     snprintf(data->ports_path, sizeof data->ports_path, "%s/ports", config->data_dir);
     bool is_theirs;
+    VIV_TRY(keep_promise(data, config, pairing));
     VIV_TRY(find_zookeeper(data, config, &is_theirs));
     if (is_theirs) {
-        VIV_TRY(refuse_volatile(config, pairing));
+        VIV_TRY(refuse_volatile(config, pairing, data->is_volatile));
         return import(data, config, pairing);
     }
-    VIV_TRY(make_directories(data->state_path));
-    VIV_TRY(make_directories(data->log_path));
-    VIV_TRY(lock(data));
+    VIV_TRY(take(data));
     viv_status status = viv_datadir_import_check(data->state_path, config->data_dir, config->data_log_dir);
     if (status != VIV_OK) {
         viv_data_dir_close(data);

@@ -12,9 +12,12 @@ struct viv_data_dir {
     char state_path[VIV_CONFIG_PATH_BYTES + 16], log_path[VIV_CONFIG_PATH_BYTES + 16];
     char ports_path[VIV_CONFIG_PATH_BYTES + 16];
     int lock_fd;
+    bool is_volatile;    /* the storage keeps nothing */
+    uint64_t restore_ns; /* what a promised restore took; 0: there was none */
 };
 
-/* Where only ZooKeeper's data is, it is imported first (datadir/import.h): `pairing` is the storage it goes into.
+/* What the command restore promised is done first (datadir/restore.h). Where only ZooKeeper's data is, it is imported
+ * first (datadir/import.h): `pairing` is the storage it goes into.
  *
  * VIV_ERR_BUSY: another process holds it. VIV_ERR_FOREIGN: ZooKeeper ran here since the import. VIV_ERR_UNSUPPORTED:
  * there is something to import, but the storage keeps nothing. VIV_ERR_SYSTEM, and those of the import. Each was

@@ -56,6 +56,8 @@ static void print_help(void)
           "  dataDir/vivarium         images of the tree; with dataLogDir, the log is in dataLogDir/vivarium\n"
           "  dataDir/version-2        what Apache ZooKeeper left: imported at the first start, never changed\n"
           "  dataDir/vivarium.imported  what was imported\n"
+          "  dataDir/vivarium.replaced  what was there before the command restore of the admin port\n"
+          "  dataDir/snapshots        what the command snapshot kept\n"
           "  dataDir/myid             the number of this server, 1 to 254\n"
           "  dataDir/ports            while it runs: the ports that are open: client=PORT and secureClient=PORT for\n"
           "                           clients, admin=PORT and metrics=PORT for operators\n"

@@ -280,7 +280,7 @@ static void print_report(const struct viv_recovery *recovery, const struct phase
     fflush(stdout);
 }
 
-static void count_phases(struct viv_metrics *metrics, const struct phases *phases)
+static void count_phases(struct viv_metrics *metrics, const struct phases *phases, uint64_t restore_ns)
 {
     const struct {
         enum viv_metric_id id;
@@ -296,6 +296,9 @@ static void count_phases(struct viv_metrics *metrics, const struct phases *phase
     };
     for (size_t i = 0; i < sizeof gauges / sizeof gauges[0]; i++) {
         viv_metrics_set(metrics, gauges[i].id, (int64_t)gauges[i].value);
+    }
+    if (restore_ns > 0) {
+        viv_metrics_observe(metrics, VIV_METRIC_restore_time, restore_ns);
     }
     viv_metrics_observe(metrics, VIV_METRIC_startup_snap_load_time, phases->state_open_ns + phases->image_ns);
     viv_metrics_observe(metrics, VIV_METRIC_startup_txns_load_time, phases->log_open_ns + phases->replay_ns);
@@ -360,7 +363,7 @@ viv_status viv_recovery_run(const struct viv_recovery *recovery, struct viv_stor
     viv_status status = recover(recovery, stores, node, &phases);
     if (status == VIV_OK) {
         print_report(recovery, &phases);
-        count_phases(viv_node_metrics(*node), &phases);
+        count_phases(viv_node_metrics(*node), &phases, recovery->data->restore_ns);
         return VIV_OK;
     }
     if (*node != NULL) {

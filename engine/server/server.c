@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "server/server_internal.h"
+#include "server/view.h"
 
 /* ZooKeeper's: requests, packets, sessions and warnings. */
 enum { TRACE_MASK_DEFAULT = 306 };
@@ -73,18 +74,38 @@ static void stop(struct viv_server *server)
 
 /* A server that is told to stop takes nothing more, but answers what it has taken: a write whose fate its client never
  * learns is the dearer end. Then its connections close, and the others choose a leader without waiting for a time. */
-static void on_signal(uv_signal_t *handle, int number)
+static void drain(struct viv_server *server)
 {
-    struct viv_server *server = handle->data;
-    if (server->drain_until_ms != 0) {
-        return;
-    }
-    viv_log(VIV_LOG_INFO, "server", "stopping", "signal=%d", number);
     viv_audit_log_server(server->audit, "serverStop", "invoked");
     server->drain_until_ms = viv_server_now_ms(server) + DRAIN_MS;
     viv_client_port_drain(server->clients);
     uv_timer_set_repeat(&server->tick, 1);
     uv_timer_again(&server->tick);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct viv_server *server = handle->data;
+    server->begins_again = false;
+    if (server->drain_until_ms == 0) {
+        viv_log(VIV_LOG_INFO, "server", "stopping", "signal=%d", number);
+        drain(server);
+    }
+}
+
+void viv_server_take_no_more(struct viv_server *server)
+{
+    viv_client_port_drain(server->clients);
+}
+
+void viv_server_begin_again(struct viv_server *server)
+{
+    if (server->drain_until_ms == 0) {
+        viv_log(VIV_LOG_INFO, "server", "stopping, to begin again with what is to be restored", "data=%s",
+                server->data.state_path);
+        server->begins_again = true;
+        drain(server);
+    }
 }
 
 static void on_hangup(uv_signal_t *handle, int number)
@@ -429,8 +450,8 @@ static enum viv_exit recover_and_serve(struct viv_server *server, const struct v
     return exit_code;
 }
 
-enum viv_exit viv_server_run(const struct viv_config *config, const struct viv_log_ops *log,
-                             const struct viv_state_ops *state)
+static enum viv_exit run(const struct viv_config *config, const struct viv_log_ops *log,
+                         const struct viv_state_ops *state, bool *begins_again)
 {
     struct viv_server *server = viv_alloc_zeroed(1, sizeof *server);
     server->config = config;
@@ -451,7 +472,19 @@ enum viv_exit viv_server_run(const struct viv_config *config, const struct viv_l
         viv_trace_close(&server->trace);
     }
     viv_tls_ports_fini(&server->tls);
+    *begins_again = server->begins_again;
     free(server);
+    return exit_code;
+}
+
+enum viv_exit viv_server_run(const struct viv_config *config, const struct viv_log_ops *log,
+                             const struct viv_state_ops *state)
+{
+    enum viv_exit exit_code;
+    bool begins_again;
+    do {
+        exit_code = run(config, log, state, &begins_again);
+    } while (exit_code == VIV_EXIT_OK && begins_again);
     if (exit_code == VIV_EXIT_OK) {
         viv_log(VIV_LOG_INFO, "server", "stopped", "exit=%d", VIV_EXIT_OK);
     }

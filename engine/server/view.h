@@ -50,6 +50,11 @@ struct viv_tls_context *viv_server_admin_tls(const struct viv_server *server);
 /* What operators may set: the trace mask, which is kept and told but has no other effect, as there is no trace log. */
 int64_t viv_server_trace_mask(const struct viv_server *server);
 void viv_server_set_trace_mask(struct viv_server *server, int64_t mask);
+/* What clients say from now on is not read any more, for good. */
+void viv_server_take_no_more(struct viv_server *server);
+/* The server ends as if it were told to stop, and starts again in the same process: to keep a promise of
+ * datadir/restore.h. */
+void viv_server_begin_again(struct viv_server *server);
 void viv_server_reset_stats(struct viv_server *server);
 void viv_server_reset_connection_stats(struct viv_server *server);
 

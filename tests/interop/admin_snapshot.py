@@ -3,14 +3,17 @@ Apache ZooKeeper loads it. TAP on standard output.
 """
 
 import http.client
+import json
 import os
+import shutil
 import socket
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from admin_support import Ours  # noqa: E402
-from ensemble import Ensemble, Tap, zookeeper_class_path  # noqa: E402
+from ensemble import BUILD, Ensemble, Tap, zookeeper_class_path  # noqa: E402
 
 from kazoo.client import KazooClient  # noqa: E402
 from kazoo.security import make_acl, make_digest_acl  # noqa: E402
@@ -50,10 +53,47 @@ def check_snapshot(tap):
         client.close()
         if "--real" in sys.argv:
             check_snapshot_is_loaded(tap, body, int(zxid, 16))
+    check_kept(tap)
     with Ours(1, **{"admin.snapshot.enabled": "false"}) as ensemble:
         tap.ok(snapshot(ensemble.admin_ports[0], "digest any:body")[0] == 503, "ours: snapshots can be switched off")
     if "--real" in sys.argv:
         check_broken_snapshot(tap)
+
+
+def check_kept(tap):
+    """streaming=false: files in the data directory, the newest few."""
+    with Ours(1, **{"admin.rateLimiterIntervalInMS": 0}) as ensemble:
+        port = ensemble.admin_ports[0]
+        folder = os.path.join(ensemble.data_dir(0), "snapshots")
+        client = KazooClient(hosts="127.0.0.1:%d" % ensemble.client_ports[0], timeout=20)
+        client.start(timeout=20)
+        for future in [client.create_async("/n%d" % i, b"x" * 5000) for i in range(2000)]:
+            future.get(timeout=20)
+        names = []
+        for i in range(5):
+            client.set("/", b"%d" % i)
+            status, headers, body = snapshot(port, "digest a:b", "?streaming=false")
+            answer = json.loads(body)
+            names.append("snapshot.%x" % int(headers["last_zxid"], 16))
+        path = os.path.join(folder, names[-1])
+        tap.ok(status == 200 and list(answer) == ["file", "command", "error"] and answer["file"] == path and
+               int(headers["snapshot_size"]) == os.path.getsize(path) > 2000 * 5000,
+               "ours: streaming=false keeps a file and tells its zxid and size", (status, headers, answer))
+        tap.ok(sorted(os.listdir(folder)) == sorted(names[-3:]), "ours: the newest three stay", os.listdir(folder))
+        told = subprocess.run([os.path.join(BUILD, "vivarium-cli"), "--json", "diff", path,
+                               os.path.join(folder, names[-2])], capture_output=True, text=True, timeout=20)
+        tap.ok(told.returncode == 1 and '"/"' in told.stdout, "ours: vivarium-cli reads them", (told.stdout, told.stderr))
+        with open(path, "rb") as f:
+            whole = f.read()
+        tap.ok(whole == snapshot(port, "digest a:b")[2], "ours: it is what a stream would have been")
+        shutil.rmtree(folder)
+        with open(folder, "w") as f:
+            f.write("in the way")
+        status, _, body = snapshot(port, "digest a:b", "?streaming=false")
+        tap.ok(status == 500 and json.loads(body)["error"] and client.get("/n1") is not None,
+               "ours: what cannot be kept is told, and clients are served", (status, body))
+        client.stop()
+        client.close()
 
 
 def begin_snapshot(port):

@@ -5,6 +5,7 @@ EXTRA_DIST += tests/support/pki.py tests/support/zkwire.py %reldir%/DIFFERENCES.
 # One a line: additions meet here from all sides.
 dist_check_SCRIPTS += \
 	%reldir%/admin.py \
+	%reldir%/admin_restore.py \
 	%reldir%/admin_snapshot.py \
 	%reldir%/admin_tls.py \
 	%reldir%/admin_words.py \
@@ -32,6 +33,7 @@ dist_check_SCRIPTS += \
 	%reldir%/vulnerabilities.py
 TESTS += \
 	%reldir%/admin.py \
+	%reldir%/admin_restore.py \
 	%reldir%/admin_snapshot.py \
 	%reldir%/admin_tls.py \
 	%reldir%/admin_words.py \
@@ -74,6 +76,8 @@ interop: all
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/admin_words.py --real
 	VIV_BUILD_DIR=$(abs_top_builddir) VIV_SOURCE_DIR=$(abs_top_srcdir) \
 		/usr/bin/python3 $(srcdir)/tests/interop/admin_snapshot.py --real
+	VIV_BUILD_DIR=$(abs_top_builddir) VIV_SOURCE_DIR=$(abs_top_srcdir) \
+		/usr/bin/python3 $(srcdir)/tests/interop/admin_restore.py --all
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/audit.py --real
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/metrics.py --real
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/agreement.py --ensemble

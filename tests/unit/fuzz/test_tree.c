@@ -172,12 +172,11 @@ VIV_TEST(fuzz_tree, damaged_rows_are_refused_or_leave_a_tree)
     struct viv_rng rng;
     viv_rng_init(&rng, 5);
     for (unsigned round = 0; round < fuzz_rounds(ROW_ROUNDS); round++) {
-        viv_buffer_clear(&bytes);
-        viv_buffer_append_bytes(&bytes, viv_buffer_bytes(&sound));
-        fuzz_mutate(&rng, &bytes);
-        if (round % WILD_ONE_IN != 0 && has_wild_id(viv_buffer_bytes(&bytes))) {
-            continue;
-        }
+        do {
+            viv_buffer_clear(&bytes);
+            viv_buffer_append_bytes(&bytes, viv_buffer_bytes(&sound));
+            fuzz_mutate(&rng, &bytes);
+        } while (round % WILD_ONE_IN != 0 && has_wild_id(viv_buffer_bytes(&bytes)));
         struct viv_bytes exact = fuzz_exact(viv_buffer_bytes(&bytes));
         struct viv_tree *tree = viv_tree_new_empty();
         if (viv_tree_load_rows(tree, exact) == VIV_OK && viv_tree_load_finish(tree, zxid) == VIV_OK) {
