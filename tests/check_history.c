@@ -15,7 +15,7 @@ static void say(void *ctx, enum viv_log_level level, const char *room, const cha
 
 static void print(const struct viv_check_report *report)
 {
-    for (size_t i = 0; i < report->failure_count && i < VIV_CHECK_FAILURES_KEPT; i++) {
+    for (size_t i = 0; i < report->kept_count; i++) {
         printf("%.*s\n", (int)report->failures[i].text.size, (const char *)report->failures[i].text.data);
     }
     for (int i = 0; i < VIV_CHECKER_COUNT; i++) {

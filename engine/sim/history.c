@@ -92,6 +92,8 @@ static struct viv_bytes keep(struct viv_sim_history *history, struct viv_bytes b
 void viv_sim_history_add(struct viv_sim_history *history, const struct viv_sim_record *record)
 {
     VIV_ASSERT(record->kind < VIV_SIM_RECORD_KINDS);
+    VIV_ASSERT(record->client >= 0 && record->client < VIV_SIM_CLIENTS_MAX);
+    VIV_ASSERT(record->server >= 0 && record->server < VIV_SIM_SERVERS_MAX);
     VIV_ASSERT(history->count == 0 || record->time_ns >= history->records[history->count - 1].time_ns);
     if (history->count == history->capacity) {
         history->capacity = history->capacity == 0 ? 1024 : 2 * history->capacity;
@@ -250,6 +252,10 @@ static const char *read_record(const json_t *object, struct viv_sim_record *reco
              !number_put(record, numbers[i].offset, numbers[i].size, json_integer_value(value)))) {
             return "a number is missing, or is too large";
         }
+    }
+    if (record->client < 0 || record->client >= VIV_SIM_CLIENTS_MAX || record->server < 0 ||
+        record->server >= VIV_SIM_SERVERS_MAX) {
+        return "no client or server has such a number";
     }
     viv_buffer_clear(bytes);
     if (hex != NULL && !read_hex(hex, bytes)) {

@@ -19,6 +19,9 @@
  *  - A client's xids grow for as long as its session lives, and with every request.
  *  - Pings are left out, their replies too; auth packets (xid -4) and setWatches (-8) are there. */
 
+/* Clients and servers are numbers below these: the checkers keep arrays of them. */
+enum { VIV_SIM_CLIENTS_MAX = 1 << 16, VIV_SIM_SERVERS_MAX = 256 };
+
 enum viv_sim_record_kind {
 #define VIV_SIM_RECORD(kind, text, ...) VIV_SIM_##kind,
 #include "sim/history.def"

@@ -11,6 +11,7 @@ include tests/unit/node/local.mk
 include tests/unit/prepare/local.mk
 include tests/unit/security/local.mk
 include tests/unit/server/local.mk
+include tests/unit/sim/local.mk
 include tests/unit/tree/local.mk
 include tests/unit/wire/local.mk
 include tests/unit/zab/local.mk

@@ -43,11 +43,11 @@ void viv_check_fail(struct viv_check *check, enum viv_checker checker, size_t re
     struct viv_check_report *report = check->report;
     char text[TEXT_BYTES];
     va_list arguments;
-    report->failures_of[checker]++;
-    if (report->failure_count++ >= VIV_CHECK_FAILURES_KEPT) {
+    report->failure_count++;
+    if (report->failures_of[checker]++ >= VIV_CHECK_KEPT_EACH) {
         return;
     }
-    struct viv_check_failure *failure = &report->failures[report->failure_count - 1];
+    struct viv_check_failure *failure = &report->failures[report->kept_count++];
     *failure = (struct viv_check_failure){.checker = checker, .record = record};
     viv_buffer_printf(&failure->text, "%s: record %zu: ", names[checker], record);
     if (operation != VIV_CHECK_NONE) {
@@ -73,7 +73,7 @@ void viv_check_history(const struct viv_sim_history *history, struct viv_check_r
 
 void viv_check_report_fini(struct viv_check_report *report)
 {
-    for (size_t i = 0; i < report->failure_count && i < VIV_CHECK_FAILURES_KEPT; i++) {
+    for (size_t i = 0; i < report->kept_count; i++) {
         viv_buffer_fini(&report->failures[i].text);
     }
     *report = (struct viv_check_report){0};

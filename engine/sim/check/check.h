@@ -22,7 +22,7 @@ enum viv_checker {
         VIV_CHECKER_COUNT,
 };
 
-enum { VIV_CHECK_FAILURES_KEPT = 16 };
+enum { VIV_CHECK_KEPT_EACH = 4, VIV_CHECK_KEPT_MAX = VIV_CHECK_KEPT_EACH * VIV_CHECKER_COUNT };
 
 struct viv_check_failure {
     enum viv_checker checker;
@@ -32,8 +32,8 @@ struct viv_check_failure {
 
 /* All-zero before; the texts are the caller's to free with _fini. */
 struct viv_check_report {
-    size_t failure_count; /* the first VIV_CHECK_FAILURES_KEPT have their text */
-    struct viv_check_failure failures[VIV_CHECK_FAILURES_KEPT];
+    size_t failure_count, kept_count; /* the first VIV_CHECK_KEPT_EACH of each checker are kept */
+    struct viv_check_failure failures[VIV_CHECK_KEPT_MAX];
     size_t failures_of[VIV_CHECKER_COUNT];
     size_t checked[VIV_CHECKER_COUNT]; /* replies, events, ... that were compared: none is no evidence */
 };

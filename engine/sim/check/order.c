@@ -65,7 +65,7 @@ static void check_never_back(struct viv_check *check, const struct viv_check_con
                            "back in time: expected at least zxid 0x%llx, saw 0x%llx", (unsigned long long)last_zxid,
                            (unsigned long long)reply->zxid);
         }
-        last_zxid = reply->zxid > last_zxid ? reply->zxid : last_zxid;
+        last_zxid = reply->zxid;
     }
 }
 

@@ -1,0 +1,119 @@
+#include "tests/unit/sim/book.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/viv_test.h"
+
+void viv_book_open(struct viv_book *book, const char *name)
+{
+    char path[4096];
+    const char *top = getenv("VIV_SOURCE_DIR");
+    *book = (struct viv_book){0};
+    snprintf(path, sizeof(path), "%s/tests/unit/sim/%s", top == NULL ? ".." : top, name);
+    FILE *file = fopen(path, "r");
+    cr_assert(file != NULL, "%s is there", path);
+    cr_assert_eq(viv_sim_history_read(&book->history, file), VIV_OK, "%s can be read", path);
+    fclose(file);
+    book->count = book->history.count;
+    book->capacity = 2 * book->count + 2000;
+    book->records = viv_alloc(book->capacity * sizeof(*book->records));
+    memcpy(book->records, book->history.records, book->count * sizeof(*book->records));
+}
+
+void viv_book_close(struct viv_book *book)
+{
+    for (size_t i = 0; i < book->changed_count; i++) {
+        free(book->changed[i]);
+    }
+    free(book->records);
+    viv_sim_history_fini(&book->history);
+}
+
+void viv_book_remove(struct viv_book *book, size_t at)
+{
+    book->count--;
+    memmove(book->records + at, book->records + at + 1, (book->count - at) * sizeof(*book->records));
+}
+
+void viv_book_insert(struct viv_book *book, size_t at, struct viv_sim_record record)
+{
+    cr_assert(book->count < book->capacity);
+    memmove(book->records + at + 1, book->records + at, (book->count - at) * sizeof(*book->records));
+    book->records[at] = record;
+    book->count++;
+}
+
+void viv_book_append(struct viv_book *book, struct viv_sim_record record)
+{
+    viv_book_insert(book, book->count, record);
+}
+
+void viv_book_move(struct viv_book *book, size_t from, size_t to)
+{
+    struct viv_sim_record record = book->records[from];
+    viv_book_remove(book, from);
+    viv_book_insert(book, to, record);
+}
+
+uint8_t *viv_book_bytes(struct viv_book *book, size_t at)
+{
+    struct viv_bytes *bytes = &book->records[at].bytes;
+    cr_assert(book->changed_count < sizeof(book->changed) / sizeof(*book->changed));
+    uint8_t *copy = viv_alloc(bytes->size + 1);
+    memcpy(copy, bytes->data, bytes->size);
+    book->changed[book->changed_count++] = copy;
+    bytes->data = copy;
+    return copy;
+}
+
+size_t viv_book_find(const struct viv_book *book, enum viv_sim_record_kind kind, size_t from)
+{
+    for (; from < book->count; from++) {
+        if (book->records[from].kind == kind) {
+            return from;
+        }
+    }
+    cr_fatal("there is no such record");
+    return 0;
+}
+
+size_t viv_book_request_of(const struct viv_book *book, size_t reply)
+{
+    const struct viv_sim_record *wanted = &book->records[reply];
+    for (size_t i = reply; i-- > 0;) {
+        const struct viv_sim_record *record = &book->records[i];
+        if (record->kind == VIV_SIM_REQUEST && record->client == wanted->client && record->xid == wanted->xid) {
+            return i;
+        }
+    }
+    cr_fatal("a reply has its request");
+    return 0;
+}
+
+size_t viv_book_reply(const struct viv_book *book, int32_t op, int32_t code, size_t bytes_min, size_t from)
+{
+    for (; from < book->count; from++) {
+        const struct viv_sim_record *record = &book->records[from];
+        if (record->kind == VIV_SIM_REPLY && record->code == code && record->bytes.size >= bytes_min &&
+            book->records[viv_book_request_of(book, from)].type == op) {
+            return from;
+        }
+    }
+    cr_fatal("there is no such reply");
+    return 0;
+}
+
+void viv_book_check(const struct viv_book *book, struct viv_check_report *report)
+{
+    struct viv_sim_history history = {.header = book->history.header};
+    int64_t time_ns = 0;
+    for (size_t i = 0; i < book->count; i++) {
+        struct viv_sim_record record = book->records[i];
+        time_ns = record.time_ns > time_ns ? record.time_ns : time_ns;
+        record.time_ns = time_ns;
+        viv_sim_history_add(&history, &record);
+    }
+    viv_check_history(&history, report);
+    viv_sim_history_fini(&history);
+}
