@@ -20,16 +20,6 @@ static void put_list_of_one(struct viv_command_context *context, const char *key
     viv_json_close(context->json, context->out);
 }
 
-static const struct viv_member *find_member(const struct viv_config *config, viv_sid sid)
-{
-    for (size_t i = 0; i < config->members.count; i++) {
-        if (config->members.items[i].sid == sid) {
-            return &config->members.items[i];
-        }
-    }
-    return NULL;
-}
-
 /* Where clients find this member, "" when that is not known here. */
 static void client_address(const struct viv_command_context *context, const struct viv_member *member, char *text)
 {
@@ -48,7 +38,7 @@ const char *viv_command_leader(struct viv_command_context *context)
 {
     const struct viv_server_view *view = context->view;
     const struct viv_zab_stats *zab = &view->stats.zab;
-    const struct viv_member *leader = find_member(view->config, zab->leader);
+    const struct viv_member *leader = viv_members_find(view->members, zab->leader);
     if (view->config->standalone || leader == NULL) {
         return "server is not initialized";
     }
@@ -91,11 +81,11 @@ static void put_member(struct viv_command_context *context, const struct viv_mem
 
 const char *viv_command_voting_view(struct viv_command_context *context)
 {
-    const struct viv_config *config = context->view->config;
+    const struct viv_members *members = context->view->members;
     viv_json_open(context->json, context->out, "current_config");
-    for (size_t i = 0; i < config->members.count && !config->standalone; i++) {
-        if (config->members.items[i].voter) {
-            put_member(context, &config->members.items[i]);
+    for (size_t i = 0; i < members->count && !context->view->config->standalone; i++) {
+        if (members->items[i].voter) {
+            put_member(context, &members->items[i]);
         }
     }
     viv_json_close(context->json, context->out);
@@ -127,7 +117,7 @@ static void put_addresses(struct viv_command_context *context, const char *key, 
 const char *viv_command_zabstate(struct viv_command_context *context)
 {
     const struct viv_server_view *view = context->view;
-    const struct viv_member *self = viv_config_self(view->config);
+    const struct viv_member *self = view->self;
     if (view->config->standalone || self == NULL) {
         viv_json_bool(context->json, context->out, "voting", false);
         put_text(context, "zabstate", "");

@@ -35,8 +35,8 @@ static size_t find_others(const struct viv_server_view *view, viv_sid *sids)
         return viv_node_synced_voters(view->node, sids);
     }
     size_t count = 0;
-    for (size_t i = 0; i < view->config->members.count; i++) {
-        const struct viv_member *member = &view->config->members.items[i];
+    for (size_t i = 0; i < view->members->count; i++) {
+        const struct viv_member *member = &view->members->items[i];
         if (member->voter && member->sid != view->config->sid &&
             viv_election_port_reaches(view->election, member->sid)) {
             sids[count++] = member->sid;
@@ -47,7 +47,7 @@ static size_t find_others(const struct viv_server_view *view, viv_sid *sids)
 
 static bool is_safe_to_stop(const struct viv_server_view *view, char *reason)
 {
-    const struct viv_member *self = viv_config_self(view->config);
+    const struct viv_member *self = view->self;
     if (view->config->standalone || self == NULL) {
         snprintf(reason, REASON_BYTES, "there is no other server");
         return false;

@@ -13,5 +13,6 @@ libcore_a_SOURCES += \
 	%reldir%/rate.c %reldir%/rate.h \
 	%reldir%/rng.c %reldir%/rng.h \
 	%reldir%/row.c %reldir%/row.h \
+	%reldir%/sid_set.h \
 	%reldir%/stage.c %reldir%/stage.h %reldir%/trace.def \
 	%reldir%/status.c %reldir%/status.def %reldir%/status.h

@@ -37,6 +37,8 @@ enum viv_action_kind {
     VIV_ACTION_CHECKPOINT_ABORT,  /* no answer */
     VIV_ACTION_TRACE,             /* trace code, gid, a, b: stamped with the monotonic clock in ns and recorded */
     VIV_ACTION_AUDIT,             /* bytes: lines of the audit log, each with its end; flag: they tell of a failure */
+    VIV_ACTION_MEMBERS,           /* bytes, members_next: texts of the active configuration of the ensemble, and of the
+                                     proposed one or empty. First of all at the start */
     VIV_ACTION_FATAL,             /* text: stop the process, exit code 3 */
 };
 
@@ -48,7 +50,7 @@ struct viv_action {
     uint32_t link;
     uint64_t ticket;
     uint64_t zxid, zxid_from;
-    struct viv_bytes bytes;
+    struct viv_bytes bytes, members_next;
     struct viv_buffer rows;
     const struct viv_entry *entries;
     size_t entry_count;

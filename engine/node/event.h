@@ -2,6 +2,7 @@
 #define VIV_NODE_EVENT_H
 
 #include "base/entry.h"
+#include "base/sid_set.h"
 #include "store/state_store.h"
 #include "wire/session.h"
 
@@ -48,8 +49,8 @@ struct viv_event {
     struct viv_bytes bytes;
     struct viv_bytes identities;
     enum viv_sasl_outcome sasl;
-    uint64_t barred, proved; /* members, bits in the order of the configuration: whom the other end of a link cannot be,
-                                and who it is by its certificate or address */
+    struct viv_sid_set barred, proved; /* whom the other end of a link cannot be, and who it is by its certificate or
+                                          address */
     const struct viv_entry *entries;
     size_t entry_count;
     bool last, flag;

@@ -9,6 +9,7 @@
 #include "node/install.h"
 #include "node/lead.h"
 #include "node/learn.h"
+#include "node/reconfigure.h"
 #include "node/stream.h"
 #include "wire/reply_code.h"
 
@@ -44,6 +45,10 @@ void viv_group_init(struct viv_group *group, const struct viv_node_config *confi
         .checkpoint_bytes = config->snapshot_bytes - config->snapshot_bytes / 16 * (config->zab.sid % 8),
     };
     group->rules.entry_bytes_max = entry_bytes_max(config->frame_bytes_max);
+    if (config->zab.reconfigurable) {
+        group->rules.reconfigure = viv_reconfigure;
+        group->rules.reconfigure_ctx = group;
+    }
     group->zab = viv_zab_new(&config->zab);
     viv_group_measure_init(&group->measure, metrics, group->zab);
     group->tree = viv_group_new_tree(group);
@@ -236,7 +241,7 @@ static void send_vote(struct viv_group *group, const struct viv_zab_output *outp
 static void listen_for_learners(struct viv_group *group, const struct viv_zab_output *output)
 {
     if (!output->flag) {
-        viv_links_drop_accepted(group->links);
+        viv_links_drop_accepted(group->links, group->turn->out); /* what was said last still goes */
     }
     viv_actions_add(group->turn->out, VIV_ACTION_LISTEN)->flag = output->flag;
 }
@@ -301,6 +306,7 @@ static output_fn *const output_table[] = {
     [VIV_ZAB_DELIVER] = deliver,
     [VIV_ZAB_ROLE] = change_role,
     [VIV_ZAB_PING_ASK] = answer_ping,
+    [VIV_ZAB_MEMBERS] = viv_group_tell_members,
     [VIV_ZAB_PASSED] = passed,
     [VIV_ZAB_CONFIRMED] = viv_group_confirmed,
     [VIV_ZAB_TRACE] = pass_trace,

@@ -2,10 +2,14 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "node/reconfigure.h"
 
 static void tell_zab(struct viv_group *group, enum viv_zab_input_kind kind)
 {
     struct viv_zab_input input = {.kind = kind, .link = group->install.link, .zxid = group->install.zxid};
+    if (kind == VIV_ZAB_SNAP_INSTALLED) {
+        input.data = viv_group_shown_members(group);
+    }
     viv_group_input(group, &input);
 }
 

@@ -295,8 +295,8 @@ void viv_lead_passed(struct viv_group *group, const struct viv_zab_output *outpu
 
 void viv_lead_sync_before(struct viv_group *group, struct viv_link *link, const struct viv_packet *packet)
 {
-    bool is_commit = packet->type == VIV_PACKET_COMMIT;
-    if (!is_commit && packet->type != VIV_PACKET_INFORM) {
+    bool is_commit = packet->type == VIV_PACKET_COMMIT || packet->type == VIV_PACKET_COMMITANDACTIVATE;
+    if (!is_commit && packet->type != VIV_PACKET_INFORM && packet->type != VIV_PACKET_INFORMANDACTIVATE) {
         return;
     }
     for (size_t i = 0; i < group->learner_syncs.count; i++) {

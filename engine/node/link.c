@@ -84,10 +84,14 @@ void viv_links_drop(struct viv_links *links, uint32_t id)
     }
 }
 
-void viv_links_drop_accepted(struct viv_links *links)
+void viv_links_drop_accepted(struct viv_links *links, struct viv_actions *out)
 {
     for (size_t i = 0; i < links->count; i++) {
-        links->items[i]->gone = links->items[i]->gone || links->items[i]->accepted;
+        struct viv_link *link = links->items[i];
+        if (link->accepted && !link->gone) {
+            flush(link, out);
+            link->gone = true;
+        }
     }
 }
 

@@ -36,7 +36,7 @@ struct viv_link *viv_links_find(const struct viv_links *links, uint32_t id); /* 
 void viv_links_close(struct viv_links *links, uint32_t id, struct viv_actions *out);
 /* The other end is gone already. */
 void viv_links_drop(struct viv_links *links, uint32_t id);
-void viv_links_drop_accepted(struct viv_links *links);
+void viv_links_drop_accepted(struct viv_links *links, struct viv_actions *out);
 /* End of a turn: one LINK_SEND per link with something to say. */
 void viv_links_flush(struct viv_links *links, struct viv_actions *out);
 /* Start of a turn: what the last one sent is done with. */

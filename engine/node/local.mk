@@ -29,6 +29,7 @@ libcore_a_SOURCES += \
 	%reldir%/node.c %reldir%/node.h %reldir%/node_internal.h \
 	%reldir%/read_path.c %reldir%/read_path.h \
 	%reldir%/reap.c %reldir%/reap.h \
+	%reldir%/reconfigure.c %reldir%/reconfigure.h \
 	%reldir%/recovery.c \
 	%reldir%/request.c \
 	%reldir%/request_measure.c %reldir%/request_measure.h \

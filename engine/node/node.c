@@ -414,6 +414,11 @@ void viv_node_turn_end(struct viv_node *node, uint64_t now_ms, struct viv_action
 
 /* ---- for operators (more: inspect.c) ---- */
 
+struct viv_bytes viv_node_members(const struct viv_node *node)
+{
+    return viv_zab_members_text(node->group.zab);
+}
+
 const struct viv_tree *viv_node_tree(const struct viv_node *node)
 {
     return node->group.tree;

@@ -73,6 +73,8 @@ struct viv_node_stats {
     bool read_only; /* without a quorum: reads are served to those who ask for it */
 };
 void viv_node_stats(const struct viv_node *node, struct viv_node_stats *stats);
+/* The text of the ensemble's active configuration. */
+struct viv_bytes viv_node_members(const struct viv_node *node);
 const struct viv_tree *viv_node_tree(const struct viv_node *node);
 /* The node records what it sees; its owner records what the node does not see. */
 struct viv_metrics *viv_node_metrics(const struct viv_node *node);

@@ -1,6 +1,8 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "node/group.h"
+#include "node/reconfigure.h"
+#include "wire/path.h"
 
 void viv_group_recover_restart(struct viv_group *group)
 {
@@ -13,7 +15,7 @@ static void seed_config(struct viv_group *group, struct viv_bytes config_text)
 {
     struct viv_txn_header header = {.type = VIV_OP_SET_DATA};
     struct viv_set_data_txn txn = {
-        .path = VIV_BYTES_LITERAL("/zookeeper/config"), .data.bytes = config_text, .version = -1};
+        .path = VIV_BYTES_LITERAL(VIV_PATH_CONFIG), .data.bytes = config_text, .version = -1};
     viv_buffer_clear(&group->scratch);
     viv_txn_header_encode(&group->scratch, &header);
     viv_set_data_txn_encode(&group->scratch, &txn);
@@ -54,6 +56,9 @@ viv_status viv_group_recover_image_end(struct viv_group *group, const struct viv
         if (!group->standalone && config_text.size > 0) {
             seed_config(group, config_text);
         }
+    }
+    if (!group->standalone) {
+        viv_zab_recover_members(group->zab, viv_group_shown_members(group));
     }
     group->preparer = viv_preparer_new(group->tree, &group->rules);
     group->recovered_zxid = mark->zxid_start;

@@ -1,6 +1,7 @@
 #include "base/assert.h"
 #include "node/audit.h"
 #include "node/node_internal.h"
+#include "node/reconfigure.h"
 #include "tree/acl.h"
 #include "wire/reply_code.h"
 
@@ -20,6 +21,7 @@ static const struct reply_shape shapes[] = {
     {VIV_OP_SET_DATA, false, true, VIV_OP_SET_DATA},
     {VIV_OP_SET_ACL, false, true, 0},
     {VIV_OP_CHECK, false, false, VIV_OP_CHECK},
+    {VIV_OP_RECONFIG, false, true, 0},
     {VIV_OP_CLOSE_SESSION, false, false, 0},
 };
 
@@ -66,7 +68,8 @@ static bool encode_multi(struct viv_buffer *out, const struct viv_applied *appli
 }
 
 /* False when the transaction is not what this request can have come to. */
-static bool encode_reply(struct viv_buffer *out, int32_t op, const struct viv_applied *applied)
+static bool encode_reply(const struct viv_node *node, struct viv_buffer *out, int32_t op,
+                         const struct viv_applied *applied)
 {
     if (op == VIV_OP_MULTI) {
         return applied->is_multi && encode_multi(out, applied);
@@ -78,6 +81,9 @@ static bool encode_reply(struct viv_buffer *out, int32_t op, const struct viv_ap
     if (shape->has_path || shape->has_stat) {
         if (applied->result_count != 1) {
             return false;
+        }
+        if (op == VIV_OP_RECONFIG) {
+            viv_jute_write_bytes(out, viv_group_shown_members(&node->group));
         }
         encode_result(out, shape, &applied->results[0]);
     }
@@ -91,7 +97,7 @@ static void answer(struct viv_node *node, struct viv_connection *connection, con
     viv_buffer_clear(&node->record);
     if (applied->header.type == VIV_OP_ERROR) {
         err = applied->result_count == 1 ? applied->results[0].err : VIV_REPLY_MARSHALLING_ERROR;
-    } else if (!encode_reply(&node->record, pending->op, applied)) {
+    } else if (!encode_reply(node, &node->record, pending->op, applied)) {
         viv_request_close(node, connection);
         return;
     }

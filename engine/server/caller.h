@@ -63,7 +63,7 @@ struct viv_client_listener {
     uv_tcp_t handle;
     struct viv_client_port *port;
     enum viv_listener_kind kind;
-    bool is_open;
+    bool is_open, is_moving;
     bool is_waiting; /* somebody is at the door, for whom there is no room right now */
 };
 

@@ -204,6 +204,26 @@ viv_status viv_client_listeners_open(struct viv_client_port *port)
     return VIV_OK;
 }
 
+static void on_moved(uv_handle_t *handle)
+{
+    struct viv_client_listener *listener = handle->data;
+    const struct viv_member *self = &listener->port->server->ensemble.self;
+    listener->is_moving = false;
+    if (!listener->port->server->is_stopping) {
+        (void)open_listener(listener, 0, self->client_host, self->client_port); /* the failure was logged */
+    }
+}
+
+void viv_client_port_move(struct viv_client_port *port)
+{
+    struct viv_client_listener *listener = &port->listeners[0];
+    if (listener->is_open && !listener->is_moving) {
+        listener->is_open = false;
+        listener->is_moving = true;
+        uv_close((uv_handle_t *)&listener->handle, on_moved);
+    }
+}
+
 void viv_client_listeners_close(struct viv_client_port *port)
 {
     for (size_t i = 0; i < VIV_CLIENT_LISTENERS; i++) {

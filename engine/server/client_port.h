@@ -19,6 +19,8 @@ viv_status viv_client_port_listen(struct viv_client_port *port) VIV_MUST_USE;
 /* The ports that clients connect to, plain and TLS, also when 0 was configured; -1: there is none. */
 int viv_client_port_number(const struct viv_client_port *port);
 int viv_client_port_secure_number(const struct viv_client_port *port);
+/* This server's own address for clients is another one (server/ensemble.h): listens there. Connections stay. */
+void viv_client_port_move(struct viv_client_port *port);
 /* Takes no more connections and closes those there are. */
 void viv_client_port_stop(struct viv_client_port *port);
 

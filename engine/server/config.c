@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -269,6 +270,16 @@ static void set_defaults(struct viv_config *config, const struct viv_config_back
     snprintf(config->backend, sizeof config->backend, "%s", backends->default_name);
 }
 
+/* "zoo.cfg.dynamic.100000004": a file that a server wrote has the version in its name alone. */
+static uint64_t version_in_name(const char *path)
+{
+    static const char mark[] = ".dynamic.";
+    const char *digits = strrchr(path, '.');
+    size_t before = digits != NULL ? (size_t)(digits + 1 - path) : 0;
+    bool is_marked = before >= sizeof mark - 1 && memcmp(path + before - (sizeof mark - 1), mark, sizeof mark - 1) == 0;
+    return is_marked && digits[1 + strspn(digits + 1, "0123456789abcdef")] == '\0' ? strtoull(digits + 1, NULL, 16) : 0;
+}
+
 /* The members and their version in a file of their own, which ZooKeeper rewrites when it is reconfigured. */
 static void parse_dynamic(struct viv_config_parse *parse, const struct viv_config_sources *sources)
 {
@@ -286,6 +297,7 @@ static void parse_dynamic(struct viv_config_parse *parse, const struct viv_confi
     } else {
         parse->is_dynamic = true;
         parse->line = VIV_CONFIG_LINE_DYNAMIC;
+        parse->config->members.version = version_in_name(path);
         parse_lines(parse, viv_buffer_bytes(&text));
         if (parse->config->members.count == 0) {
             viv_config_complain(parse, VIV_CONFIG_LINE_DYNAMIC, true, "there is no server line; legal: server.N lines");

@@ -242,11 +242,6 @@ static void check_access(struct viv_config_parse *parse)
         viv_config_complain(parse, viv_config_line_of(parse, "skipACL"), false,
                             "skipACL is on: everybody may do everything");
     }
-    if (config->reconfig_enabled) {
-        viv_config_complain(parse, viv_config_line_of(parse, "reconfigEnabled"), false,
-                            "reconfigEnabled=true: this version serves no membership changes; reconfig answers "
-                            "ReconfigDisabled (-123), the server lines decide");
-    }
     if (config->emulate_353_ttl && !config->extended_types) {
         viv_config_complain(parse, viv_config_line_of(parse, "emulate353TTLNodes"), false,
                             "emulate353TTLNodes has no effect without extendedTypesEnabled=true");

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/endian.h"
@@ -10,6 +11,7 @@
 #include "base/rate.h"
 #include "server/address.h"
 #include "server/address_counts.h"
+#include "server/election_peers.h"
 #include "server/outbox.h"
 #include "server/peer_channel.h"
 #include "server/server_internal.h"
@@ -24,14 +26,12 @@ enum {
     CONNECTIONS_MAX = 4 * VIV_MEMBERS_MAX,
 };
 
-struct peer;
-
 /* One socket. Accepted ones have no peer until the initial message has come. */
-struct connection {
+struct viv_election_connection {
     uv_tcp_t handle;
     struct viv_election_port *port;
-    struct connection *next; /* of all that are not freed yet */
-    struct peer *peer;
+    struct viv_election_connection *next; /* of all that are not freed yet */
+    struct viv_election_peer *peer;
     struct viv_dial dial;
     bool is_dialling, is_closing;
     bool is_hello_only; /* we are the smaller sid: introduce ourselves, the peer dials back */
@@ -43,22 +43,13 @@ struct connection {
     struct viv_buffer input;
 };
 
-struct peer {
-    const struct viv_member *member;
-    struct connection *connection; /* the one that carries messages; NULL while there is none */
-    struct connection *dialling;   /* at most one dial at a time */
-    struct viv_buffer last;        /* the last message given to us, with its length in front */
-    bool is_unsent;                /* `last` was not handed to a connection yet */
-    uint64_t dialled_ms;
-};
-
 struct viv_election_port {
     struct viv_server *server;
     uv_tcp_t listener;
     bool is_listening, is_stopping;
-    struct peer peers[VIV_MEMBERS_MAX];
-    size_t peer_count;
-    struct connection *connections;
+    bool is_moving;
+    struct viv_election_peers peers;
+    struct viv_election_connection *connections;
     size_t connection_count;
     struct viv_address_counts counts; /* of accepted connections */
     struct viv_log_gate malformed, refusals, failures;
@@ -72,21 +63,11 @@ static viv_sid own_sid(const struct viv_election_port *port)
     return port->server->config->sid;
 }
 
-static struct peer *find_peer(struct viv_election_port *port, viv_sid sid)
-{
-    for (size_t i = 0; i < port->peer_count; i++) {
-        if (port->peers[i].member->sid == sid) {
-            return &port->peers[i];
-        }
-    }
-    return NULL;
-}
-
 /* ---- connections ---- */
 
-static struct connection *new_connection(struct viv_election_port *port)
+static struct viv_election_connection *new_connection(struct viv_election_port *port)
 {
-    struct connection *connection = viv_alloc_zeroed(1, sizeof *connection);
+    struct viv_election_connection *connection = viv_alloc_zeroed(1, sizeof *connection);
     connection->port = port;
     connection->next = port->connections;
     connection->since_ms = viv_server_now_ms(port->server);
@@ -95,10 +76,10 @@ static struct connection *new_connection(struct viv_election_port *port)
     return connection;
 }
 
-static void free_connection(struct connection *connection)
+static void free_connection(struct viv_election_connection *connection)
 {
     struct viv_election_port *port = connection->port;
-    struct connection **at = &port->connections;
+    struct viv_election_connection **at = &port->connections;
     while (*at != connection) {
         at = &(*at)->next;
     }
@@ -118,7 +99,7 @@ static void on_closed(uv_handle_t *handle)
     free_connection(handle->data);
 }
 
-static void close_connection(struct connection *connection)
+static void close_connection(struct viv_election_connection *connection)
 {
     if (connection->is_closing) {
         return;
@@ -139,7 +120,7 @@ static void close_connection(struct connection *connection)
 
 static void on_written(void *ctx, int status)
 {
-    struct connection *connection = ctx;
+    struct viv_election_connection *connection = ctx;
     if (connection->is_closing) {
         return;
     }
@@ -148,7 +129,7 @@ static void on_written(void *ctx, int status)
     }
 }
 
-static void flush(struct connection *connection)
+static void flush(struct viv_election_connection *connection)
 {
     if (viv_outbox_flush(&connection->outbox) != 0) {
         close_connection(connection);
@@ -158,9 +139,9 @@ static void flush(struct connection *connection)
 }
 
 /* Only the newest message matters: while an older one is on its way nothing queues behind it. */
-static void send_last(struct peer *peer)
+static void send_last(struct viv_election_peer *peer)
 {
-    struct connection *connection = peer->connection;
+    struct viv_election_connection *connection = peer->connection;
     if (connection == NULL || peer->last.size == 0 || viv_outbox_unsent_bytes(&connection->outbox) > 0) {
         return;
     }
@@ -171,7 +152,7 @@ static void send_last(struct peer *peer)
 
 static void on_message_written(void *ctx, int status)
 {
-    struct connection *connection = ctx;
+    struct viv_election_connection *connection = ctx;
     on_written(ctx, status);
     if (!connection->is_closing && connection->peer != NULL && connection->peer->connection == connection &&
         connection->peer->is_unsent) {
@@ -184,14 +165,14 @@ static void on_message_written(void *ctx, int status)
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     (void)suggested;
-    struct connection *connection = handle->data;
+    struct viv_election_connection *connection = handle->data;
     *buf = uv_buf_init((char *)connection->port->shared, READ_BYTES);
 }
 
-static void dial(struct viv_election_port *port, struct peer *peer);
+static void dial(struct viv_election_port *port, struct viv_election_peer *peer);
 
 /* From now on messages of this peer travel here. The last one is sent again: the peer may never have seen it. */
-static void adopt(struct connection *connection, struct peer *peer)
+static void adopt(struct viv_election_connection *connection, struct viv_election_peer *peer)
 {
     if (peer->connection != NULL && peer->connection != connection) {
         close_connection(peer->connection);
@@ -202,7 +183,7 @@ static void adopt(struct connection *connection, struct peer *peer)
 }
 
 /* Anybody can provoke these lines. */
-static void tell_malformed(struct connection *connection, const char *text, int64_t number)
+static void tell_malformed(struct viv_election_connection *connection, const char *text, int64_t number)
 {
     struct viv_election_port *port = connection->port;
     uint64_t swallowed;
@@ -213,15 +194,15 @@ static void tell_malformed(struct connection *connection, const char *text, int6
 }
 
 /* What a certificate does not allow is refused, whoever says so. */
-static bool may_be(const struct connection *connection, const struct peer *peer)
+static bool may_be(const struct viv_election_connection *connection, const struct viv_election_peer *peer)
 {
     const struct viv_server *server = connection->port->server;
-    size_t index = (size_t)(peer->member - server->config->members.items);
-    return (viv_peer_channel_barred(&connection->channel, server) >> index & 1) == 0;
+    struct viv_sid_set barred = viv_peer_channel_barred(&connection->channel, server);
+    return !viv_sid_set_has(&barred, peer->sid);
 }
 
 /* False: the connection was closed. */
-static bool take_hello(struct connection *connection)
+static bool take_hello(struct viv_election_connection *connection)
 {
     struct viv_election_port *port = connection->port;
     viv_sid sid;
@@ -236,7 +217,10 @@ static bool take_hello(struct connection *connection)
     if (used == 0) {
         return true;
     }
-    struct peer *peer = find_peer(port, sid);
+    struct viv_election_peer *peer = viv_election_peers_find(&port->peers, sid);
+    if (peer == NULL && port->server->config->reconfig_enabled && viv_sid_is_valid(sid) && sid != own_sid(port)) {
+        peer = viv_election_peers_admit(&port->peers, sid, address); /* it may want to join */
+    }
     if (peer == NULL || !may_be(connection, peer)) {
         tell_malformed(connection,
                        peer == NULL ? "closed: a server that has no server line here, or our own id (number)"
@@ -258,7 +242,7 @@ static bool take_hello(struct connection *connection)
     return !connection->is_closing;
 }
 
-static void take_messages(struct connection *connection)
+static void take_messages(struct viv_election_connection *connection)
 {
     size_t used = 0;
     struct viv_bytes in = viv_buffer_bytes(&connection->input);
@@ -274,16 +258,16 @@ static void take_messages(struct connection *connection)
         }
         viv_server_step(connection->port->server,
                         &(struct viv_event){.kind = VIV_EVENT_VOTE,
-                                            .sid = connection->peer->member->sid,
+                                            .sid = connection->peer->sid,
                                             .bytes = viv_bytes_of(in.data + used + HEAD_BYTES, size)});
         used += HEAD_BYTES + size;
     }
     viv_buffer_consume(&connection->input, used);
 }
 
-static void opened(struct connection *connection);
+static void opened(struct viv_election_connection *connection);
 
-static void tell_failure(struct connection *connection)
+static void tell_failure(struct viv_election_connection *connection)
 {
     struct viv_election_port *port = connection->port;
     uint64_t swallowed;
@@ -291,12 +275,12 @@ static void tell_failure(struct connection *connection)
         viv_log_gate_open(&port->failures, viv_server_now_ms(port->server), &swallowed)) {
         viv_log(VIV_LOG_WARN, "election", "closed: no TLS connection came about with a server",
                 "dialled_sid=%lld address=%s why=\"%s\" swallowed=%" PRIu64,
-                (long long)(connection->peer != NULL ? connection->peer->member->sid : 0), connection->address.text,
+                (long long)(connection->peer != NULL ? connection->peer->sid : 0), connection->address.text,
                 connection->channel.why, swallowed);
     }
 }
 
-static void take_said(struct connection *connection, struct viv_bytes said)
+static void take_said(struct viv_election_connection *connection, struct viv_bytes said)
 {
     viv_buffer_append_bytes(&connection->input, said);
     if (connection->peer == NULL && !take_hello(connection)) {
@@ -308,7 +292,7 @@ static void take_said(struct connection *connection, struct viv_bytes said)
 }
 
 /* Bytes of the network; none, to begin. */
-static void take_network(struct connection *connection, struct viv_bytes bytes)
+static void take_network(struct viv_election_connection *connection, struct viv_bytes bytes)
 {
     struct viv_election_port *port = connection->port;
     bool was_open = connection->channel.is_open;
@@ -332,7 +316,7 @@ static void take_network(struct connection *connection, struct viv_bytes bytes)
 
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 {
-    struct connection *connection = stream->data;
+    struct viv_election_connection *connection = stream->data;
     if (got == 0 || connection->is_closing) {
         return;
     }
@@ -343,7 +327,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
     take_network(connection, viv_bytes_of(buf->base, (size_t)got));
 }
 
-static void start_reading(struct connection *connection)
+static void start_reading(struct viv_election_connection *connection)
 {
     if (uv_read_start((uv_stream_t *)&connection->handle, on_alloc, on_read) != 0) {
         close_connection(connection);
@@ -353,16 +337,16 @@ static void start_reading(struct connection *connection)
 /* ---- dialling ---- */
 
 /* Who dialled speaks first. */
-static void opened(struct connection *connection)
+static void opened(struct viv_election_connection *connection)
 {
     struct viv_election_port *port = connection->port;
-    struct peer *peer = connection->peer;
+    struct viv_election_peer *peer = connection->peer;
     if (connection->is_accepted) {
         return;
     }
     peer->dialling = NULL;
     viv_outbox_add(&connection->outbox, viv_buffer_bytes(&port->hello));
-    connection->is_hello_only = peer->member->sid > own_sid(port);
+    connection->is_hello_only = peer->sid > own_sid(port);
     flush(connection);
     if (!connection->is_closing && !connection->is_hello_only) {
         adopt(connection, peer);
@@ -371,9 +355,9 @@ static void opened(struct connection *connection)
 
 static void on_dialled(void *ctx, int status)
 {
-    struct connection *connection = ctx;
+    struct viv_election_connection *connection = ctx;
     struct viv_election_port *port = connection->port;
-    struct peer *peer = connection->peer;
+    struct viv_election_peer *peer = connection->peer;
     connection->is_dialling = false;
     if (status != 0) {
         peer->dialling = NULL;
@@ -387,7 +371,7 @@ static void on_dialled(void *ctx, int status)
         return;
     }
     viv_outbox_init(&connection->outbox, (uv_stream_t *)&connection->handle, on_message_written, connection);
-    viv_peer_channel_dial(&connection->channel, port->server, peer->member->host);
+    viv_peer_channel_dial(&connection->channel, port->server, peer->host);
     start_reading(connection);
     if (connection->is_closing) {
         return;
@@ -399,23 +383,23 @@ static void on_dialled(void *ctx, int status)
     }
 }
 
-static void dial(struct viv_election_port *port, struct peer *peer)
+static void dial(struct viv_election_port *port, struct viv_election_peer *peer)
 {
     if (peer->dialling != NULL || port->is_stopping) {
         return;
     }
-    struct connection *connection = new_connection(port);
+    struct viv_election_connection *connection = new_connection(port);
     connection->peer = peer;
     connection->is_dialling = true;
     peer->dialling = connection;
     peer->dialled_ms = viv_server_now_ms(port->server);
-    viv_dial_start(&connection->dial, &port->server->loop, &connection->handle, peer->member->host,
-                   peer->member->election_port, DIAL_TIMEOUT_MS, on_dialled, connection);
+    viv_dial_start(&connection->dial, &port->server->loop, &connection->handle, peer->host, peer->port, DIAL_TIMEOUT_MS,
+                   on_dialled, connection);
 }
 
 void viv_election_port_send(struct viv_election_port *port, viv_sid sid, struct viv_bytes body)
 {
-    struct peer *peer = find_peer(port, sid);
+    struct viv_election_peer *peer = viv_election_peers_find(&port->peers, sid);
     if (peer == NULL) {
         return;
     }
@@ -434,13 +418,13 @@ void viv_election_port_send(struct viv_election_port *port, viv_sid sid, struct 
 void viv_election_port_tick(struct viv_election_port *port)
 {
     uint64_t now_ms = viv_server_now_ms(port->server);
-    for (size_t i = 0; i < port->peer_count; i++) {
-        struct peer *peer = &port->peers[i];
-        if (peer->is_unsent && peer->connection == NULL && now_ms - peer->dialled_ms >= REDIAL_MS) {
+    for (size_t i = 0; i < VIV_ELECTION_PEERS_MAX; i++) {
+        struct viv_election_peer *peer = &port->peers.items[i];
+        if (peer->sid != 0 && peer->is_unsent && peer->connection == NULL && now_ms - peer->dialled_ms >= REDIAL_MS) {
             dial(port, peer);
         }
     }
-    for (struct connection *connection = port->connections, *next; connection != NULL; connection = next) {
+    for (struct viv_election_connection *connection = port->connections, *next; connection != NULL; connection = next) {
         next = connection->next;
         bool is_handshake_late = !connection->is_dialling && !connection->is_closing &&
                                  viv_peer_channel_is_overdue(&connection->channel, port->server);
@@ -459,7 +443,8 @@ void viv_election_port_tick(struct viv_election_port *port)
 /* Every member may have an old and a new connection, and one address may be that of all; the rest is for others. */
 static uint64_t most_from_one_address(const struct viv_election_port *port)
 {
-    return 2 * port->server->config->members.count + 2;
+    return 2 * port->server->ensemble.members.count + 2 +
+           VIV_ELECTION_GUESTS_MAX * port->server->config->reconfig_enabled;
 }
 
 static bool has_room(struct viv_election_port *port, const struct viv_address *address)
@@ -484,7 +469,7 @@ static void on_connection(uv_stream_t *listener, int status)
         viv_log(VIV_LOG_WARN, "election", "a connection could not be accepted", "error=\"%s\"", uv_strerror(status));
         return;
     }
-    struct connection *connection = new_connection(port);
+    struct viv_election_connection *connection = new_connection(port);
     VIV_ASSERT(uv_tcp_init(&port->server->loop, &connection->handle) == 0);
     connection->handle.data = connection;
     viv_outbox_init(&connection->outbox, (uv_stream_t *)&connection->handle, on_message_written, connection);
@@ -504,27 +489,14 @@ struct viv_election_port *viv_election_port_new(struct viv_server *server)
     struct viv_election_port *port = viv_alloc_zeroed(1, sizeof *port);
     port->server = server;
     port->shared = viv_alloc(READ_BYTES);
-    const struct viv_config *config = server->config;
-    for (size_t i = 0; i < config->members.count; i++) {
-        if (config->members.items[i].sid != config->sid) {
-            port->peers[port->peer_count++].member = &config->members.items[i];
-        }
-    }
-    const struct viv_member *self = viv_config_self(config);
-    VIV_ASSERT(self != NULL);
-    struct viv_buffer address = {0};
-    viv_buffer_printf(&address, "%s:%d", self->host, self->election_port);
-    viv_election_hello_encode(&port->hello, config->sid, viv_buffer_bytes(&address));
-    viv_buffer_fini(&address);
+    viv_election_port_heed_members(port);
     return port;
 }
 
 void viv_election_port_free(struct viv_election_port *port)
 {
     VIV_ASSERT(port->connections == NULL);
-    for (size_t i = 0; i < port->peer_count; i++) {
-        viv_buffer_fini(&port->peers[i].last);
-    }
+    viv_election_peers_fini(&port->peers);
     viv_buffer_fini(&port->hello);
     viv_buffer_fini(&port->plain);
     viv_address_counts_fini(&port->counts);
@@ -534,7 +506,7 @@ void viv_election_port_free(struct viv_election_port *port)
 
 viv_status viv_election_port_listen(struct viv_election_port *port)
 {
-    const struct viv_member *self = viv_config_self(port->server->config);
+    const struct viv_member *self = &port->server->ensemble.self;
     int status = viv_address_bind(&port->server->loop, &port->listener, self->host, self->election_port);
     port->is_listening = true;
     port->listener.data = port;
@@ -564,7 +536,7 @@ void viv_election_port_stop(struct viv_election_port *port)
         port->is_listening = false;
         uv_close((uv_handle_t *)&port->listener, NULL);
     }
-    for (struct connection *connection = port->connections, *next; connection != NULL; connection = next) {
+    for (struct viv_election_connection *connection = port->connections, *next; connection != NULL; connection = next) {
         next = connection->next;
         close_connection(connection);
     }
@@ -572,10 +544,35 @@ void viv_election_port_stop(struct viv_election_port *port)
 
 bool viv_election_port_reaches(const struct viv_election_port *port, viv_sid sid)
 {
-    for (size_t i = 0; i < port->peer_count; i++) {
-        if (port->peers[i].member->sid == sid) {
-            return port->peers[i].connection != NULL;
-        }
+    const struct viv_election_peer *peer = viv_election_peers_find((struct viv_election_peers *)&port->peers, sid);
+    return peer != NULL && peer->connection != NULL;
+}
+
+void viv_election_port_heed_members(struct viv_election_port *port)
+{
+    const struct viv_member *self = &port->server->ensemble.self;
+    struct viv_buffer address = {0};
+    viv_election_peers_set(&port->peers, &port->server->ensemble.members, own_sid(port));
+    viv_buffer_printf(&address, strchr(self->host, ':') != NULL ? "[%s]:%d" : "%s:%d", self->host, self->election_port);
+    viv_buffer_clear(&port->hello);
+    viv_election_hello_encode(&port->hello, own_sid(port), viv_buffer_bytes(&address));
+    viv_buffer_fini(&address);
+}
+
+static void on_moved(uv_handle_t *handle)
+{
+    struct viv_election_port *port = handle->data;
+    port->is_moving = false;
+    if (!port->is_stopping && viv_election_port_listen(port) != VIV_OK) {
+        return; /* it was logged; those we dial still hear of us */
     }
-    return false;
+}
+
+void viv_election_port_move(struct viv_election_port *port)
+{
+    if (port->is_listening && !port->is_moving) {
+        port->is_listening = false;
+        port->is_moving = true;
+        uv_close((uv_handle_t *)&port->listener, on_moved);
+    }
 }

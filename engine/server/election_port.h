@@ -23,6 +23,10 @@ void viv_election_port_send(struct viv_election_port *port, viv_sid sid, struct 
 /* Dials again for messages that could not be sent. Called on every tick. */
 void viv_election_port_tick(struct viv_election_port *port);
 
+/* The members of the ensemble are others now, or elsewhere. */
+void viv_election_port_heed_members(struct viv_election_port *port);
+/* This server's own address is another one: listens there. Connections stay. */
+void viv_election_port_move(struct viv_election_port *port);
 /* Whether a connection to that server stands now. */
 bool viv_election_port_reaches(const struct viv_election_port *port, viv_sid sid);
 

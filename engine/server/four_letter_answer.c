@@ -62,14 +62,14 @@ static void answer_conf(const struct answer *answer)
         config->session_timeout_min_ms, config->session_timeout_max_ms, config->listen_backlog, config->sid);
     viv_buffer_printf(out, "backend=%s\ndurability=%s\nsnapshot=fuzzy\n", config->backend,
                       config->durable ? "sync" : "none");
-    const struct viv_member *self = viv_config_self(config);
+    const struct viv_member *self = view->self;
     if (!config->standalone && self != NULL) {
         viv_buffer_printf(out,
                           "initLimit=%" PRId64 "\nsyncLimit=%" PRId64
                           "\nelectionAlg=3\nelectionPort=%d\nquorumPort=%d\npeerType=%d\nmembership: \n",
                           config->init_limit_ticks, config->sync_limit_ticks, self->election_port, self->peer_port,
                           self->voter ? 0 : 1);
-        viv_members_print(&config->members, out);
+        viv_members_print(view->members, out);
     }
 }
 

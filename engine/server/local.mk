@@ -10,7 +10,9 @@ libskin_a_SOURCES += \
 	%reldir%/config.c %reldir%/config_check.c %reldir%/config.h %reldir%/config_internal.h %reldir%/config_keys.def \
 	%reldir%/config_values.c \
 	%reldir%/data_dir.c %reldir%/data_dir.h \
+	%reldir%/election_peers.c %reldir%/election_peers.h \
 	%reldir%/election_port.c %reldir%/election_port.h \
+	%reldir%/ensemble.c %reldir%/ensemble.h \
 	%reldir%/environment.c %reldir%/environment.h \
 	%reldir%/exit_code.h \
 	%reldir%/four_letter.c %reldir%/four_letter.def %reldir%/four_letter.h \

@@ -61,15 +61,6 @@ static uint64_t open_files_max(void)
     return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (uint64_t)limit.rlim_cur : 0;
 }
 
-static uint64_t voters(const struct viv_config *config)
-{
-    uint64_t count = 0;
-    for (size_t i = 0; i < config->members.count; i++) {
-        count += config->members.items[i].voter;
-    }
-    return count;
-}
-
 static void sample_server(struct viv_server *server, const struct viv_server_view *view)
 {
     struct viv_metrics *metrics = viv_node_metrics(server->node);
@@ -82,7 +73,7 @@ static void sample_server(struct viv_server *server, const struct viv_server_vie
         {VIV_METRIC_uptime, view->uptime_ms},
         {VIV_METRIC_open_file_descriptor_count, open_files()},
         {VIV_METRIC_max_file_descriptor_count, open_files_max()},
-        {VIV_METRIC_quorum_size, voters(server->config)},
+        {VIV_METRIC_quorum_size, viv_members_voters(&server->ensemble.members)},
         {VIV_METRIC_viv_log_disk_bytes, viv_view_directory_bytes(server->data.log_path)},
         {VIV_METRIC_viv_state_disk_bytes, viv_view_directory_bytes(server->data.state_path)},
     };

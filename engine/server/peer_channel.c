@@ -84,37 +84,54 @@ bool viv_peer_channel_is_overdue(const struct viv_peer_channel *channel, const s
 
 /* ---- who it is ---- */
 
-static uint64_t certified(const struct viv_peer_channel *channel, const struct viv_config *config)
+static struct viv_sid_set certified(const struct viv_peer_channel *channel, const struct viv_members *members)
 {
-    uint64_t members = 0;
-    for (size_t i = 0; i < config->members.count; i++) {
-        members |= viv_tls_channel_is_host(channel->tls, config->members.items[i].host) ? UINT64_C(1) << i : 0;
+    struct viv_sid_set sids = {0};
+    for (size_t i = 0; i < members->count; i++) {
+        if (viv_tls_channel_is_host(channel->tls, members->items[i].host)) {
+            viv_sid_set_add(&sids, members->items[i].sid);
+        }
     }
-    return members;
+    return sids;
 }
 
-uint64_t viv_peer_channel_barred(const struct viv_peer_channel *channel, const struct viv_server *server)
+static bool is_certificate_checked(const struct viv_peer_channel *channel, const struct viv_server *server)
 {
-    bool is_checked = channel->tls != NULL && server->config->peer_tls.verify_host;
-    return is_checked ? ~certified(channel, server->config) : 0;
+    return channel->tls != NULL && server->config->peer_tls.verify_host;
 }
 
-uint64_t viv_peer_channel_proved(const struct viv_peer_channel *channel, const struct viv_server *server,
-                                 const uv_tcp_t *handle)
+struct viv_sid_set viv_peer_channel_barred(const struct viv_peer_channel *channel, const struct viv_server *server)
 {
-    const struct viv_config *config = server->config;
-    if (channel->tls != NULL && config->peer_tls.verify_host) {
-        return certified(channel, config);
+    struct viv_sid_set barred = {0};
+    if (is_certificate_checked(channel, server)) {
+        struct viv_sid_set sids = certified(channel, &server->ensemble.members);
+        for (size_t i = 0; i < server->ensemble.members.count; i++) {
+            viv_sid sid = server->ensemble.members.items[i].sid;
+            if (!viv_sid_set_has(&sids, sid)) {
+                viv_sid_set_add(&barred, sid);
+            }
+        }
     }
+    return barred;
+}
+
+struct viv_sid_set viv_peer_channel_proved(const struct viv_peer_channel *channel, const struct viv_server *server,
+                                           const uv_tcp_t *handle)
+{
+    const struct viv_members *members = &server->ensemble.members;
+    struct viv_sid_set sids = {0};
     struct viv_address address, member;
-    uint64_t members = 0;
+    if (is_certificate_checked(channel, server)) {
+        return certified(channel, members);
+    }
     if (viv_address_peer(handle, &address) != 0) {
-        return 0;
+        return sids;
     }
-    for (size_t i = 0; i < config->members.count; i++) {
-        bool is_there = viv_address_parse(config->members.items[i].host, &member) &&
-                        memcmp(member.bytes, address.bytes, sizeof address.bytes) == 0;
-        members |= is_there ? UINT64_C(1) << i : 0;
+    for (size_t i = 0; i < members->count; i++) {
+        if (viv_address_parse(members->items[i].host, &member) &&
+            memcmp(member.bytes, address.bytes, sizeof address.bytes) == 0) {
+            viv_sid_set_add(&sids, members->items[i].sid);
+        }
     }
-    return members;
+    return sids;
 }

@@ -29,12 +29,12 @@ viv_status viv_peer_channel_take(struct viv_peer_channel *channel, struct viv_se
 /* A handshake, or a first byte, that did not come in time. */
 bool viv_peer_channel_is_overdue(const struct viv_peer_channel *channel, const struct viv_server *server);
 
-/* Members (bits by their place in the configuration) that the other side cannot be: its certificate is not made for
+/* Members that the other side cannot be: its certificate is not made for
  * their hosts. Without TLS, or without hostname verification, it may be any. */
-uint64_t viv_peer_channel_barred(const struct viv_peer_channel *channel, const struct viv_server *server);
+struct viv_sid_set viv_peer_channel_barred(const struct viv_peer_channel *channel, const struct viv_server *server);
 /* Members that it is as far as one can see: by its certificate, or by its address when that is how they are
  * configured. */
-uint64_t viv_peer_channel_proved(const struct viv_peer_channel *channel, const struct viv_server *server,
-                                 const uv_tcp_t *handle);
+struct viv_sid_set viv_peer_channel_proved(const struct viv_peer_channel *channel, const struct viv_server *server,
+                                           const uv_tcp_t *handle);
 
 #endif /* VIV_SERVER_PEER_CHANNEL_H */

@@ -65,6 +65,9 @@ static void route(struct viv_server *server, struct viv_action *action)
     case VIV_ACTION_AUDIT:
         viv_audit_log_add(server->audit, action->bytes, action->flag);
         break;
+    case VIV_ACTION_MEMBERS:
+        viv_ensemble_take(server, action->bytes, action->members_next);
+        break;
     case VIV_ACTION_FATAL:
         stop_at_once(action->text);
     }

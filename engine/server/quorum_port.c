@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/limits.h"
@@ -26,7 +27,8 @@ struct link {
     uv_tcp_t handle;
     struct viv_quorum_port *port;
     uint32_t id;
-    viv_sid sid; /* as dialled; 0 when accepted */
+    viv_sid sid;                      /* as dialled; 0 when accepted */
+    char host[VIV_MEMBER_HOST_BYTES]; /* likewise */
     struct viv_dial dial;
     bool is_dialling, is_closing, is_accepted;
     bool is_up; /* the node knows it */
@@ -233,17 +235,6 @@ static void dial_failed(struct viv_quorum_port *port, viv_sid sid)
     viv_server_step(port->server, &(struct viv_event){.kind = VIV_EVENT_LINK_DOWN, .sid = sid});
 }
 
-static const struct viv_member *member_of(const struct viv_quorum_port *port, viv_sid sid)
-{
-    const struct viv_config *config = port->server->config;
-    const struct viv_member *member = NULL;
-    for (size_t i = 0; i < config->members.count; i++) {
-        member = config->members.items[i].sid == sid ? &config->members.items[i] : member;
-    }
-    VIV_ASSERT(member != NULL);
-    return member;
-}
-
 static void on_dialled(void *ctx, int status)
 {
     struct link *link = ctx;
@@ -260,16 +251,18 @@ static void on_dialled(void *ctx, int status)
         uv_close((uv_handle_t *)&link->handle, on_closed);
         return;
     }
-    viv_peer_channel_dial(&link->channel, link->port->server, member_of(link->port, link->sid)->host);
+    viv_peer_channel_dial(&link->channel, link->port->server, link->host);
     open_link(link);
 }
 
 void viv_quorum_port_dial(struct viv_quorum_port *port, viv_sid sid)
 {
-    const struct viv_member *member = member_of(port, sid);
+    const struct viv_member *member = viv_members_find(&port->server->ensemble.members, sid);
+    VIV_ASSERT(member != NULL);
     struct link *link = viv_alloc_zeroed(1, sizeof *link);
     VIV_ASSERT(give_slot(port, link)); /* strangers have half of them at most */
     link->sid = sid;
+    memcpy(link->host, member->host, sizeof link->host);
     link->is_dialling = true;
     viv_dial_start(&link->dial, &port->server->loop, &link->handle, member->host, member->peer_port, DIAL_TIMEOUT_MS,
                    on_dialled, link);
@@ -280,7 +273,7 @@ void viv_quorum_port_dial(struct viv_quorum_port *port, viv_sid sid)
 /* Old and new connections of every member may come from one address; the rest of the room is for others. */
 static uint64_t most_from_one_address(const struct viv_quorum_port *port)
 {
-    uint64_t most = 2 * port->server->config->members.count + 2;
+    uint64_t most = 2 * port->server->ensemble.members.count + 2;
     return most < ACCEPTED_MAX / 2 ? most : ACCEPTED_MAX / 2;
 }
 
@@ -351,7 +344,7 @@ static void close_listener(struct viv_quorum_port *port)
 
 static void try_listen(struct viv_quorum_port *port)
 {
-    const struct viv_member *self = viv_config_self(port->server->config);
+    const struct viv_member *self = &port->server->ensemble.self;
     port->tried_ms = viv_server_now_ms(port->server);
     port->listener = viv_alloc_zeroed(1, sizeof *port->listener);
     int status = viv_address_bind(&port->server->loop, port->listener, self->host, self->peer_port);
@@ -378,7 +371,7 @@ void viv_quorum_port_listen(struct viv_quorum_port *port, bool is_listening)
         close_listener(port);
         for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
             if (port->links[slot] != NULL && port->links[slot]->is_accepted) {
-                close_link(port->links[slot]);
+                viv_quorum_port_close(port, port->links[slot]->id);
             }
         }
     }

@@ -230,6 +230,7 @@ static struct viv_node *make_node(const struct viv_recovery *recovery, const str
                 .member_count = config->members.count > 0 ? config->members.count : 1,
                 .config_text = viv_buffer_bytes(&text),
                 .config_version = config->members.version,
+                .reconfigurable = config->reconfig_enabled,
                 .tick_ms = (uint32_t)config->tick_ms,
                 .init_limit_ticks = (uint32_t)config->init_limit_ticks,
                 .sync_limit_ticks = (uint32_t)config->sync_limit_ticks,

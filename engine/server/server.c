@@ -443,6 +443,7 @@ static enum viv_exit recover_and_serve(struct viv_server *server, const struct v
     if (viv_recovery_run(&recovery, &server->stores, &server->node) != VIV_OK) {
         return VIV_EXIT_DATA;
     }
+    viv_ensemble_begin(server, viv_node_members(server->node));
     enum viv_exit exit_code = serve(server);
     viv_actions_fini(&server->actions);
     viv_node_free(server->node);

@@ -11,6 +11,7 @@
 #include "server/config.h"
 #include "server/data_dir.h"
 #include "server/election_port.h"
+#include "server/ensemble.h"
 #include "server/log_thread.h"
 #include "server/mailbox.h"
 #include "server/quorum_port.h"
@@ -24,6 +25,7 @@
 struct viv_server {
     const struct viv_config *config;
     uv_loop_t loop;
+    struct viv_ensemble ensemble;
     struct viv_data_dir data;
     struct viv_trace trace;
     struct viv_stores stores;

@@ -23,6 +23,8 @@ void viv_server_view(struct viv_server *server, struct viv_server_view *view)
 {
     *view = (struct viv_server_view){
         .config = server->config,
+        .members = &server->ensemble.members,
+        .self = viv_members_find(&server->ensemble.members, server->config->sid),
         .data = &server->data,
         .node = server->node,
         .clients = server->clients,

@@ -16,6 +16,8 @@ struct viv_tls_context;
 
 struct viv_server_view {
     const struct viv_config *config;
+    const struct viv_members *members; /* of the ensemble as it is now */
+    const struct viv_member *self;     /* this server's line, NULL when it is no member */
     const struct viv_data_dir *data;
     struct viv_node *node;
     struct viv_client_port *clients;

@@ -331,3 +331,13 @@ void viv_tree_apply(struct viv_tree *tree, struct viv_bytes body, enum viv_apply
         tree->zxid = context.header.zxid;
     }
 }
+
+void viv_tree_show_members(struct viv_tree *tree, struct viv_bytes text, uint64_t version, int64_t time_ms)
+{
+    const struct viv_bytes path = VIV_BYTES_LITERAL(VIV_PATH_CONFIG);
+    viv_node_id id = viv_tree_find_id(tree, path);
+    if (id != VIV_NODE_NONE) {
+        struct viv_edit_data edit = {path, {text, false}, -1, version, time_ms};
+        viv_edit_set_data(tree, id, &edit);
+    }
+}

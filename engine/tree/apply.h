@@ -44,4 +44,8 @@ struct viv_applied {
 void viv_tree_apply(struct viv_tree *tree, struct viv_bytes body, enum viv_apply_mode mode, struct viv_arena *arena,
                     struct viv_applied *applied);
 
+/* The ensemble has a configuration whose transaction is not in the log, or not yet: /zookeeper/config shows it. Like
+ * all below /zookeeper it counts in no digest. */
+void viv_tree_show_members(struct viv_tree *tree, struct viv_bytes text, uint64_t version, int64_t time_ms);
+
 #endif /* VIV_TREE_APPLY_H */

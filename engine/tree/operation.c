@@ -369,6 +369,36 @@ static int32_t prepare_check(const struct operation *operation)
     return VIV_REPLY_OK;
 }
 
+/* ---- reconfig ---- */
+
+/* The version of the node stays -1: what clients compare is in the text. */
+static int32_t prepare_reconfig(const struct operation *operation)
+{
+    static const struct viv_bytes path = {(const uint8_t *)VIV_PATH_CONFIG, sizeof VIV_PATH_CONFIG - 1};
+    const struct viv_prepare_rules *rules = &operation->preparer->rules;
+    struct viv_reconfig_request request;
+    struct viv_overlay_node node;
+
+    viv_reconfig_request_decode(operation->reader, &request);
+    REFUSE_UNLESS(!operation->reader->bad, VIV_REPLY_MARSHALLING_ERROR);
+    REFUSE_UNLESS(rules->reconfigure != NULL, VIV_REPLY_RECONFIG_DISABLED);
+    REFUSE_UNLESS(session_lives(operation), VIV_REPLY_SESSION_EXPIRED);
+    struct viv_buffer text = {0};
+    int32_t code = rules->reconfigure(rules->reconfigure_ctx, &request, operation->zxid, &text);
+    if (code == VIV_REPLY_OK && (!find(operation, path, &node) || !allows(operation, &node, VIV_PERM_WRITE))) {
+        code = VIV_REPLY_NO_AUTH;
+    }
+    if (code == VIV_REPLY_OK) {
+        struct viv_set_data_txn txn = {.path = path, .data.bytes = viv_buffer_bytes(&text), .version = -1};
+        node.version = -1;
+        node.data_bytes = (uint32_t)text.size;
+        put(operation, path, &node);
+        viv_set_data_txn_encode(operation->record, &txn);
+    }
+    viv_buffer_fini(&text);
+    return code;
+}
+
 /* ---- dispatch ---- */
 
 static const struct rule {
@@ -384,6 +414,7 @@ static const struct rule {
     {VIV_OP_SET_DATA, prepare_set_data},
     {VIV_OP_SET_ACL, prepare_set_acl},
     {VIV_OP_CHECK, prepare_check},
+    {VIV_OP_RECONFIG, prepare_reconfig},
 };
 
 static const struct rule *find_rule(int32_t op)

@@ -124,17 +124,6 @@ static int32_t prepare_close_session(struct viv_preparer *preparer, const struct
 
 /* ---- requests ---- */
 
-/* Changing the ensemble is not enabled. */
-static int32_t refuse_reconfig(const struct viv_request *request)
-{
-    struct viv_jute_reader reader = viv_jute_reader_of(request->record);
-    for (int i = 0; i < 3; i++) {
-        viv_jute_read_buffer(&reader);
-    }
-    viv_jute_read_long(&reader);
-    return reader.bad ? VIV_REPLY_MARSHALLING_ERROR : VIV_REPLY_RECONFIG_DISABLED;
-}
-
 static int32_t prepare_single(struct viv_preparer *preparer, const struct viv_request *request, uint64_t zxid,
                               struct viv_buffer *record)
 {
@@ -160,8 +149,6 @@ static int32_t prepare_record(struct viv_preparer *preparer, const struct viv_re
         return prepare_close_session(preparer, request, zxid, record);
     case VIV_OP_MULTI:
         return viv_multi_prepare(preparer, request, zxid, record, failure);
-    case VIV_OP_RECONFIG:
-        return refuse_reconfig(request);
     default:
         return prepare_single(preparer, request, zxid, record);
     }

@@ -29,6 +29,10 @@ enum viv_quota_enforcement {
     VIV_QUOTA_OFF, /* as ZooKeeper's default */
 };
 
+/* The text of the ensemble after the change, with zxid as its version; 0, or the code of a refusal. */
+typedef int32_t viv_reconfigure_fn(void *ctx, const struct viv_reconfig_request *request, uint64_t zxid,
+                                   struct viv_buffer *text);
+
 /* What the operator has switched on. The leader's count; records do not depend on them. */
 struct viv_prepare_rules {
     bool extended_types; /* createTTL is served */
@@ -36,6 +40,8 @@ struct viv_prepare_rules {
     /* Nothing that cannot be replayed is ever proposed: a request whose entry, or whose reply when it is a multi, would
      * be longer is refused with VIV_REPLY_MARSHALLING_ERROR. 0: VIV_ENTRY_BYTES_MAX, and no bound. */
     size_t entry_bytes_max, reply_bytes_max;
+    viv_reconfigure_fn *reconfigure; /* NULL: the ensemble cannot be changed by clients */
+    void *reconfigure_ctx;
     unsigned acl_schemes; /* of enum viv_acl_scheme: what a stored list may name */
 };
 

@@ -31,7 +31,7 @@ struct viv_members {
  * is wrong with it. */
 bool viv_member_parse(const char *text, struct viv_member *member, const char **why) VIV_MUST_USE;
 /* Keeps the order. False: there is one of that sid, or no room. */
-bool viv_members_insert(struct viv_members *members, const struct viv_member *member) VIV_MUST_USE;
+bool viv_members_insert(struct viv_members *members, const struct viv_member *member);
 bool viv_members_remove(struct viv_members *members, viv_sid sid);
 const struct viv_member *viv_members_find(const struct viv_members *members, viv_sid sid); /* NULL: none */
 size_t viv_members_voters(const struct viv_members *members);

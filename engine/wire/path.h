@@ -17,4 +17,7 @@ struct viv_bytes viv_path_name(struct viv_bytes path);
 /* "/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config": cannot be deleted. */
 bool viv_path_is_reserved(struct viv_bytes path);
 
+/* Where the members of the ensemble are shown. */
+#define VIV_PATH_CONFIG "/zookeeper/config"
+
 #endif /* VIV_WIRE_PATH_H */

@@ -214,6 +214,22 @@ void viv_set_acl_request_decode(struct viv_jute_reader *reader, struct viv_set_a
     request->version = viv_jute_read_int(reader);
 }
 
+void viv_reconfig_request_encode(struct viv_buffer *out, const struct viv_reconfig_request *request)
+{
+    viv_jute_write_slice(out, request->joining);
+    viv_jute_write_slice(out, request->leaving);
+    viv_jute_write_slice(out, request->members);
+    viv_jute_write_long(out, request->version);
+}
+
+void viv_reconfig_request_decode(struct viv_jute_reader *reader, struct viv_reconfig_request *request)
+{
+    request->joining = viv_jute_read_buffer(reader);
+    request->leaving = viv_jute_read_buffer(reader);
+    request->members = viv_jute_read_buffer(reader);
+    request->version = viv_jute_read_long(reader);
+}
+
 void viv_children_page_request_encode(struct viv_buffer *out, const struct viv_children_page_request *request)
 {
     viv_jute_write_slice(out, request->path);

@@ -101,6 +101,15 @@ void viv_set_data_request_decode(struct viv_jute_reader *reader, struct viv_set_
 void viv_set_acl_request_encode(struct viv_buffer *out, const struct viv_set_acl_request *request);
 void viv_set_acl_request_decode(struct viv_jute_reader *reader, struct viv_set_acl_request *request);
 
+/* A change of the ensemble: lists with commas of servers to join ("server.5=...") and numbers of those to leave, or all
+ * members as lines. */
+struct viv_reconfig_request {
+    struct viv_jute_slice joining, leaving, members;
+    int64_t version; /* the one that is changed; -1: whichever it is */
+};                   /* 16 */
+void viv_reconfig_request_encode(struct viv_buffer *out, const struct viv_reconfig_request *request);
+void viv_reconfig_request_decode(struct viv_jute_reader *reader, struct viv_reconfig_request *request);
+
 /* Children in pieces (VIV_OP_GET_CHILDREN_PAGE). A list is begun with cursor 0; each answer names the cursor of the
  * next page, 0 after the last. A child that exists from the first page to the last is named exactly once; one that
  * comes or goes in between once or not at all. A cursor lives on its connection: VIV_REPLY_BAD_ARGUMENTS means that it

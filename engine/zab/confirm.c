@@ -10,7 +10,7 @@ static void send_round(struct viv_zab *zab)
     struct viv_leader *leader = &zab->leader;
     for (size_t i = 0; i < leader->peers.count; i++) {
         const struct viv_leader_peer *peer = &leader->peers.items[i];
-        if (!peer->voter || peer->stage != VIV_PEER_SERVES) {
+        if (!peer->is_follower || peer->stage != VIV_PEER_SERVES) {
             continue;
         }
         if (peer->native) {
@@ -24,14 +24,15 @@ static void send_round(struct viv_zab *zab)
 static bool is_answered(const struct viv_zab *zab)
 {
     const struct viv_leader *leader = &zab->leader;
-    uint64_t set = viv_quorum_voter(&zab->quorum, zab->sid);
+    uint64_t set = viv_membership_voter(&zab->membership, zab->sid);
     for (size_t i = 0; i < leader->peers.count; i++) {
         const struct viv_leader_peer *peer = &leader->peers.items[i];
-        if (peer->voter && peer->stage >= VIV_PEER_SYNCED && peer->confirmed_round >= leader->confirm.round) {
+        if (peer->is_follower && peer->index >= 0 && peer->stage >= VIV_PEER_SYNCED &&
+            peer->confirmed_round >= leader->confirm.round) {
             set |= UINT64_C(1) << peer->index;
         }
     }
-    return viv_quorum_has(&zab->quorum, set);
+    return viv_membership_has(&zab->membership, set);
 }
 
 /* Rounds follow one another while somebody waits. */

@@ -80,6 +80,7 @@ void viv_durable_truncate(struct viv_zab *zab, uint64_t zxid)
     VIV_ASSERT(viv_history_contains(&zab->history, zxid));
     await(zab);
     viv_history_truncate(&zab->history, zxid);
+    viv_zab_forget_members(zab, zxid);
     durable->last_zxid = durable->issued_zxid = zxid;
     durable->truncating = true;
     viv_zab_emit(zab, VIV_ZAB_TRUNCATE)->zxid = zxid;

@@ -33,14 +33,16 @@ static void send_vote(struct viv_zab *zab, viv_sid sid)
     output->sid = sid;
     output->vote = zab->state == VIV_LOOKING ? vote_of(zab, &election->proposal) : election->serving;
     output->vote.state = zab->state;
-    output->vote.config = viv_buffer_bytes(&zab->config_text);
+    output->vote.config = viv_buffer_bytes(&zab->membership.active.text);
 }
 
 static void broadcast(struct viv_zab *zab)
 {
-    for (size_t i = 0; i < zab->quorum.count; i++) {
-        if (zab->members[i].voter && zab->members[i].sid != zab->sid) {
-            send_vote(zab, zab->members[i].sid);
+    const struct viv_membership *membership = &zab->membership;
+    for (uint64_t left = viv_membership_voters(membership); left != 0; left &= left - 1) {
+        viv_sid sid = membership->slots[__builtin_ctzll(left)];
+        if (sid != zab->sid) {
+            send_vote(zab, sid);
         }
     }
 }
@@ -48,7 +50,7 @@ static void broadcast(struct viv_zab *zab)
 /* Who may not lead proposes the smallest of everything: it learns of the leader and never wins. */
 static struct viv_candidate own_candidate(const struct viv_zab *zab)
 {
-    if (!viv_quorum_may_lead(&zab->quorum, zab->sid)) {
+    if (!viv_membership_may_lead(&zab->membership, zab->sid)) {
         return (struct viv_candidate){INT64_MIN, (uint64_t)INT64_MIN, INT64_MIN};
     }
     VIV_ASSERT(viv_durable_is_idle(&zab->durable)); /* D8 */
@@ -67,10 +69,10 @@ static bool ballots_agree(const struct viv_ballot *a, const struct viv_ballot *b
     return a->round == b->round && a->candidate.zxid == b->candidate.zxid;
 }
 
-static uint64_t agreeing(const struct viv_zab *zab, const struct viv_ballot *ballots, const struct viv_ballot *with)
+static uint64_t agreeing(const struct viv_ballot *ballots, const struct viv_ballot *with)
 {
     uint64_t set = 0;
-    for (size_t i = 0; i < zab->quorum.count; i++) {
+    for (size_t i = 0; i < VIV_MEMBERS_MAX; i++) {
         set |= ballots_agree(&ballots[i], with) ? bit((int)i) : 0;
     }
     return set;
@@ -85,8 +87,8 @@ static void propose(struct viv_zab *zab, const struct viv_candidate *candidate)
 {
     struct viv_election *election = &zab->election;
     election->proposal = *candidate;
-    if (zab->is_voter) {
-        election->seen[viv_quorum_index(&zab->quorum, zab->sid)] = own_ballot(zab);
+    if (viv_membership_voter(&zab->membership, zab->sid) != 0) {
+        election->seen[viv_membership_index(&zab->membership, zab->sid)] = own_ballot(zab);
     }
     broadcast(zab);
 }
@@ -94,7 +96,7 @@ static void propose(struct viv_zab *zab, const struct viv_candidate *candidate)
 static void decide(struct viv_zab *zab, const struct viv_candidate *candidate, uint64_t supporters)
 {
     struct viv_election *election = &zab->election;
-    VIV_ASSERT(viv_quorum_may_lead(&zab->quorum, candidate->leader));
+    VIV_ASSERT(viv_membership_may_lead(&zab->membership, candidate->leader));
     VIV_ASSERT(election->is_open);
     election->is_open = false;
     election->supporters = supporters;
@@ -107,12 +109,12 @@ static void count(struct viv_zab *zab)
 {
     struct viv_election *election = &zab->election;
     struct viv_ballot own = own_ballot(zab);
-    uint64_t agreed = agreeing(zab, election->seen, &own);
-    if (!viv_quorum_has(&zab->quorum, agreed)) {
+    uint64_t agreed = agreeing(election->seen, &own);
+    if (!viv_membership_has(&zab->membership, agreed)) {
         election->is_agreed = false;
         return;
     }
-    uint64_t expected = zab->quorum.deciding & ~election->absent;
+    uint64_t expected = viv_membership_deciding(&zab->membership) & ~election->absent;
     if ((expected & ~agreed) == 0) {
         decide(zab, &election->proposal, agreed);
         return;
@@ -126,7 +128,7 @@ static void count(struct viv_zab *zab)
 static void looking_vote(struct viv_zab *zab, int index, const struct viv_ballot *ballot)
 {
     struct viv_election *election = &zab->election;
-    viv_sid sid = zab->members[index].sid;
+    viv_sid sid = zab->membership.slots[index];
     if (ballot->candidate.zxid == ZXID_UNTRUSTED) {
         return;
     }
@@ -157,7 +159,7 @@ static bool leader_is_sure(const struct viv_zab *zab, const struct viv_ballot *b
     if (ballot->candidate.leader == zab->sid) {
         return ballot->round == zab->election.round;
     }
-    int index = viv_quorum_index(&zab->quorum, ballot->candidate.leader);
+    int index = viv_membership_index(&zab->membership, ballot->candidate.leader);
     return ballots[index].present && ballots[index].state == VIV_LEADING;
 }
 
@@ -166,15 +168,15 @@ static void settled_vote(struct viv_zab *zab, int index, const struct viv_ballot
     struct viv_election *election = &zab->election;
     if (ballot->round == election->round) {
         election->seen[index] = *ballot;
-        uint64_t agreed = agreeing(zab, election->seen, ballot);
-        if (viv_quorum_has(&zab->quorum, agreed) && leader_is_sure(zab, election->seen, ballot)) {
+        uint64_t agreed = agreeing(election->seen, ballot);
+        if (viv_membership_has(&zab->membership, agreed) && leader_is_sure(zab, election->seen, ballot)) {
             decide(zab, &ballot->candidate, agreed);
             return;
         }
     }
     election->settled[index] = *ballot;
-    uint64_t agreed = agreeing(zab, election->settled, ballot);
-    if (viv_quorum_has(&zab->quorum, agreed) && leader_is_sure(zab, election->settled, ballot)) {
+    uint64_t agreed = agreeing(election->settled, ballot);
+    if (viv_membership_has(&zab->membership, agreed) && leader_is_sure(zab, election->settled, ballot)) {
         election->round = ballot->round;
         decide(zab, &ballot->candidate, agreed);
     }
@@ -183,7 +185,7 @@ static void settled_vote(struct viv_zab *zab, int index, const struct viv_ballot
 static void heed(struct viv_zab *zab, int index, const struct viv_ballot *ballot)
 {
     VIV_ASSERT(zab->state == VIV_LOOKING && zab->election.is_open);
-    if (!viv_quorum_may_lead(&zab->quorum, ballot->candidate.leader)) {
+    if (!viv_membership_may_lead(&zab->membership, ballot->candidate.leader)) {
         return;
     }
     zab->election.absent &= ~bit(index);
@@ -194,15 +196,29 @@ static void heed(struct viv_zab *zab, int index, const struct viv_ballot *ballot
     }
 }
 
+/* A configuration in a vote is committed. It is believed of servers that the own one names. */
+static void heed_members(struct viv_zab *zab, viv_sid sid, struct viv_bytes text)
+{
+    bool is_told = viv_bytes_equal(text, viv_buffer_bytes(&zab->membership.active.text));
+    if (zab->state == VIV_LOOKING && !is_told && viv_membership_index(&zab->membership, sid) >= 0 &&
+        viv_zab_adopt_members(zab, text)) {
+        viv_election_begin(zab, 0, 0);
+    }
+}
+
 void viv_election_vote(struct viv_zab *zab, viv_sid sid, const struct viv_vote *vote)
 {
     struct viv_election *election = &zab->election;
-    int index = viv_quorum_index(&zab->quorum, sid);
-    bool has_vote = zab->state != VIV_LOOKING || election->is_open;
-    if (index < 0 || sid == zab->sid || zab->standalone) {
+    if (sid == zab->sid || zab->standalone) {
         return;
     }
-    if (!zab->members[index].voter) {
+    heed_members(zab, sid, vote->config);
+    int index = viv_membership_index(&zab->membership, sid);
+    bool has_vote = zab->state != VIV_LOOKING || election->is_open;
+    if (index < 0 && !zab->reconfigurable) {
+        return;
+    }
+    if (viv_membership_voter(&zab->membership, sid) == 0) {
         if (vote->state == VIV_LOOKING && has_vote) {
             send_vote(zab, sid);
         }
@@ -224,12 +240,13 @@ void viv_election_vote(struct viv_zab *zab, viv_sid sid, const struct viv_vote *
     }
 }
 
-void viv_election_begin(struct viv_zab *zab, viv_sid lost)
+void viv_election_begin(struct viv_zab *zab, viv_sid lost, viv_sid designated)
 {
     struct viv_election *election = &zab->election;
     VIV_ASSERT(zab->state == VIV_LOOKING);
     uint64_t round = election->round;
-    *election = (struct viv_election){.round = round, .absent = viv_quorum_voter(&zab->quorum, lost)};
+    *election = (struct viv_election){
+        .round = round, .absent = viv_membership_voter(&zab->membership, lost), .designated = designated};
     zab->elections++;
     viv_zab_trace(zab, VIV_TRACE_LOOKING, 0, 0);
     viv_election_open(zab);
@@ -244,13 +261,19 @@ void viv_election_open(struct viv_zab *zab)
     }
     VIV_ASSERT(zab->history.last_zxid == zab->durable.last_zxid);
     election->is_open = true;
+    if (viv_membership_may_lead(&zab->membership, election->designated)) {
+        struct viv_candidate candidate = {election->designated, zab->durable.last_zxid,
+                                          (int64_t)zab->durable.current_epoch};
+        decide(zab, &candidate, viv_membership_voters(&zab->membership));
+        return;
+    }
     election->round++;
     election->resend_wait_ms = RESEND_MS_MIN;
     election->resend_at_ms = zab->now_ms + election->resend_wait_ms;
     struct viv_candidate own = own_candidate(zab);
     propose(zab, &own);
     count(zab);
-    for (size_t i = 0; i < zab->quorum.count && election->is_open; i++) {
+    for (size_t i = 0; i < VIV_MEMBERS_MAX && election->is_open; i++) {
         struct viv_ballot early = election->early[i];
         if (early.present) {
             heed(zab, (int)i, &early);
@@ -266,7 +289,7 @@ void viv_election_tick(struct viv_zab *zab)
     }
     if (election->is_agreed && zab->now_ms >= election->decide_at_ms) {
         struct viv_ballot own = own_ballot(zab);
-        decide(zab, &election->proposal, agreeing(zab, election->seen, &own));
+        decide(zab, &election->proposal, agreeing(election->seen, &own));
         return;
     }
     if (zab->now_ms >= election->resend_at_ms) {

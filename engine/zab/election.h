@@ -31,11 +31,13 @@ struct viv_election {
     uint64_t resend_at_ms, resend_wait_ms;
     bool is_agreed; /* by a quorum */
     uint64_t decide_at_ms;
+    viv_sid designated;      /* leads by decision of a reconfiguration: no votes are needed */
     struct viv_vote serving; /* told to those who ask once it is decided */
 };
 
-/* Looks for a leader as soon as the disk is idle. lost: the leader that went away, or 0. */
-void viv_election_begin(struct viv_zab *zab, viv_sid lost);
+/* Looks for a leader as soon as the disk is idle. lost: the leader that went away, or 0; designated: the one that a
+ * reconfiguration has named, or 0. */
+void viv_election_begin(struct viv_zab *zab, viv_sid lost, viv_sid designated);
 /* The disk may be idle now. */
 void viv_election_open(struct viv_zab *zab);
 void viv_election_vote(struct viv_zab *zab, viv_sid sid, const struct viv_vote *vote);

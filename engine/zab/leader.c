@@ -13,14 +13,26 @@ enum { STRANGER_TICKS = 2 };
 
 bool viv_leader_has_quorum(const struct viv_zab *zab, enum viv_peer_stage stage)
 {
-    uint64_t self = viv_quorum_voter(&zab->quorum, zab->sid);
-    return viv_quorum_has(&zab->quorum, viv_peers_at(&zab->leader.peers, stage) | self);
+    uint64_t self = viv_membership_voter(&zab->membership, zab->sid);
+    return viv_membership_has(&zab->membership, viv_peers_at(&zab->leader.peers, stage) | self);
 }
 
 uint64_t viv_leader_target(const struct viv_zab *zab)
 {
     bool established = zab->leader.stage == VIV_LEADER_BROADCASTING;
     return established ? zab->history.committed_zxid : zab->leader.initial_zxid;
+}
+
+/* Until the epoch is established it is part of what NEWLEADER decides; then only what is committed is told. */
+struct viv_bytes viv_leader_members(const struct viv_zab *zab)
+{
+    const struct viv_membership *membership = &zab->membership;
+    const struct viv_leader *leader = &zab->leader;
+    if (leader->stage == VIV_LEADER_BROADCASTING) {
+        return viv_buffer_bytes(&membership->active.text);
+    }
+    const struct viv_buffer *text = membership->has_proposed ? &membership->proposed.text : &membership->active.text;
+    return viv_buffer_bytes(leader->stamped.size > 0 ? &leader->stamped : text);
 }
 
 uint64_t viv_leader_last_proposed(const struct viv_zab *zab)
@@ -65,6 +77,9 @@ void viv_leader_begin(struct viv_zab *zab)
     leader->initial_zxid = zab->history.last_zxid;
     leader->has_committed = false;
     leader->looking = 0;
+    leader->successor = leader->designated = 0;
+    leader->activated_zxid = 0;
+    viv_buffer_clear(&leader->stamped);
     leader->is_hurried = false;
     leader->ping_at_ms = leader->beat_at_ms = zab->now_ms + zab->tick_ms / 2;
     viv_leader_discover(zab);
@@ -75,7 +90,7 @@ void viv_leader_begin_alone(struct viv_zab *zab)
     struct viv_leader *leader = &zab->leader;
     leader->stage = VIV_LEADER_BROADCASTING;
     leader->initial_zxid = zab->history.last_zxid;
-    viv_history_commit(&zab->history, leader->initial_zxid);
+    (void)viv_zab_commit(zab, leader->initial_zxid);
     viv_zab_deliver(zab);
     viv_zab_trace(zab, VIV_TRACE_LEADING, 0, 0);
     viv_zab_move(zab, VIV_LEADING, VIV_ZAB_BROADCAST, zab->sid);
@@ -92,6 +107,7 @@ void viv_leader_end(struct viv_zab *zab)
 void viv_leader_fini(struct viv_leader *leader)
 {
     viv_peers_fini(&leader->peers);
+    viv_buffer_fini(&leader->stamped);
 }
 
 /* ---- what it hears ---- */
@@ -175,12 +191,12 @@ void viv_leader_pass(struct viv_zab *zab, uint32_t link, const struct viv_packet
 void viv_leader_lost_supporter(struct viv_zab *zab, int index, uint64_t round)
 {
     struct viv_leader *leader = &zab->leader;
-    uint64_t self = viv_quorum_voter(&zab->quorum, zab->sid);
+    uint64_t self = viv_membership_voter(&zab->membership, zab->sid);
     if (leader->stage == VIV_LEADER_IDLE || leader->stage == VIV_LEADER_BROADCASTING || round <= zab->election.round) {
         return;
     }
     leader->looking |= UINT64_C(1) << index;
-    if (!viv_quorum_has(&zab->quorum, (zab->election.supporters & ~leader->looking) | self)) {
+    if (!viv_membership_has(&zab->membership, (zab->election.supporters & ~leader->looking) | self)) {
         viv_zab_leave(zab, "its voters look for a leader again");
     }
 }

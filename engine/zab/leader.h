@@ -29,6 +29,10 @@ struct viv_leader {
     uint64_t deadline_ms;   /* for the quorum waited for */
     bool is_hurried;        /* the next deadlines are short */
     uint64_t ping_at_ms, beat_at_ms;
+    struct viv_buffer stamped; /* the configuration with the version that it gets with this epoch; or empty */
+    viv_sid successor;         /* who shall lead after the proposed reconfiguration; 0: this server if it can */
+    uint64_t activated_zxid;   /* the newest reconfiguration of this reign, and who leads from it on */
+    viv_sid designated;
     uint64_t looking; /* supporters that look for a leader again */
     struct viv_peers peers;
     struct viv_confirm confirm;
@@ -49,7 +53,7 @@ void viv_leader_log_data(struct viv_zab *zab, const struct viv_zab_input *input)
 void viv_leader_snapshot_sent(struct viv_zab *zab, uint32_t link);
 void viv_leader_progress(struct viv_zab *zab, uint32_t link);
 void viv_leader_pass(struct viv_zab *zab, uint32_t link, const struct viv_packet *packet);
-void viv_leader_propose(struct viv_zab *zab, uint64_t zxid, struct viv_bytes body);
+void viv_leader_propose(struct viv_zab *zab, uint64_t zxid, struct viv_bytes body, viv_sid successor);
 void viv_leader_tick(struct viv_zab *zab);
 /* One that voted looks for a leader again, in a later round. */
 void viv_leader_lost_supporter(struct viv_zab *zab, int index, uint64_t round);
@@ -63,6 +67,8 @@ void viv_leader_stored(struct viv_zab *zab);
 void viv_leader_drop(struct viv_zab *zab, struct viv_leader_peer *peer, const char *reason);
 /* The end of what a learner may be told is committed once it is synchronised. */
 uint64_t viv_leader_target(const struct viv_zab *zab);
+/* What NEWLEADER says. */
+struct viv_bytes viv_leader_members(const struct viv_zab *zab);
 uint64_t viv_leader_last_proposed(const struct viv_zab *zab);
 
 #endif /* VIV_ZAB_LEADER_H */

@@ -15,39 +15,110 @@ void viv_leader_welcome(struct viv_zab *zab, struct viv_leader_peer *peer)
     }
 }
 
-void viv_leader_commit(struct viv_zab *zab)
+/* Who leads from the proposed reconfiguration on: who was wished for, if it has got so far; this server, if it still
+ * can and answers where it did; else the follower that has stored most, which all the others can follow at once. */
+static viv_sid designate(const struct viv_zab *zab)
 {
-    struct viv_leader *leader = &zab->leader;
-    if (leader->stage != VIV_LEADER_BROADCASTING) {
-        return;
-    }
-    uint64_t reached[VIV_MEMBERS_MAX] = {0};
-    reached[viv_quorum_index(&zab->quorum, zab->sid)] = zab->durable.last_zxid;
+    const struct viv_leader *leader = &zab->leader;
+    const struct viv_configuration *proposed = &zab->membership.proposed;
+    const struct viv_leader_peer *best = NULL;
+    bool wishes = leader->successor != 0 && leader->successor != zab->sid;
     for (size_t i = 0; i < leader->peers.count; i++) {
         const struct viv_leader_peer *peer = &leader->peers.items[i];
-        if (peer->voter && peer->stage >= VIV_PEER_SYNCED) {
-            reached[peer->index] = peer->acked_zxid;
+        bool can = peer->stage == VIV_PEER_SERVES && peer->acked_zxid >= proposed->zxid &&
+                   viv_quorum_may_lead(&proposed->quorum, peer->sid);
+        if (can && wishes && peer->sid == leader->successor) {
+            return peer->sid;
         }
+        bool is_better = best == NULL || peer->acked_zxid > best->acked_zxid ||
+                         (peer->acked_zxid == best->acked_zxid && peer->sid > best->sid);
+        best = can && is_better ? peer : best;
     }
-    uint64_t zxid = viv_quorum_zxid(&zab->quorum, reached);
-    uint64_t before = zab->history.committed_zxid;
-    VIV_ASSERT(before >= leader->initial_zxid);
-    if (zxid <= before) {
-        return;
-    }
-    uint64_t first = before > VIV_ZXID(leader->epoch, 0) ? before : VIV_ZXID(leader->epoch, 0);
-    zab->commits += zxid - first;
-    viv_history_commit(&zab->history, zxid);
-    if (!leader->has_committed) {
-        leader->has_committed = true;
-        viv_zab_trace(zab, VIV_TRACE_FIRST_COMMIT, first + 1, 0);
-    }
+    bool stays = viv_quorum_may_lead(&proposed->quorum, zab->sid) && !viv_membership_moves(&zab->membership, zab->sid);
+    return stays || best == NULL ? zab->sid : best->sid;
+}
+
+static void tell_commits(struct viv_zab *zab)
+{
+    struct viv_leader *leader = &zab->leader;
     for (size_t i = leader->peers.count; i-- > 0 && leader->stage == VIV_LEADER_BROADCASTING;) {
         if (leader->peers.items[i].stage == VIV_PEER_SERVES && !viv_sync_commits(zab, &leader->peers.items[i])) {
             viv_leader_drop(zab, &leader->peers.items[i], "it fell too far behind");
         }
     }
+}
+
+/* Up to zxid, which a quorum, or one of each configuration, has stored. */
+static void commit_to(struct viv_zab *zab, uint64_t zxid)
+{
+    struct viv_leader *leader = &zab->leader;
+    uint64_t before = zab->history.committed_zxid;
+    uint64_t first = before > VIV_ZXID(leader->epoch, 0) ? before : VIV_ZXID(leader->epoch, 0);
+    zab->commits += zxid - first;
+    (void)viv_zab_commit(zab, zxid);
+    if (!leader->has_committed) {
+        leader->has_committed = true;
+        viv_zab_trace(zab, VIV_TRACE_FIRST_COMMIT, first + 1, 0);
+    }
+    tell_commits(zab);
     viv_zab_deliver(zab);
+}
+
+/* What every server has stored, by its slot. */
+static void reached_by(const struct viv_zab *zab, uint64_t reached[VIV_MEMBERS_MAX])
+{
+    int self = viv_membership_index(&zab->membership, zab->sid);
+    VIV_ASSERT(self >= 0);
+    reached[self] = zab->durable.last_zxid;
+    for (size_t i = 0; i < zab->leader.peers.count; i++) {
+        const struct viv_leader_peer *peer = &zab->leader.peers.items[i];
+        if (peer->is_follower && peer->index >= 0 && peer->stage >= VIV_PEER_SYNCED) {
+            reached[peer->index] = peer->acked_zxid;
+        }
+    }
+}
+
+/* A reconfiguration that is committed ends the old configuration: what was proposed after it is counted by the new one
+ * alone, since nobody can lead without it any more. */
+static void activate(struct viv_zab *zab, uint64_t zxid)
+{
+    struct viv_leader *leader = &zab->leader;
+    leader->designated = designate(zab);
+    leader->activated_zxid = zxid;
+    leader->successor = 0;
+    commit_to(zab, zxid);
+    if (leader->stage != VIV_LEADER_BROADCASTING) {
+        return;
+    }
+    if (leader->designated != zab->sid) {
+        viv_zab_leave_to(zab, leader->designated, "another server leads the reconfigured ensemble");
+    } else if (!viv_membership_may_lead(&zab->membership, zab->sid)) {
+        viv_zab_leave(zab, "it has no part in the reconfigured ensemble");
+    } else {
+        viv_leader_check_quorum(zab);
+    }
+}
+
+void viv_leader_commit(struct viv_zab *zab)
+{
+    const struct viv_leader *leader = &zab->leader;
+    const struct viv_membership *membership = &zab->membership;
+    if (leader->stage != VIV_LEADER_BROADCASTING) {
+        return;
+    }
+    uint64_t reached[VIV_MEMBERS_MAX] = {0};
+    reached_by(zab, reached);
+    VIV_ASSERT(zab->history.committed_zxid >= leader->initial_zxid);
+    uint64_t zxid = viv_membership_zxid(membership, reached);
+    if (zxid <= zab->history.committed_zxid) {
+        return;
+    }
+    if (!membership->has_proposed || zxid < membership->proposed.zxid) {
+        commit_to(zab, zxid);
+    } else {
+        activate(zab, membership->proposed.zxid);
+        viv_leader_commit(zab);
+    }
 }
 
 /* A learner acknowledges in the order of what it was sent, so the newest speaks for all before it. */
@@ -66,7 +137,7 @@ void viv_leader_acknowledged(struct viv_zab *zab, struct viv_leader_peer *peer, 
         }
         return;
     }
-    if (!peer->voter) {
+    if (!peer->is_follower) {
         return;
     }
     if (zxid > peer->sent_zxid) {
@@ -80,7 +151,7 @@ void viv_leader_acknowledged(struct viv_zab *zab, struct viv_leader_peer *peer, 
     }
 }
 
-void viv_leader_propose(struct viv_zab *zab, uint64_t zxid, struct viv_bytes body)
+void viv_leader_propose(struct viv_zab *zab, uint64_t zxid, struct viv_bytes body, viv_sid successor)
 {
     struct viv_leader *leader = &zab->leader;
     VIV_ASSERT(leader->stage == VIV_LEADER_BROADCASTING);
@@ -92,10 +163,15 @@ void viv_leader_propose(struct viv_zab *zab, uint64_t zxid, struct viv_bytes bod
     struct viv_entry entry = {.zxid = zxid, .body = body, .body_crc = viv_crc32c(0, body.data, body.size)};
     viv_history_append(&zab->history, &entry);
     entry = *viv_history_at(&zab->history, zab->history.count - 1);
+    if (!viv_zab_note_entry(zab, &entry)) {
+        viv_zab_fatal(zab, "a configuration of the ensemble cannot be read");
+    }
+    leader->successor =
+        zab->membership.has_proposed && zab->membership.proposed.zxid == zxid ? successor : leader->successor;
     zab->proposals++;
     for (size_t i = 0; i < leader->peers.count; i++) {
         struct viv_leader_peer *peer = &leader->peers.items[i];
-        if (!peer->voter || peer->stage < VIV_PEER_FOLLOWS) {
+        if (!peer->is_follower || peer->stage < VIV_PEER_FOLLOWS) {
             continue; /* those on their way get it from the history */
         }
         viv_zab_send_data(zab, peer->link, VIV_PACKET_PROPOSAL, zxid, entry.body);

@@ -79,8 +79,8 @@ void viv_leader_promised(struct viv_zab *zab)
 static void adopt(struct viv_zab *zab)
 {
     struct viv_leader *leader = &zab->leader;
-    uint64_t counted = viv_peers_counted(&leader->peers) | viv_quorum_voter(&zab->quorum, zab->sid);
-    if (leader->stage != VIV_LEADER_ASKING || !viv_quorum_has(&zab->quorum, counted)) {
+    uint64_t counted = viv_peers_counted(&leader->peers) | viv_membership_voter(&zab->membership, zab->sid);
+    if (leader->stage != VIV_LEADER_ASKING || !viv_membership_has(&zab->membership, counted)) {
         return;
     }
     leader->stage = VIV_LEADER_ADOPTING;
@@ -96,6 +96,9 @@ void viv_leader_adopted(struct viv_zab *zab)
     VIV_ASSERT(zab->durable.last_zxid == leader->initial_zxid); /* D4 */
     leader->stage = VIV_LEADER_SYNCING;
     set_deadline(zab);
+    if (zab->reconfigurable && zab->membership.active.version == 0 && !zab->membership.has_proposed) {
+        viv_membership_stamped(&zab->membership, VIV_ZXID(leader->epoch, 0), &leader->stamped);
+    }
     viv_zab_move(zab, VIV_LEADING, VIV_ZAB_SYNCHRONIZATION, zab->sid);
     for (size_t i = 0; i < leader->peers.count; i++) {
         if (leader->peers.items[i].stage == VIV_PEER_PROMISED) {
@@ -113,7 +116,8 @@ void viv_leader_establish(struct viv_zab *zab)
     }
     viv_zab_trace(zab, VIV_TRACE_SYNC_OK, leader->epoch, 0);
     leader->stage = VIV_LEADER_BROADCASTING;
-    viv_history_commit(&zab->history, leader->initial_zxid);
+    (void)viv_zab_commit(zab, leader->initial_zxid);
+    (void)viv_zab_adopt_members(zab, viv_buffer_bytes(&leader->stamped));
     viv_election_established(zab, leader->epoch);
     viv_zab_deliver(zab);
     viv_zab_move(zab, VIV_LEADING, VIV_ZAB_BROADCAST, zab->sid);
@@ -122,6 +126,9 @@ void viv_leader_establish(struct viv_zab *zab)
         if (leader->peers.items[i].stage == VIV_PEER_SYNCED) {
             viv_leader_welcome(zab, &leader->peers.items[i]);
         }
+    }
+    if (leader->stage == VIV_LEADER_BROADCASTING && !viv_membership_may_lead(&zab->membership, zab->sid)) {
+        viv_zab_leave(zab, "the reconfiguration that it has completed leaves it out");
     }
 }
 
@@ -148,6 +155,18 @@ static bool heed_promise(struct viv_zab *zab, bool voter, uint32_t accepted)
     return true;
 }
 
+/* In an ensemble that may change, servers that are not in it yet, or in another part, may learn all the same: their
+ * word counts when the configuration says so. */
+static bool is_welcome(const struct viv_zab *zab, const struct viv_learner_info *info, bool follower)
+{
+    if (!viv_sid_is_valid(info->sid) || info->sid == zab->sid ||
+        info->config_version > zab->membership.active.version) {
+        return false;
+    }
+    return zab->reconfigurable || (viv_membership_index(&zab->membership, info->sid) >= 0 &&
+                                   follower == (viv_membership_voter(&zab->membership, info->sid) != 0));
+}
+
 void viv_leader_introduce(struct viv_zab *zab, struct viv_leader_peer *peer, const struct viv_packet *packet)
 {
     struct viv_leader *leader = &zab->leader;
@@ -158,14 +177,12 @@ void viv_leader_introduce(struct viv_zab *zab, struct viv_leader_peer *peer, con
     bool well_formed = (follower || packet->type == VIV_PACKET_OBSERVERINFO) &&
                        viv_learner_info_decode(packet->data, &info) == VIV_OK &&
                        info.protocol_version >= VIV_ZAB_PROTOCOL_VERSION && accepted <= VIV_ZAB_EPOCH_MAX;
-    int index = well_formed ? viv_quorum_index(&zab->quorum, info.sid) : -1;
-    if (index < 0 || info.sid == zab->sid || zab->members[index].voter != follower ||
-        info.config_version > zab->config_version) {
+    if (!well_formed || !is_welcome(zab, &info, follower)) {
         viv_leader_drop(zab, peer, "not a learner of this ensemble");
         return;
     }
     struct viv_leader_peer *older;
-    const char *objection = viv_peers_object(&leader->peers, peer, info.sid, index, zab->now_ms, zab->tick_ms, &older);
+    const char *objection = viv_peers_object(&leader->peers, peer, info.sid, zab->now_ms, zab->tick_ms, &older);
     if (objection != NULL) {
         viv_leader_drop(zab, peer, objection);
         return;
@@ -176,12 +193,12 @@ void viv_leader_introduce(struct viv_zab *zab, struct viv_leader_peer *peer, con
     }
     peer = viv_peers_find(&zab->leader.peers, link);
     peer->sid = info.sid;
-    peer->index = index;
-    peer->voter = follower;
+    peer->index = viv_membership_index(&zab->membership, info.sid);
+    peer->is_follower = follower;
     peer->native = info.native && (info.capabilities & VIV_ZAB_CAPABILITIES) == VIV_ZAB_CAPABILITIES;
     viv_peers_advance(peer, VIV_PEER_INTRODUCED);
-    leader->looking &= ~(UINT64_C(1) << index);
-    if (!heed_promise(zab, follower, accepted)) {
+    leader->looking &= ~viv_membership_voter(&zab->membership, info.sid);
+    if (peer->index >= 0 && !heed_promise(zab, peer->is_follower, accepted)) {
         return;
     }
     if (leader->stage == VIV_LEADER_GATHERING) {
@@ -224,7 +241,7 @@ void viv_leader_promise(struct viv_zab *zab, struct viv_leader_peer *peer, const
         return;
     }
     int32_t epoch = (int32_t)viv_load_be32(packet->data.data);
-    bool counts = epoch != -1 && peer->voter && packet->zxid != UINT64_MAX;
+    bool counts = epoch != -1 && peer->is_follower && packet->zxid != UINT64_MAX;
     if (leader->stage == VIV_LEADER_ASKING && epoch != -1 && is_ahead(zab, epoch, packet->zxid)) {
         hurry(zab);
         viv_leader_drop(zab, peer, "its history is ahead of the leader's");

@@ -20,6 +20,8 @@ void viv_learner_connect_anew(struct viv_zab *zab)
     learner->link = 0;
     learner->native = false;
     learner->newleader_seen = false;
+    viv_buffer_clear(&learner->announced);
+    learner->designated = 0;
     learner->told_zxid = learner->acked_zxid = 0;
     learner->heard_at_ms = zab->now_ms;
     learner->dial_until_ms = zab->now_ms + (DIAL_MS_MAX < zab->init_limit_ms ? DIAL_MS_MAX : zab->init_limit_ms);
@@ -52,6 +54,7 @@ void viv_learner_end(struct viv_zab *zab)
 void viv_learner_fini(struct viv_learner *learner)
 {
     viv_history_fini(&learner->incoming);
+    viv_buffer_fini(&learner->announced);
 }
 
 /* ---- the leader's door ---- */
@@ -62,13 +65,13 @@ static void introduce(struct viv_zab *zab)
     viv_learner_info_encode(&data, &(struct viv_learner_info){
                                        .sid = zab->sid,
                                        .protocol_version = VIV_ZAB_PROTOCOL_VERSION,
-                                       .config_version = zab->config_version,
+                                       .config_version = zab->membership.active.version,
                                        .native = true,
                                        .capabilities = VIV_ZAB_CAPABILITIES,
                                    });
     struct viv_bytes kept = viv_zab_keep(zab, viv_buffer_bytes(&data));
     viv_buffer_fini(&data);
-    enum viv_packet_type type = zab->is_voter ? VIV_PACKET_FOLLOWERINFO : VIV_PACKET_OBSERVERINFO;
+    enum viv_packet_type type = zab->state == VIV_OBSERVING ? VIV_PACKET_OBSERVERINFO : VIV_PACKET_FOLLOWERINFO;
     viv_zab_send_data(zab, zab->learner.link, type, VIV_ZXID(zab->durable.accepted_epoch, 0), kept);
 }
 

@@ -33,8 +33,10 @@ struct viv_learner {
     uint32_t epoch;
     bool claims_nothing;
     bool newleader_seen;
-    uint64_t newleader_zxid; /* everything up to it must be durable before NEWLEADER is acknowledged */
-    uint64_t told_zxid;      /* the leader said that this is committed; believed from UPTODATE on */
+    struct viv_buffer announced; /* the configuration that came with NEWLEADER; believed from UPTODATE on */
+    viv_sid designated;          /* who leads after the newest reconfiguration told as committed; 0: not said */
+    uint64_t newleader_zxid;     /* everything up to it must be durable before NEWLEADER is acknowledged */
+    uint64_t told_zxid;          /* the leader said that this is committed; believed from UPTODATE on */
     uint64_t acked_zxid;
     uint64_t ping_zxid;
     uint64_t heard_at_ms;
@@ -64,7 +66,7 @@ void viv_learner_promised(struct viv_zab *zab);
 void viv_learner_adopted(struct viv_zab *zab);
 void viv_learner_stored(struct viv_zab *zab);
 void viv_learner_truncated(struct viv_zab *zab);
-void viv_learner_installed(struct viv_zab *zab, uint64_t zxid);
+void viv_learner_installed(struct viv_zab *zab, uint64_t zxid, struct viv_bytes members);
 void viv_learner_install_aborted(struct viv_zab *zab);
 
 #endif /* VIV_ZAB_LEARNER_H */

@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "base/checksum.h"
+#include "base/endian.h"
 #include "base/limits.h"
 #include "zab/learner_internal.h"
 
@@ -9,7 +10,7 @@ void viv_learner_acknowledge(struct viv_zab *zab)
 {
     struct viv_learner *learner = &zab->learner;
     uint64_t durable = zab->durable.last_zxid;
-    if (learner->stage < VIV_LEARNER_ACKED || !zab->is_voter || durable <= learner->acked_zxid) {
+    if (learner->stage < VIV_LEARNER_ACKED || zab->state == VIV_OBSERVING || durable <= learner->acked_zxid) {
         return;
     }
     if (learner->native) {
@@ -26,6 +27,22 @@ void viv_learner_acknowledge(struct viv_zab *zab)
     learner->acked_zxid = durable;
 }
 
+/* A configuration is the active one now. Who has another part in it, or another leader, begins anew in that part; the
+ * others go on as they are. */
+static void change_part(struct viv_zab *zab)
+{
+    struct viv_learner *learner = &zab->learner;
+    bool observes = viv_membership_is_observer(&zab->membership, zab->sid);
+    viv_sid leader = learner->designated != 0 ? learner->designated : learner->leader;
+    if (leader != learner->leader) {
+        viv_zab_leave_to(zab, leader, "another server leads the reconfigured ensemble");
+    } else if (!viv_membership_may_lead(&zab->membership, leader)) {
+        viv_zab_leave(zab, "the leader has no part in the reconfigured ensemble");
+    } else if (observes != (zab->state == VIV_OBSERVING)) {
+        viv_zab_leave_to(zab, leader, "this server has another part in the reconfigured ensemble");
+    }
+}
+
 static void serve(struct viv_zab *zab)
 {
     struct viv_learner *learner = &zab->learner;
@@ -34,12 +51,20 @@ static void serve(struct viv_zab *zab)
     if (!learner->native) {
         viv_zab_send(zab, learner->link, VIV_PACKET_ACK, VIV_ZXID(learner->epoch, 0)); /* as Java learners do */
     }
-    viv_history_commit(&zab->history, learner->told_zxid);
+    bool is_changed = viv_zab_commit(zab, learner->told_zxid);
+    /* One that is an entry of ours is committed with it. */
+    const struct viv_membership *membership = &zab->membership;
+    if (!membership->has_proposed) {
+        is_changed = viv_zab_adopt_members(zab, viv_buffer_bytes(&learner->announced)) || is_changed;
+    }
     viv_election_established(zab, learner->epoch);
     viv_zab_trace(zab, VIV_TRACE_UPTODATE, 0, 0);
     viv_zab_deliver(zab);
     viv_zab_move(zab, zab->state, VIV_ZAB_BROADCAST, learner->leader);
     viv_zab_trace(zab, VIV_TRACE_SERVING, 0, 0);
+    if (is_changed) {
+        change_part(zab);
+    }
 }
 
 void viv_learner_stored(struct viv_zab *zab)
@@ -64,12 +89,16 @@ static bool accept(struct viv_zab *zab, uint64_t zxid, struct viv_bytes body)
     struct viv_entry entry = {.zxid = zxid, .body = body, .body_crc = viv_crc32c(0, body.data, body.size)};
     viv_history_append(history, &entry);
     if (!zab->durable.installing) {
+        if (!viv_zab_note_entry(zab, viv_history_at(history, history->count - 1))) {
+            viv_zab_fatal(zab, "a configuration of the ensemble cannot be read");
+        }
         viv_durable_append(zab);
     }
     return true;
 }
 
-static void commit(struct viv_zab *zab, uint64_t zxid)
+/* designated: of a reconfiguration, who leads from now on. */
+static void commit(struct viv_zab *zab, uint64_t zxid, viv_sid designated)
 {
     struct viv_learner *learner = &zab->learner;
     const struct viv_history *history = viv_learner_target(zab);
@@ -77,16 +106,20 @@ static void commit(struct viv_zab *zab, uint64_t zxid)
         return;
     }
     bool known = viv_history_contains(history, zxid);
-    bool in_turn =
-        learner->native || !known || !zab->is_voter || viv_history_before(history, zxid) <= learner->told_zxid;
+    bool in_turn = learner->native || !known || zab->state == VIV_OBSERVING ||
+                   viv_history_before(history, zxid) <= learner->told_zxid;
     if (!known || !in_turn) {
         viv_zab_leave(zab, "a commit is not of the oldest pending proposal");
         return;
     }
     learner->told_zxid = zxid;
+    learner->designated = designated;
     if (learner->stage == VIV_LEARNER_SERVES) {
-        viv_history_commit(&zab->history, zxid);
+        bool is_changed = viv_zab_commit(zab, zxid);
         viv_zab_deliver(zab);
+        if (is_changed) {
+            change_part(zab);
+        }
     }
 }
 
@@ -102,6 +135,8 @@ static void new_leader(struct viv_zab *zab, const struct viv_packet *packet)
     /* DIFF may name the start of an epoch, which is no entry. */
     learner->told_zxid = learner->told_zxid < history->last_zxid ? learner->told_zxid : history->last_zxid;
     learner->newleader_seen = true;
+    viv_buffer_clear(&learner->announced);
+    viv_buffer_append_bytes(&learner->announced, packet->data);
     learner->newleader_zxid = history->last_zxid;
     viv_learner_adopt(zab);
 }
@@ -127,6 +162,21 @@ static void pinged(struct viv_zab *zab, const struct viv_packet *packet)
     }
 }
 
+/* A reconfiguration: data begins with who leads from now on; an observer's then brings the transaction. */
+static void activate(struct viv_zab *zab, const struct viv_packet *packet)
+{
+    bool informs = packet->type == VIV_PACKET_INFORMANDACTIVATE;
+    if (packet->data.size < sizeof(viv_sid)) {
+        viv_zab_leave(zab, "a reconfiguration without a leader");
+        return;
+    }
+    viv_sid designated = (viv_sid)viv_load_be64(packet->data.data);
+    struct viv_bytes body = {packet->data.data + sizeof(viv_sid), packet->data.size - sizeof(viv_sid)};
+    if (!informs || accept(zab, packet->zxid, body)) {
+        commit(zab, packet->zxid, designated);
+    }
+}
+
 void viv_learner_follow(struct viv_zab *zab, const struct viv_packet *packet)
 {
     struct viv_learner *learner = &zab->learner;
@@ -136,11 +186,15 @@ void viv_learner_follow(struct viv_zab *zab, const struct viv_packet *packet)
         break;
     case VIV_PACKET_INFORM:
         if (accept(zab, packet->zxid, packet->data)) {
-            commit(zab, packet->zxid);
+            commit(zab, packet->zxid, 0);
         }
         break;
     case VIV_PACKET_COMMIT:
-        commit(zab, packet->zxid);
+        commit(zab, packet->zxid, 0);
+        break;
+    case VIV_PACKET_COMMITANDACTIVATE:
+    case VIV_PACKET_INFORMANDACTIVATE:
+        activate(zab, packet);
         break;
     case VIV_PACKET_NEWLEADER:
         new_leader(zab, packet);
@@ -163,10 +217,6 @@ void viv_learner_follow(struct viv_zab *zab, const struct viv_packet *packet)
         } else if (learner->stage == VIV_LEARNER_SERVES) {
             viv_zab_passed(zab, learner->link, learner->leader, packet);
         }
-        break;
-    case VIV_PACKET_COMMITANDACTIVATE:
-    case VIV_PACKET_INFORMANDACTIVATE:
-        viv_zab_fatal(zab, "the ensemble was reconfigured; this server's membership comes from its configuration file");
         break;
     default:
         viv_zab_leave(zab, "a packet that no leader sends");

@@ -70,7 +70,8 @@ static void truncate(struct viv_zab *zab, uint64_t zxid)
                 "gid=%u leader=%lld committed=0x%llx kept=0x%llx", zab->gid, (long long)learner->leader,
                 (unsigned long long)zab->history.committed_zxid, (unsigned long long)zxid);
     }
-    if (zxid < zab->history.committed_zxid || !viv_history_contains(&zab->history, zxid)) {
+    bool is_certain = zxid < zab->history.committed_zxid || zxid < zab->membership.active.zxid;
+    if (is_certain || !viv_history_contains(&zab->history, zxid)) {
         viv_zab_close(zab, learner->link);
         learner->claims_nothing = true;
         viv_zab_move(zab, zab->state, VIV_ZAB_DISCOVERY, learner->leader);
@@ -146,7 +147,20 @@ void viv_learner_truncated(struct viv_zab *zab)
     viv_learner_adopt(zab);
 }
 
-void viv_learner_installed(struct viv_zab *zab, uint64_t zxid)
+/* The configurations of the old history went with it; those behind the snapshot are in the entries. */
+static void install_members(struct viv_zab *zab, struct viv_bytes members)
+{
+    viv_membership_rebase(&zab->membership);
+    (void)viv_zab_adopt_members(zab, members);
+    for (size_t i = 0; i < zab->history.count; i++) {
+        if (!viv_zab_note_entry(zab, viv_history_at(&zab->history, i))) {
+            viv_zab_fatal(zab, "a configuration of the ensemble cannot be read");
+        }
+    }
+    viv_zab_tell_members(zab);
+}
+
+void viv_learner_installed(struct viv_zab *zab, uint64_t zxid, struct viv_bytes members)
 {
     struct viv_learner *learner = &zab->learner;
     VIV_ASSERT(zxid == learner->incoming.floor_zxid);
@@ -155,6 +169,7 @@ void viv_learner_installed(struct viv_zab *zab, uint64_t zxid)
     zab->history = learner->incoming;
     zab->trim_zxid = zxid;
     learner->incoming = (struct viv_history){0};
+    install_members(zab, members);
     if (learner->stage >= VIV_LEARNER_RECEIVING) {
         learner->heard_at_ms = zab->now_ms;
         viv_durable_append(zab);

@@ -8,6 +8,7 @@ libcore_a_SOURCES += \
 	%reldir%/leader_broadcast.c %reldir%/leader_discovery.c \
 	%reldir%/learner.c %reldir%/learner.h %reldir%/learner_internal.h \
 	%reldir%/learner_follow.c %reldir%/learner_sync.c \
+	%reldir%/membership.c %reldir%/membership.h \
 	%reldir%/peers.c %reldir%/peers.h \
 	%reldir%/quorum.c %reldir%/quorum.h \
 	%reldir%/sync.c %reldir%/sync.h \

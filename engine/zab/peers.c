@@ -50,17 +50,17 @@ struct viv_leader_peer *viv_peers_find(struct viv_peers *peers, uint32_t link)
     return NULL;
 }
 
-const char *viv_peers_object(struct viv_peers *peers, const struct viv_leader_peer *newcomer, viv_sid sid, int index,
+const char *viv_peers_object(struct viv_peers *peers, const struct viv_leader_peer *newcomer, viv_sid sid,
                              uint64_t now_ms, uint64_t alive_ms, struct viv_leader_peer **older)
 {
     *older = NULL;
-    if ((newcomer->barred >> index & 1) != 0) {
+    if (viv_sid_set_has(&newcomer->barred, sid)) {
         return "its certificate is not made for the server that it says it is";
     }
     for (size_t i = 0; i < peers->count; i++) {
         *older = peers->items[i].sid == sid ? &peers->items[i] : *older;
     }
-    bool is_proved = (newcomer->proved >> index & 1) != 0;
+    bool is_proved = viv_sid_set_has(&newcomer->proved, sid);
     bool is_alive = *older != NULL && now_ms - (*older)->heard_at_ms < alive_ms;
     return is_alive && !is_proved ? "the server that it says it is has a live connection" : NULL;
 }
@@ -84,7 +84,7 @@ uint64_t viv_peers_at(const struct viv_peers *peers, enum viv_peer_stage stage)
     uint64_t set = 0;
     for (size_t i = 0; i < peers->count; i++) {
         const struct viv_leader_peer *peer = &peers->items[i];
-        set |= peer->voter && peer->stage >= stage ? UINT64_C(1) << peer->index : 0;
+        set |= peer->is_follower && peer->index >= 0 && peer->stage >= stage ? UINT64_C(1) << peer->index : 0;
     }
     return set;
 }
@@ -93,7 +93,7 @@ uint64_t viv_peers_counted(const struct viv_peers *peers)
 {
     uint64_t set = 0;
     for (size_t i = 0; i < peers->count; i++) {
-        set |= peers->items[i].counted ? UINT64_C(1) << peers->items[i].index : 0;
+        set |= peers->items[i].counted && peers->items[i].index >= 0 ? UINT64_C(1) << peers->items[i].index : 0;
     }
     return set;
 }

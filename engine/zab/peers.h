@@ -1,6 +1,7 @@
 #ifndef VIV_ZAB_PEERS_H
 #define VIV_ZAB_PEERS_H
 
+#include "base/sid_set.h"
 #include "zab/quorum.h"
 
 /* A leader's table of its learners: who they are, how far each of them got, what it was sent and told and what it
@@ -23,10 +24,10 @@ enum viv_peer_stage {
 struct viv_leader_peer {
     enum viv_peer_stage stage;
     uint32_t link;
-    viv_sid sid;             /* 0: stranger */
-    uint64_t barred, proved; /* of struct viv_zab_input */
-    int index;               /* among the members */
-    bool voter;
+    viv_sid sid;                       /* 0: stranger */
+    struct viv_sid_set barred, proved; /* of struct viv_zab_input */
+    int index;                         /* its slot in the membership; -1: a guest, whom no configuration names */
+    bool is_follower;      /* is sent proposals and acknowledges them; whether that counts is another matter */
     bool native;           /* one of our own servers: cumulative ACK and COMMIT */
     bool counted;          /* its ACKEPOCH counts */
     uint64_t claimed_zxid; /* its newest entry when it came */
@@ -50,15 +51,15 @@ void viv_peers_fini(struct viv_peers *peers);
 struct viv_leader_peer *viv_peers_add(struct viv_peers *peers, uint32_t link, uint64_t now_ms);
 /* NULL when there is none on that link. Pointers are good until one is added or forgotten. */
 struct viv_leader_peer *viv_peers_find(struct viv_peers *peers, uint32_t link);
-/* Why `newcomer` may not speak for server `sid` (`index` among the members), or NULL; *older is then the connection
+/* Why `newcomer` may not speak for server `sid`, or NULL; *older is then the connection
  * that it replaces, if any. That can only be a dead one when the newcomer is the server by its certificate or address;
  * else anybody could put an end to it, so it must have been silent for `alive_ms`, as a live one never is. Who is
  * turned away may come again. */
-const char *viv_peers_object(struct viv_peers *peers, const struct viv_leader_peer *newcomer, viv_sid sid, int index,
+const char *viv_peers_object(struct viv_peers *peers, const struct viv_leader_peer *newcomer, viv_sid sid,
                              uint64_t now_ms, uint64_t alive_ms, struct viv_leader_peer **older);
 void viv_peers_forget(struct viv_peers *peers, struct viv_leader_peer *peer);
 void viv_peers_advance(struct viv_leader_peer *peer, enum viv_peer_stage stage);
-/* The voters that got as far as `stage`, or further. */
+/* The followers that got as far as `stage`, or further; guests have no place in a set. */
 uint64_t viv_peers_at(const struct viv_peers *peers, enum viv_peer_stage stage);
 /* Those whose ACKEPOCH counts. */
 uint64_t viv_peers_counted(const struct viv_peers *peers);

@@ -31,7 +31,7 @@ void viv_quorum_init(struct viv_quorum *quorum, const struct viv_zab_member *mem
     *quorum = (struct viv_quorum){.members = members, .count = count};
     bool has_groups = false;
     for (size_t i = 0; i < count; i++) {
-        VIV_ASSERT(viv_quorum_index(quorum, members[i].sid) == (int)i); /* every sid once */
+        VIV_ASSERT(members[i].sid == 0 || viv_quorum_index(quorum, members[i].sid) == (int)i); /* every sid once */
         if (members[i].voter) {
             quorum->voters |= UINT64_C(1) << i;
             has_groups = has_groups || members[i].group > 0;

@@ -6,11 +6,10 @@
 
 /* Which sets of servers may decide: majorities of the voters, or, when the members are in groups, more than half of
  * the weight in more than half of the groups that have any (zab.md §4.5). Any two such sets share a server. A set is a
- * mask over member indexes. Does not know what is being decided; a second configuration would be added here and
- * nowhere else. */
+ * mask over member indexes. Does not know what is being decided, or that there may be two configurations at a time. */
 
 struct viv_quorum {
-    const struct viv_zab_member *members; /* borrowed, in the order of the configuration */
+    const struct viv_zab_member *members; /* borrowed; sid 0: nobody has that index */
     size_t count;                         /* <= VIV_MEMBERS_MAX */
     uint64_t voters;
     uint64_t deciding; /* voters whose word counts: all of them, but those of weight 0 */

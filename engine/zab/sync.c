@@ -1,6 +1,8 @@
 #include "zab/sync.h"
 
 #include "base/assert.h"
+#include "base/endian.h"
+#include "wire/members.h"
 #include "zab/zab_internal.h"
 
 static struct viv_sync_choice choice(enum viv_sync_kind kind, uint64_t zxid)
@@ -99,7 +101,7 @@ static void finish(struct viv_zab *zab, struct viv_leader_peer *peer)
         const struct viv_entry *entry = viv_history_at(history, i);
         if (entry->zxid <= target) {
             send_committed(zab, peer, entry);
-        } else if (peer->voter) {
+        } else if (peer->is_follower) {
             send_entry(zab, peer, VIV_PACKET_PROPOSAL, entry);
             peer->sent_zxid = entry->zxid;
         }
@@ -108,11 +110,10 @@ static void finish(struct viv_zab *zab, struct viv_leader_peer *peer)
         viv_zab_send(zab, peer->link, VIV_PACKET_COMMIT, target);
     }
     peer->told_zxid = target;
-    viv_zab_send_data(zab, peer->link, VIV_PACKET_NEWLEADER, VIV_ZXID(zab->leader.epoch, 0),
-                      viv_buffer_bytes(&zab->config_text));
+    viv_zab_send_data(zab, peer->link, VIV_PACKET_NEWLEADER, VIV_ZXID(zab->leader.epoch, 0), viv_leader_members(zab));
     viv_peers_advance(peer, VIV_PEER_FOLLOWS);
     peer->heard_at_ms = zab->now_ms;
-    peer->stuck_since_ms = peer->voter && peer->sent_zxid > target ? zab->now_ms : 0;
+    peer->stuck_since_ms = peer->is_follower && peer->sent_zxid > target ? zab->now_ms : 0;
 }
 
 static void trace_kind(struct viv_zab *zab, const struct viv_leader_peer *peer, enum viv_packet_type type)
@@ -156,7 +157,7 @@ void viv_sync_begin(struct viv_zab *zab, struct viv_leader_peer *peer)
         .learner_zxid = peer->claimed_zxid,
         .target_zxid = viv_leader_target(zab),
         .adopted_epoch = zab->leader.adopted_epoch,
-        .native_voter = peer->native && peer->voter,
+        .native_voter = peer->native && peer->is_follower,
         .native = peer->native,
     });
     switch (chosen.kind) {
@@ -229,6 +230,20 @@ void viv_sync_snapshot_sent(struct viv_zab *zab, struct viv_leader_peer *peer)
     finish(zab, peer);
 }
 
+/* A reconfiguration is committed: who leads from now on, and for an observer the transaction. */
+static void send_activation(struct viv_zab *zab, const struct viv_leader_peer *peer, uint64_t zxid,
+                            struct viv_bytes body)
+{
+    const struct viv_leader *leader = &zab->leader;
+    viv_sid designated = zxid == leader->activated_zxid ? leader->designated : zab->sid;
+    struct viv_buffer data = {0};
+    viv_store_be64(viv_buffer_extend(&data, sizeof designated), (uint64_t)designated);
+    viv_buffer_append_bytes(&data, body);
+    viv_zab_send_data(zab, peer->link, peer->is_follower ? VIV_PACKET_COMMITANDACTIVATE : VIV_PACKET_INFORMANDACTIVATE,
+                      zxid, viv_zab_keep(zab, viv_buffer_bytes(&data)));
+    viv_buffer_fini(&data);
+}
+
 bool viv_sync_commits(struct viv_zab *zab, struct viv_leader_peer *peer)
 {
     const struct viv_history *history = &zab->history;
@@ -236,8 +251,14 @@ bool viv_sync_commits(struct viv_zab *zab, struct viv_leader_peer *peer)
     if (peer->told_zxid >= history->committed_zxid) {
         return true;
     }
-    if (peer->native && peer->voter) {
-        viv_zab_send(zab, peer->link, VIV_PACKET_COMMIT, history->committed_zxid);
+    if (peer->native && peer->is_follower) {
+        uint64_t activated = zab->leader.activated_zxid;
+        if (activated > peer->told_zxid) {
+            send_activation(zab, peer, activated, (struct viv_bytes){0});
+        }
+        if (activated < history->committed_zxid) {
+            viv_zab_send(zab, peer->link, VIV_PACKET_COMMIT, history->committed_zxid);
+        }
         peer->told_zxid = history->committed_zxid;
         return true;
     }
@@ -249,12 +270,15 @@ bool viv_sync_commits(struct viv_zab *zab, struct viv_leader_peer *peer)
         if (entry->zxid > history->committed_zxid) {
             break;
         }
-        if (peer->voter) {
+        struct viv_bytes text;
+        if (viv_reconfig_txn_text(entry->body, &text)) {
+            send_activation(zab, peer, entry->zxid, peer->is_follower ? (struct viv_bytes){0} : entry->body);
+        } else if (peer->is_follower) {
             viv_zab_send(zab, peer->link, VIV_PACKET_COMMIT, entry->zxid);
         } else {
             send_entry(zab, peer, VIV_PACKET_INFORM, entry);
-            peer->sent_zxid = entry->zxid;
         }
+        peer->sent_zxid = peer->is_follower ? peer->sent_zxid : entry->zxid;
         peer->told_zxid = entry->zxid;
     }
     return true;

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "wire/members.h"
 #include "zab/zab_internal.h"
 
 /* A role is a state with its phase. */
@@ -68,11 +69,12 @@ void viv_zab_elected(struct viv_zab *zab, viv_sid leader)
         return;
     }
     viv_zab_trace(zab, VIV_TRACE_FOLLOWING, (uint64_t)leader, 0);
-    viv_zab_move(zab, zab->is_voter ? VIV_FOLLOWING : VIV_OBSERVING, VIV_ZAB_DISCOVERY, leader);
+    viv_zab_move(zab, viv_membership_is_observer(&zab->membership, zab->sid) ? VIV_OBSERVING : VIV_FOLLOWING,
+                 VIV_ZAB_DISCOVERY, leader);
     viv_learner_begin(zab, leader);
 }
 
-void viv_zab_leave(struct viv_zab *zab, const char *reason)
+void viv_zab_leave_to(struct viv_zab *zab, viv_sid designated, const char *reason)
 {
     viv_sid lost = 0;
     VIV_ASSERT(zab->state != VIV_LOOKING);
@@ -89,7 +91,86 @@ void viv_zab_leave(struct viv_zab *zab, const char *reason)
     VIV_ASSERT(zab->history.last_zxid == zab->durable.issued_zxid);
     zab->durable.next = VIV_DURABLE_NOBODY;
     viv_zab_move(zab, VIV_LOOKING, VIV_ZAB_ELECTION, 0);
-    viv_election_begin(zab, lost);
+    viv_election_begin(zab, lost, designated);
+}
+
+void viv_zab_leave(struct viv_zab *zab, const char *reason)
+{
+    viv_zab_leave_to(zab, 0, reason);
+}
+
+/* ---- who decides ---- */
+
+/* Slots may have changed hands. */
+void viv_zab_tell_members(struct viv_zab *zab)
+{
+    struct viv_peers *peers = &zab->leader.peers;
+    for (size_t i = 0; i < peers->count; i++) {
+        peers->items[i].index = viv_membership_index(&zab->membership, peers->items[i].sid);
+    }
+    const struct viv_membership *membership = &zab->membership;
+    struct viv_zab_output *output = viv_zab_emit(zab, VIV_ZAB_MEMBERS);
+    output->members = viv_zab_keep(zab, viv_buffer_bytes(&membership->active.text));
+    output->flag = membership->active.zxid == 0;
+    if (membership->has_proposed) {
+        output->members_next = viv_zab_keep(zab, viv_buffer_bytes(&membership->proposed.text));
+    }
+}
+
+bool viv_zab_note_entry(struct viv_zab *zab, const struct viv_entry *entry)
+{
+    struct viv_bytes text;
+    if (!viv_reconfig_txn_text(entry->body, &text)) {
+        return true;
+    }
+    if (!viv_membership_propose(&zab->membership, text, entry->zxid)) {
+        zab->cannot_read_members = true;
+        return false;
+    }
+    if (zab->out != NULL) {
+        viv_zab_tell_members(zab);
+    }
+    return true;
+}
+
+static bool activate(struct viv_zab *zab)
+{
+    const struct viv_membership *membership = &zab->membership;
+    if (!membership->has_proposed || membership->proposed.zxid > zab->history.committed_zxid) {
+        return false;
+    }
+    viv_membership_activate(&zab->membership);
+    viv_log(VIV_LOG_INFO, VIV_ZAB_ROOM, "the ensemble is reconfigured", "gid=%u version=%llx voters=%d", zab->gid,
+            (unsigned long long)membership->active.version, __builtin_popcountll(membership->active.quorum.voters));
+    return true;
+}
+
+bool viv_zab_commit(struct viv_zab *zab, uint64_t zxid)
+{
+    viv_history_commit(&zab->history, zxid);
+    if (!activate(zab)) {
+        return false;
+    }
+    viv_zab_tell_members(zab);
+    return true;
+}
+
+bool viv_zab_adopt_members(struct viv_zab *zab, struct viv_bytes text)
+{
+    if (text.size == 0 || !viv_membership_adopt(&zab->membership, text)) {
+        return false;
+    }
+    viv_log(VIV_LOG_INFO, VIV_ZAB_ROOM, "heard of a newer configuration of the ensemble", "gid=%u version=%llx",
+            zab->gid, (unsigned long long)zab->membership.active.version);
+    viv_zab_tell_members(zab);
+    return true;
+}
+
+void viv_zab_forget_members(struct viv_zab *zab, uint64_t zxid)
+{
+    if (viv_membership_truncate(&zab->membership, zxid)) {
+        viv_zab_tell_members(zab);
+    }
 }
 
 void viv_zab_deliver(struct viv_zab *zab)
@@ -105,22 +186,16 @@ void viv_zab_deliver(struct viv_zab *zab)
 struct viv_zab *viv_zab_new(const struct viv_zab_config *config)
 {
     struct viv_zab *zab = viv_alloc_zeroed(1, sizeof *zab);
-    size_t count = config->standalone ? 1 : config->member_count;
-    VIV_ASSERT(count > 0 && config->tick_ms > 0);
-    zab->members = viv_alloc_zeroed(count, sizeof *zab->members);
-    if (config->standalone) {
-        zab->members[0] = (struct viv_zab_member){.sid = config->sid, .voter = true};
-    } else {
-        memcpy(zab->members, config->members, count * sizeof *zab->members);
-    }
-    viv_quorum_init(&zab->quorum, zab->members, count);
+    const struct viv_zab_member alone = {.sid = config->sid, .voter = true};
+    VIV_ASSERT((config->standalone || config->member_count > 0) && config->tick_ms > 0);
+    viv_membership_init(&zab->membership, config->standalone ? &alone : config->members,
+                        config->standalone ? 1 : config->member_count, config->config_text, config->config_version);
+    zab->reconfigurable = config->reconfigurable && !config->standalone;
+    zab->snap_syncs_max = config->snap_syncs_max;
+    zab->diff_syncs_max = config->diff_syncs_max;
     zab->gid = config->gid;
     zab->sid = config->sid;
     zab->standalone = config->standalone;
-    VIV_ASSERT(viv_quorum_index(&zab->quorum, zab->sid) >= 0);
-    zab->is_voter = viv_quorum_voter(&zab->quorum, zab->sid) != 0;
-    viv_buffer_append_bytes(&zab->config_text, config->config_text);
-    zab->config_version = config->config_version;
     zab->tick_ms = config->tick_ms;
     zab->init_limit_ms = (uint64_t)config->init_limit_ticks * config->tick_ms;
     zab->adaptive = config->adaptive;
@@ -137,8 +212,7 @@ void viv_zab_free(struct viv_zab *zab)
         viv_history_fini(&zab->history);
         viv_learner_fini(&zab->learner);
         viv_leader_fini(&zab->leader);
-        viv_buffer_fini(&zab->config_text);
-        free(zab->members);
+        viv_membership_fini(&zab->membership);
         free(zab);
     }
 }
@@ -152,10 +226,18 @@ void viv_zab_recover(struct viv_zab *zab, const struct viv_entry *entry, bool co
         viv_history_reset(history, entry->zxid - 1);
     }
     viv_history_append(history, entry);
+    (void)viv_zab_note_entry(zab, entry); /* start tells */
     if (committed) {
         history->committed_zxid = history->delivered_zxid = entry->zxid;
+        (void)activate(zab);
     }
     viv_history_trim(history, history->delivered_zxid, VIV_HISTORY_BYTES_MAX);
+}
+
+void viv_zab_recover_members(struct viv_zab *zab, struct viv_bytes text)
+{
+    VIV_ASSERT(zab->history.count == 0);
+    (void)viv_membership_adopt(&zab->membership, text);
 }
 
 void viv_zab_start(struct viv_zab *zab, const struct viv_zab_start *start, struct viv_zab_outputs *out)
@@ -175,11 +257,17 @@ void viv_zab_start(struct viv_zab *zab, const struct viv_zab_start *start, struc
     zab->now_ms = start->now_ms;
     viv_durable_start(zab, start);
     zab->out = out;
+    if (zab->cannot_read_members) {
+        viv_zab_fatal(zab, "a configuration of the ensemble in the log cannot be read");
+        zab->out = NULL;
+        return;
+    }
+    viv_zab_tell_members(zab);
     viv_zab_move(zab, VIV_LOOKING, VIV_ZAB_ELECTION, 0);
     if (zab->standalone) {
         viv_leader_begin_alone(zab);
     } else {
-        viv_election_begin(zab, 0);
+        viv_election_begin(zab, 0, 0);
     }
     zab->out = NULL;
 }
@@ -287,7 +375,7 @@ static void on_snap_sent(struct viv_zab *zab, const struct viv_zab_input *input)
 
 static void on_snap_installed(struct viv_zab *zab, const struct viv_zab_input *input)
 {
-    viv_learner_installed(zab, input->zxid);
+    viv_learner_installed(zab, input->zxid, input->data);
 }
 
 static void on_snap_aborted(struct viv_zab *zab, const struct viv_zab_input *input)
@@ -304,7 +392,7 @@ static void on_snap_progress(struct viv_zab *zab, const struct viv_zab_input *in
 
 static void on_propose(struct viv_zab *zab, const struct viv_zab_input *input)
 {
-    viv_leader_propose(zab, input->zxid, input->data);
+    viv_leader_propose(zab, input->zxid, input->data, input->sid);
 }
 
 static void on_log_data(struct viv_zab *zab, const struct viv_zab_input *input)
@@ -422,8 +510,8 @@ void viv_zab_stats(const struct viv_zab *zab, struct viv_zab_stats *stats)
     for (size_t i = 0; i < zab->leader.peers.count; i++) {
         const struct viv_leader_peer *peer = &zab->leader.peers.items[i];
         stats->learners += peer->stage > VIV_PEER_STRANGER;
-        stats->synced_followers += peer->stage == VIV_PEER_SERVES && peer->voter;
-        stats->synced_observers += peer->stage == VIV_PEER_SERVES && !peer->voter;
+        stats->synced_followers += peer->stage == VIV_PEER_SERVES && peer->is_follower;
+        stats->synced_observers += peer->stage == VIV_PEER_SERVES && !peer->is_follower;
     }
 }
 
@@ -443,18 +531,45 @@ size_t viv_zab_synced_voters(const struct viv_zab *zab, viv_sid *sids)
     size_t count = 0;
     for (size_t i = 0; i < zab->leader.peers.count && count < VIV_MEMBERS_MAX; i++) {
         const struct viv_leader_peer *peer = &zab->leader.peers.items[i];
-        if (peer->stage == VIV_PEER_SERVES && peer->voter) {
+        if (peer->stage == VIV_PEER_SERVES && peer->is_follower) {
             sids[count++] = peer->sid;
         }
     }
     return count;
 }
 
+struct viv_bytes viv_zab_members_text(const struct viv_zab *zab)
+{
+    return viv_buffer_bytes(&zab->membership.active.text);
+}
+
+uint64_t viv_zab_members_version(const struct viv_zab *zab)
+{
+    return zab->membership.active.version;
+}
+
+bool viv_zab_is_reconfiguring(const struct viv_zab *zab)
+{
+    return zab->membership.has_proposed;
+}
+
+bool viv_zab_has_synced_quorum(const struct viv_zab *zab, const struct viv_zab_member *members, size_t count)
+{
+    struct viv_quorum quorum;
+    viv_quorum_init(&quorum, members, count);
+    uint64_t set = viv_quorum_voter(&quorum, zab->sid);
+    for (size_t i = 0; i < zab->leader.peers.count; i++) {
+        const struct viv_leader_peer *peer = &zab->leader.peers.items[i];
+        set |= peer->is_follower && peer->stage >= VIV_PEER_SYNCED ? viv_quorum_voter(&quorum, peer->sid) : 0;
+    }
+    return viv_quorum_has(&quorum, set);
+}
+
 bool viv_zab_may_decide(const struct viv_zab *zab, const viv_sid *sids, size_t count)
 {
     uint64_t set = 0;
     for (size_t i = 0; i < count; i++) {
-        set |= viv_quorum_voter(&zab->quorum, sids[i]);
+        set |= viv_membership_voter(&zab->membership, sids[i]);
     }
-    return viv_quorum_has(&zab->quorum, set);
+    return viv_membership_has(&zab->membership, set);
 }

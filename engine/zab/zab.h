@@ -2,6 +2,7 @@
 #define VIV_ZAB_ZAB_H
 
 #include "base/entry.h"
+#include "base/sid_set.h"
 #include "wire/peer.h"
 
 /* One server's part in one ZAB ensemble, as a pure state machine: fast leader election, discovery, synchronisation
@@ -28,10 +29,14 @@ struct viv_zab_config {
     viv_gid gid;
     viv_sid sid;
     bool standalone;
-    const struct viv_zab_member *members; /* copied */
+    /* The configuration to begin with; this server may be missing in it. Copied. */
+    const struct viv_zab_member *members;
     size_t member_count;
-    struct viv_bytes config_text; /* "server.1=...\nversion=0"; copied; sent in votes and NEWLEADER */
+    struct viv_bytes config_text; /* "server.1=...\nversion=0" */
     uint64_t config_version;
+    bool reconfigurable; /* the ensemble may change: servers that nobody knows may learn, and a configuration that
+                            was never decided gets a version when an epoch is established */
+    uint32_t snap_syncs_max, diff_syncs_max; /* observers brought up to date at a time; 0: as many as come */
     uint32_t tick_ms, init_limit_ticks, sync_limit_ticks;
     bool adaptive; /* a leader of our own kind is given up when it is suspected (detect/detector.h), not only after
                       syncLimit */
@@ -59,12 +64,14 @@ enum viv_zab_input_kind {
     VIV_ZAB_EPOCHS_STORED,  /* answers EPOCHS, in order */
     VIV_ZAB_TRUNCATED,      /* answers TRUNCATE */
     VIV_ZAB_SNAP_SENT,      /* link: the stream asked for by SNAP_SEND has been handed to the link whole */
-    VIV_ZAB_SNAP_INSTALLED, /* zxid: the stream asked for by SNAP_RECEIVE is the state now, and durable */
+    VIV_ZAB_SNAP_INSTALLED, /* zxid: the stream asked for by SNAP_RECEIVE is the state now, and durable; data: the
+                               configuration in it */
     VIV_ZAB_SNAP_ABORTED,   /* that stream was given up (malformed, or its link went away or was closed before it was
                                whole) and nothing has changed here. Every SNAP_RECEIVE gets exactly one of the two
                                answers, also after LINK_DOWN or LINK_CLOSE; until then this server does not vote */
     VIV_ZAB_SNAP_PROGRESS,  /* link: bytes of a snapshot stream moved, in or out; keeps a long one from timing out */
-    VIV_ZAB_PROPOSE,        /* zxid (= viv_zab_next_zxid), body: leader only, phase BROADCAST only */
+    VIV_ZAB_PROPOSE,        /* zxid (= viv_zab_next_zxid), body: leader only, phase BROADCAST only. A reconfiguration
+                               only while none is under way; sid: who shall lead afterwards, 0: this server if it can */
     VIV_ZAB_LOG_DATA,       /* link, entries, entry_count, last: answers READ, in parts. A last part that ends short of
                                what was asked for: the log does not have it */
     VIV_ZAB_PING_REPLY,     /* link, data: the sessions touched since the last one; answers PING_ASK */
@@ -80,7 +87,7 @@ struct viv_zab_input {
     uint32_t link;   /* names one connection of the quorum port; never 0, never reused soon */
     viv_sid sid;
     uint64_t zxid;
-    uint64_t barred, proved; /* members by index: whom the learner cannot be, and who it is by certificate or address */
+    struct viv_sid_set barred, proved; /* whom the learner cannot be, and who it is by certificate or address */
     struct viv_vote vote;
     struct viv_packet packet;
     struct viv_bytes data;
@@ -111,6 +118,8 @@ enum viv_zab_output_kind {
     VIV_ZAB_DELIVER,      /* entry: committed and durable here; apply it, in exactly this order */
     VIV_ZAB_ROLE,         /* state, sid = leader or 0, epoch, phase, flag = serving clients */
     VIV_ZAB_PING_ASK,     /* link: answer at once with PING_REPLY */
+    VIV_ZAB_MEMBERS,      /* members, members_next: texts of the active configuration and of the proposed one, empty
+                             when there is none; flag: the active one was heard of, its entry was not delivered */
     VIV_ZAB_PASSED,       /* link, sid, packet: REQUEST, SYNC, REVALIDATE, or a learner's PING data; borrowed */
     VIV_ZAB_CONFIRMED,    /* zxid = mark: a quorum followed this leader after every CONFIRM with a mark up to it */
     VIV_ZAB_TRACE,        /* trace code, a, b */
@@ -127,6 +136,7 @@ struct viv_zab_output {
     const struct viv_entry *entries; /* until the outputs are reset (the bodies: see APPEND) */
     size_t entry_count;
     struct viv_entry entry;
+    struct viv_bytes members, members_next;
     uint32_t accepted_epoch, current_epoch, epoch;
     enum viv_server_state state;
     enum viv_zab_phase phase;
@@ -149,6 +159,8 @@ void viv_zab_free(struct viv_zab *zab);
 /* Recovery, before start: entries of the log above the tree's image in zxid order; committed ones first. They become
  * the history for DIFF; those not committed wait for synchronisation. Bodies are copied. */
 void viv_zab_recover(struct viv_zab *zab, const struct viv_entry *entry, bool committed);
+/* Before the entries: the configuration in the image. The one from the file stays when it is as new. */
+void viv_zab_recover_members(struct viv_zab *zab, struct viv_bytes text);
 void viv_zab_start(struct viv_zab *zab, const struct viv_zab_start *start, struct viv_zab_outputs *out);
 void viv_zab_step(struct viv_zab *zab, const struct viv_zab_input *input, struct viv_zab_outputs *out);
 
@@ -176,6 +188,13 @@ void viv_zab_stats(const struct viv_zab *zab, struct viv_zab_stats *stats);
 
 /* A leader's voters in BROADCAST, without itself; returns how many. `sids` has room for VIV_MEMBERS_MAX. */
 size_t viv_zab_synced_voters(const struct viv_zab *zab, viv_sid *sids);
+/* The active configuration. */
+struct viv_bytes viv_zab_members_text(const struct viv_zab *zab);
+uint64_t viv_zab_members_version(const struct viv_zab *zab);
+/* A reconfiguration is proposed and not committed. */
+bool viv_zab_is_reconfiguring(const struct viv_zab *zab);
+/* Leader in BROADCAST: do the servers that follow it hold a quorum of these members? */
+bool viv_zab_has_synced_quorum(const struct viv_zab *zab, const struct viv_zab_member *members, size_t count);
 /* Whether these servers together may decide; strangers and observers do not count. */
 bool viv_zab_may_decide(const struct viv_zab *zab, const viv_sid *sids, size_t count);
 

@@ -8,7 +8,7 @@
 #include "zab/history.h"
 #include "zab/leader.h"
 #include "zab/learner.h"
-#include "zab/quorum.h"
+#include "zab/membership.h"
 
 /* What the modules of this room share: the whole state machine, and how it speaks. No other room includes this. */
 
@@ -17,11 +17,10 @@ struct viv_zab {
     viv_gid gid;
     viv_sid sid;
     bool standalone;
-    bool is_voter;
-    struct viv_zab_member *members;
-    struct viv_quorum quorum;
-    struct viv_buffer config_text;
-    uint64_t config_version;
+    bool reconfigurable;
+    uint32_t snap_syncs_max, diff_syncs_max;
+    struct viv_membership membership;
+    bool cannot_read_members; /* a configuration in the history */
     uint64_t tick_ms, init_limit_ms, sync_limit_ms;
     bool adaptive;
     const struct viv_election_policy *policy;
@@ -74,6 +73,18 @@ void viv_zab_move(struct viv_zab *zab, enum viv_server_state state, enum viv_zab
 void viv_zab_elected(struct viv_zab *zab, viv_sid leader);
 /* Gives up the role, whatever it is, and looks for a leader. `reason` is for the log. */
 void viv_zab_leave(struct viv_zab *zab, const char *reason);
+/* The same, and follows `leader`, whom a reconfiguration has designated, or leads, without an election; 0: elects. */
+void viv_zab_leave_to(struct viv_zab *zab, viv_sid leader, const char *reason);
+/* Says who decides now. */
+void viv_zab_tell_members(struct viv_zab *zab);
+/* An entry has joined the history: does it propose a configuration? False: one that cannot be read. */
+bool viv_zab_note_entry(struct viv_zab *zab, const struct viv_entry *entry);
+/* The history is committed up to zxid. True when a configuration became the active one by it. */
+bool viv_zab_commit(struct viv_zab *zab, uint64_t zxid);
+/* Heard of a committed configuration. True when it is the active one now. */
+bool viv_zab_adopt_members(struct viv_zab *zab, struct viv_bytes text);
+/* The history was cut off behind zxid. */
+void viv_zab_forget_members(struct viv_zab *zab, uint64_t zxid);
 /* Delivers what is committed and durable. */
 void viv_zab_deliver(struct viv_zab *zab);
 

@@ -250,6 +250,7 @@ static void perform(struct viv_node_net *net, size_t server, struct viv_action *
         give_to_disk(net, server, action, BACKGROUND_MS);
         break;
     case VIV_ACTION_TRACE:
+    case VIV_ACTION_MEMBERS:
     case VIV_ACTION_AUDIT:
         break;
     case VIV_ACTION_FATAL:

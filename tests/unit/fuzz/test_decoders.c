@@ -164,6 +164,10 @@ RECORD_WITH(set_data_request, FIELDS(.path = some_slice(rng), .data = some_slice
 RECORD_WITH(set_acl_request,
             FIELDS(.path = some_slice(rng), .acl = some_acl(rng, &scratch->acl), .version = some_int(rng)),
             (touch(value.path.bytes), touch_acl(value.acl)))
+RECORD_WITH(reconfig_request,
+            FIELDS(.joining = some_slice(rng), .leaving = some_slice(rng), .members = some_slice(rng),
+                   .version = some_long(rng)),
+            (touch(value.joining.bytes), touch(value.leaving.bytes), touch(value.members.bytes)))
 RECORD_WITH(children_page_request,
             FIELDS(.path = some_slice(rng), .cursor = some_long(rng), .names_max = some_int(rng)),
             touch(value.path.bytes))

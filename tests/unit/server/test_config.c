@@ -30,7 +30,7 @@ static const char *members_text;
 static bool give_file(void *ctx, const char *path, struct viv_buffer *text)
 {
     (void)ctx;
-    if (strcmp(path, "/members") != 0 || members_text == NULL) {
+    if ((strcmp(path, "/members") != 0 && strcmp(path, "/zoo.cfg.dynamic.10000000b") != 0) || members_text == NULL) {
         errno = ENOENT;
         return false;
     }
@@ -349,6 +349,14 @@ VIV_TEST(server_config, the_members_may_stand_in_a_file_of_their_own)
     viv_buffer_fini(&text);
 }
 
+VIV_TEST(server_config, a_members_file_that_a_server_wrote_has_its_version_in_its_name)
+{
+    struct viv_config config;
+    members_text = "server.1=a:1:2\nserver.2=b:1:2:observer;2181";
+    expect_clean(&config, BASE "initLimit=10\nsyncLimit=5\ndynamicConfigFile=/zoo.cfg.dynamic.10000000b\n", "1");
+    cr_assert_eq(config.members.version, 0x10000000b);
+}
+
 VIV_TEST(server_config, what_is_wrong_with_the_members_file_names_its_line)
 {
     members_text = "server.1=a:1:2\nserver.2=b\n";
@@ -459,9 +467,6 @@ VIV_TEST(server_config, what_requests_may_do_is_set_in_zookeepers_words)
     expect_message(BASE "skipACL=yes\n", NULL, "f:3: warning: skipACL is on: everybody may do everything\n");
     expect_message(BASE "ssl.quorum.clientAuth=none\n", NULL,
                    "f:3: warning: ssl.quorum.clientAuth has no effect: servers always show each other certificates\n");
-    expect_message(BASE "reconfigEnabled=true\n", NULL,
-                   "f:3: warning: reconfigEnabled=true: this version serves no membership changes; reconfig answers "
-                   "ReconfigDisabled (-123), the server lines decide\n");
     expect_message(BASE "authProvider.1=com.example.Mine\n", NULL,
                    "f:3: error: authProvider.1=com.example.Mine: a provider that this server has not; legal: the name "
                    "of ZooKeeper's class X509AuthenticationProvider, SASLAuthenticationProvider, "

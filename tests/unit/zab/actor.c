@@ -75,7 +75,8 @@ void actor_vote(struct actor *actor, viv_sid from, enum viv_server_state state, 
 
 void actor_introduce(struct actor *actor, uint32_t link, viv_sid sid, uint32_t accepted, bool native)
 {
-    actor_introduce_as(actor, (struct viv_zab_input){.link = link, .proved = UINT64_MAX}, sid, accepted, native);
+    actor_introduce_as(actor, (struct viv_zab_input){.link = link, .proved.words[0] = UINT64_MAX}, sid, accepted,
+                       native);
 }
 
 void actor_introduce_as(struct actor *actor, struct viv_zab_input up, viv_sid sid, uint32_t accepted, bool native)

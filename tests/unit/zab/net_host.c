@@ -368,6 +368,7 @@ static output_fn *const handlers[] = {
     [VIV_ZAB_DELIVER] = deliver,
     [VIV_ZAB_ROLE] = change_role,
     [VIV_ZAB_PING_ASK] = answer_ping,
+    [VIV_ZAB_MEMBERS] = NULL,
     [VIV_ZAB_PASSED] = NULL,
     [VIV_ZAB_TRACE] = heed_trace,
     [VIV_ZAB_FATAL] = stop,

@@ -252,9 +252,10 @@ VIV_TEST(zab_leader, a_live_follower_is_not_replaced_by_who_only_says_that_it_is
     actor_introduce_as(&actor, (struct viv_zab_input){.link = 5}, 1, 2, true);
     cr_assert_eq(actor_said(&actor, VIV_ZAB_LINK_CLOSE)->link, 5);
     cr_assert_eq(actor_count(&actor, VIV_ZAB_LINK_CLOSE), 1U);
-    actor_introduce_as(&actor, (struct viv_zab_input){.link = 6, .proved = 2}, 1, 2, true); /* it is server 2 */
+    actor_introduce_as(&actor, (struct viv_zab_input){.link = 6, .proved.words = {1 << 2}}, 1, 2,
+                       true); /* it is server 2 */
     cr_assert_eq(actor_said(&actor, VIV_ZAB_LINK_CLOSE)->link, 6);
-    actor_introduce_as(&actor, (struct viv_zab_input){.link = 7, .proved = 1}, 1, 2, true);
+    actor_introduce_as(&actor, (struct viv_zab_input){.link = 7, .proved.words = {1 << 1}}, 1, 2, true);
     cr_assert_eq(actor_said(&actor, VIV_ZAB_LINK_CLOSE)->link, 1, "a server that comes back from its own address");
     actor_fini(&actor);
 }
@@ -278,7 +279,7 @@ VIV_TEST(zab_leader, a_certificate_of_one_server_does_not_speak_for_another)
     struct actor actor;
     actor_init(&actor, &three);
     actor_lead(&actor, true, LAST);
-    struct viv_zab_input second = {.link = 5, .barred = ~UINT64_C(2), .proved = 2};
+    struct viv_zab_input second = {.link = 5, .barred.words = {~UINT64_C(4)}, .proved.words = {1 << 2}};
     actor_introduce_as(&actor, second, 1, 2, true);
     cr_assert_eq(actor_said(&actor, VIV_ZAB_LINK_CLOSE)->link, 5);
     second.link = 6;
