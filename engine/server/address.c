@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,6 +86,14 @@ int viv_address_peer(const uv_tcp_t *handle, struct viv_address *address)
     int size = sizeof name;
     int status = uv_tcp_getpeername(handle, (struct sockaddr *)&name, &size);
     return status != 0 ? status : fill_address(address, &name);
+}
+
+void viv_address_limit_silence(const uv_tcp_t *handle, unsigned limit_ms)
+{
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)handle, &fd) == 0) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof limit_ms);
+    }
 }
 
 /* ---- dialling ---- */

@@ -27,6 +27,9 @@ struct viv_address {
 /* A numeric address; false: it is a name. */
 bool viv_address_parse(const char *text, struct viv_address *address);
 int viv_address_peer(const uv_tcp_t *handle, struct viv_address *address);
+/* The connection fails when what was sent over it is not acknowledged within so long. Without this the kernel sends
+ * again after 0.2, 0.4, 0.8 s and so on: a network that was cut for eight seconds stays silent for six more. */
+void viv_address_limit_silence(const uv_tcp_t *handle, unsigned limit_ms);
 
 /* A dial under way: resolve, then connect to the first address, within a time limit. Owned by the caller and not moved
  * until `done` was called, exactly once and never from within start. On failure the handle is closed (or was never

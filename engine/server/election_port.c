@@ -18,7 +18,8 @@
 #include "wire/peer.h"
 
 enum {
-    DIAL_TIMEOUT_MS = 5000,
+    DIAL_TIMEOUT_MS = 2000, /* time for one repetition by the kernel; a new dial asks sooner than it would again */
+    SILENCE_MS = 1500,
     REDIAL_MS = 500,
     HELLO_TIMEOUT_MS = 5000,
     READ_BYTES = 16 << 10,
@@ -370,6 +371,7 @@ static void on_dialled(void *ctx, int status)
         uv_close((uv_handle_t *)&connection->handle, on_closed);
         return;
     }
+    viv_address_limit_silence(&connection->handle, SILENCE_MS);
     viv_outbox_init(&connection->outbox, (uv_stream_t *)&connection->handle, on_message_written, connection);
     viv_peer_channel_dial(&connection->channel, port->server, peer->host);
     start_reading(connection);
@@ -480,6 +482,7 @@ static void on_connection(uv_stream_t *listener, int status)
     }
     connection->is_accepted = true;
     (void)uv_tcp_nodelay(&connection->handle, 1);
+    viv_address_limit_silence(&connection->handle, SILENCE_MS);
     viv_peer_channel_accept(&connection->channel, port->server);
     start_reading(connection);
 }
