@@ -67,9 +67,10 @@ c_client_LDADD = -lzookeeper_mt -lpthread
 endif
 
 # The long form: mixed ensembles with Apache ZooKeeper, random conversations with both, real clients and their recipes.
-dist_check_SCRIPTS += %reldir%/mixed.py %reldir%/curator.py %reldir%/mutants.py %reldir%/patroni.py %reldir%/zkcli.py %reldir%/zookeeper_data.py
+dist_check_SCRIPTS += %reldir%/mixed.py %reldir%/migration.py %reldir%/curator.py %reldir%/mutants.py %reldir%/patroni.py %reldir%/zkcli.py %reldir%/zookeeper_data.py
 interop: all
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/mixed.py
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/migration.py
 	VIV_BUILD_DIR=$(abs_top_builddir) VIV_SOURCE_DIR=$(abs_top_srcdir) \
 		/usr/bin/python3 $(srcdir)/tests/interop/zookeeper_data.py
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/admin.py --real

@@ -17,9 +17,9 @@ WRITES = 60
 class MixedEnsemble(Ensemble):
     """kinds: one of 'vivarium' and 'zookeeper' for each server."""
 
-    def __init__(self, kinds):
-        self.kinds = kinds
-        super().__init__("vivarium", len(kinds), default_configuration(), {"tickTime": 1000})
+    def __init__(self, kinds, **more):
+        self.kinds = list(kinds)
+        super().__init__("vivarium", len(kinds), default_configuration(), {"tickTime": 1000}, **more)
 
     def command(self, index):
         self.kind = self.kinds[index]

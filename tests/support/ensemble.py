@@ -21,6 +21,7 @@ JARS = ("zookeeper", "zookeeper-jute", "slf4j-api", "slf4j-nop", "netty-all", "n
         "netty-transport-native-epoll", "snappy-java", "metrics-core", "commons-cli", "jline2", "log4j-1.2")
 
 
+SERVING = ("leader", "follower", "observer", "standalone")
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 
@@ -91,10 +92,11 @@ def four_letter(port, word, timeout=5.0):
 
 class Ensemble:
     """kind: 'vivarium' or 'zookeeper'. backend: a storage configuration of ours, None for the build's default.
-    java: more options for ZooKeeper's virtual machine."""
+    java: more options for ZooKeeper's virtual machine. observers: indexes of servers that do not vote."""
 
-    def __init__(self, kind, servers=1, backend=None, settings=None, keep=False, java=()):
+    def __init__(self, kind, servers=1, backend=None, settings=None, keep=False, java=(), observers=()):
         self.kind, self.servers, self.backend, self.keep, self.java = kind, servers, backend, keep, list(java)
+        self.observers = set(observers)
         self.settings = {"tickTime": 2000, "initLimit": 10, "syncLimit": 5, "maxClientCnxns": 0}
         self.settings.update(settings or {})
         self.folder = tempfile.mkdtemp(prefix="viv-test-")
@@ -139,7 +141,10 @@ class Ensemble:
             lines.append("admin.enableServer=false")
         if self.servers > 1:
             for i, (quorum, election) in enumerate(self.peer_ports):
-                lines.append("server.%d=127.0.0.1:%d:%d" % (i + 1, quorum, election))
+                role = ":observer" if i in self.observers else ""
+                lines.append("server.%d=127.0.0.1:%d:%d%s" % (i + 1, quorum, election, role))
+            if index in self.observers:
+                lines.append("peerType=observer")
             with open(os.path.join(data, "myid"), "w") as f:
                 f.write("%d\n" % (index + 1))
         path = os.path.join(self.folder, "server-%d.cfg" % (index + 1))
@@ -213,7 +218,7 @@ class Ensemble:
         deadline = time.monotonic() + timeout
         waiting = set(range(self.servers) if indexes is None else indexes)
         while waiting:
-            waiting = {i for i in waiting if self.mode(i) not in ("leader", "follower", "standalone")}
+            waiting = {i for i in waiting if self.mode(i) not in SERVING}
             if self.died() or (waiting and time.monotonic() > deadline):
                 raise RuntimeError("servers %s do not serve\n%s" % (sorted(i + 1 for i in waiting), self.logs()))
             if waiting:
