@@ -48,6 +48,7 @@ static double step_s(const struct viv_cell *cell, const struct viv_step *step)
     case VIV_STEP_KILL:
     case VIV_STEP_RESTART:
     case VIV_STEP_TERM:
+    case VIV_STEP_FREEZE:
         return load_s + (double)(step->before_ns + step->after_ns) / 1e9 + cost->recovery_s;
     case VIV_STEP_COLD_START:
         return cost->start_s + cost->recovery_s;

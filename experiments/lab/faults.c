@@ -100,7 +100,7 @@ static viv_status await_end(struct fault *fault)
     return VIV_OK;
 }
 
-static void strike(struct fault *fault)
+static viv_status strike(struct fault *fault)
 {
     struct viv_fleet *fleet = &fault->trial->fleet;
     fault->fault_ns = viv_client_now_ns();
@@ -109,12 +109,16 @@ static void strike(struct fault *fault)
     } else if (fault->step->kind == VIV_STEP_TERM) {
         viv_load_watch_silence(fault->load, fault->fault_ns);
         viv_fleet_term(fleet, fault->target);
+    } else if (fault->step->kind == VIV_STEP_FREEZE) {
+        viv_load_watch_silence(fault->load, fault->fault_ns);
+        VIV_TRY(viv_fleet_freeze(fleet, fault->target));
     } else {
         viv_fleet_kill(fleet, fault->target);
     }
     viv_load_mark(fault->load, viv_client_now_ns());
     bool is_killed = fault->step->kind == VIV_STEP_KILL || fault->step->kind == VIV_STEP_RESTART;
     tell(fault, fault->fault_ns, "FAULT", is_killed ? "kill" : viv_step_kind_name(fault->step->kind));
+    return VIV_OK;
 }
 
 static bool acked(void *ctx)
@@ -161,6 +165,9 @@ static viv_status put_together(struct fault *fault)
     if (fault->step->kind == VIV_STEP_STOP) {
         viv_fleet_cont(fleet, fault->target);
         tell(fault, viv_client_now_ns(), "CONT", "cont");
+    } else if (fault->step->kind == VIV_STEP_FREEZE) {
+        VIV_TRY(viv_fleet_thaw(fleet, fault->target));
+        tell(fault, viv_client_now_ns(), "CONT", "thaw");
     } else if (fault->restart_ns == 0) {
         VIV_TRY(start_again(fault));
     }
@@ -180,7 +187,7 @@ static viv_status under_load(struct fault *fault)
     uint64_t until_ns = viv_load_started_ns(fault->load) + fault->step->before_ns;
     VIV_TRY(trial_watch(trial, until_ns, &fault->samples, NULL, NULL, &reached));
     VIV_TRY(pick_target(fault));
-    strike(fault);
+    VIV_TRY(strike(fault));
     if (fault->step->kind == VIV_STEP_RESTART) {
         VIV_TRY(start_again(fault));
     }
@@ -214,7 +221,7 @@ static void analyse(struct fault *fault, const struct viv_load_result *result, d
     read_traces(trial, &trace);
     record_trace(trial, fault->step, &trace, fault->fault_ns);
     double ramp_ms = viv_recovery_ramp_ms(result, fault->fault_ns, fault->ack_ns, fault->step->steady_ns);
-    if (fault->step->kind == VIV_STEP_TERM) {
+    if (fault->step->kind == VIV_STEP_TERM || fault->step->kind == VIV_STEP_FREEZE) {
         viv_recovery_hand_over(result, &recovery);
     } else if (fault->step->target == VIV_PLACE_LEADER) {
         bool cut = viv_recovery_failover(&trace, fault->fault_ns, fault->ack_ns, (viv_sid)fault->target + 1,

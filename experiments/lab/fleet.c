@@ -1,6 +1,7 @@
 #include "experiments/lab/fleet.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +70,36 @@ static viv_status pick_ports(uint16_t *ports, size_t count)
     return found < count ? VIV_ERR_LIMIT : VIV_OK;
 }
 
+enum sync_deed { SYNCS_PASS = 0, SYNCS_FROZEN = 2 }; /* of tests/support/sync_shim.c */
+
+/* The file is mapped by the server: it is changed where it lies. */
+static viv_status order_syncs(const struct viv_fleet *fleet, uint32_t index, uint32_t deed)
+{
+    const uint32_t order[2] = {deed, 0};
+    char *path = viv_text("%s/sync", fleet->servers[index].home);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    bool done = fd >= 0 && pwrite(fd, order, sizeof order, 0) == sizeof order;
+    if (!done) {
+        viv_log(VIV_LOG_ERROR, "lab", "a server's syncs cannot be controlled", "path=%s error=%m", path);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    free(path);
+    return done ? VIV_OK : VIV_ERR_IO;
+}
+
+viv_status viv_fleet_freeze(struct viv_fleet *fleet, uint32_t index)
+{
+    VIV_ASSERT(fleet->controls_syncs);
+    return order_syncs(fleet, index, SYNCS_FROZEN);
+}
+
+viv_status viv_fleet_thaw(struct viv_fleet *fleet, uint32_t index)
+{
+    return order_syncs(fleet, index, SYNCS_PASS);
+}
+
 static viv_status write_server(struct viv_fleet *fleet, uint32_t index)
 {
     struct viv_fleet_server *server = &fleet->servers[index];
@@ -94,11 +125,12 @@ static viv_status write_server(struct viv_fleet *fleet, uint32_t index)
 }
 
 viv_status viv_fleet_open(struct viv_fleet *fleet, const struct viv_cell *cell, const struct viv_system_places *places,
-                          struct viv_interrupt *interrupt, const char *home)
+                          struct viv_interrupt *interrupt, const char *home, bool controls_syncs)
 {
     VIV_ASSERT(cell->servers >= 1 && cell->servers <= VIV_FLEET_SERVERS_MAX);
     VIV_ASSERT(home[0] == '/');
     *fleet = (struct viv_fleet){.cell = cell, .places = places, .interrupt = interrupt, .home = viv_text("%s", home)};
+    fleet->controls_syncs = controls_syncs;
     uint16_t ports[3 * VIV_FLEET_SERVERS_MAX];
     viv_status status = pick_ports(ports, (size_t)3 * cell->servers);
     for (uint32_t i = 0; i < cell->servers && status == VIV_OK; i++) {
@@ -108,6 +140,9 @@ viv_status viv_fleet_open(struct viv_fleet *fleet, const struct viv_cell *cell, 
     for (uint32_t i = 0; i < cell->servers && status == VIV_OK; i++) {
         fleet->servers[i].home = viv_text("%s/server-%u", home, i + 1);
         status = write_server(fleet, i);
+        if (status == VIV_OK && controls_syncs) {
+            status = viv_fleet_thaw(fleet, i);
+        }
     }
     if (status != VIV_OK) {
         viv_fleet_close(fleet);
@@ -133,7 +168,8 @@ viv_status viv_fleet_start(struct viv_fleet *fleet, uint32_t index)
     struct viv_fleet_server *server = &fleet->servers[index];
     char *config = viv_text("%s/zoo.cfg", server->home);
     char *log = viv_text("%s/server.log", server->home);
-    char **argv = viv_system_argv(fleet->cell, fleet->places, config);
+    char *control = fleet->controls_syncs ? viv_text("%s/sync", server->home) : NULL;
+    char **argv = viv_system_argv(fleet->cell, fleet->places, config, control);
     viv_process_end(&server->ending, END_LIMIT_MS);
     server->started_ns = viv_client_now_ns();
     viv_status status = viv_process_start(&server->process, argv, server->home, log);
@@ -141,6 +177,7 @@ viv_status viv_fleet_start(struct viv_fleet *fleet, uint32_t index)
         snprintf(fleet->why, sizeof fleet->why, "server %u could not be started", index + 1);
     }
     viv_system_argv_free(argv);
+    free(control);
     free(config);
     free(log);
     return status;

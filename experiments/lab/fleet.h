@@ -25,6 +25,7 @@ struct viv_fleet {
     char *home;
     struct viv_system_ports ports[VIV_FLEET_SERVERS_MAX];
     struct viv_client_address addresses[VIV_FLEET_SERVERS_MAX];
+    bool controls_syncs; /* its servers run so that viv_fleet_freeze has an effect */
     struct viv_fleet_server servers[VIV_FLEET_SERVERS_MAX];
     char why[256]; /* of the last failure, for people */
 };
@@ -37,7 +38,7 @@ struct viv_fleet_usage {
 /* Makes the directories and configuration files under `home` (absolute, fresh) and picks free ports; starts nothing.
  * Borrows all pointers. */
 viv_status viv_fleet_open(struct viv_fleet *fleet, const struct viv_cell *cell, const struct viv_system_places *places,
-                          struct viv_interrupt *interrupt, const char *home) VIV_MUST_USE;
+                          struct viv_interrupt *interrupt, const char *home, bool controls_syncs) VIV_MUST_USE;
 /* Kills what runs and removes the directories. */
 void viv_fleet_close(struct viv_fleet *fleet);
 
@@ -50,6 +51,9 @@ void viv_fleet_term(struct viv_fleet *fleet, uint32_t index);
 bool viv_fleet_has_ended(struct viv_fleet *fleet, uint32_t index);
 void viv_fleet_stop(struct viv_fleet *fleet, uint32_t index);
 void viv_fleet_cont(struct viv_fleet *fleet, uint32_t index);
+/* From now on no sync of the server's disk ends, until it is thawed or killed. Needs controls_syncs. VIV_ERR_IO. */
+viv_status viv_fleet_freeze(struct viv_fleet *fleet, uint32_t index) VIV_MUST_USE;
+viv_status viv_fleet_thaw(struct viv_fleet *fleet, uint32_t index) VIV_MUST_USE;
 /* SIGTERM to all, at most limit_ms. */
 void viv_fleet_end_all(struct viv_fleet *fleet, uint32_t limit_ms);
 /* VIV_ERR_SYSTEM with fleet->why when a server that should run has ended by itself. */

@@ -78,14 +78,14 @@ static void write_log(void *ctx, enum viv_log_level level, const char *room, con
     fprintf(stderr, "%s: %s: %s %s\n", levels[level], room, text, fields);
 }
 
-/* The server is built and installed beside the lab. */
-static char *server_beside(void)
+/* The server is built and installed beside the lab; the library that freezes syncs is built there. */
+static char *beside(const char *name)
 {
     char path[4096];
     ssize_t size = readlink("/proc/self/exe", path, sizeof path - 1);
     path[size > 0 ? size : 0] = '\0';
     char *slash = strrchr(path, '/');
-    return slash != NULL ? viv_text("%.*s/vivarium", (int)(slash - path), path) : viv_text("vivarium");
+    return slash != NULL ? viv_text("%.*s/%s", (int)(slash - path), path, name) : viv_text("%s", name);
 }
 
 enum run_mode { RUN_FOR_REAL, RUN_DRY, RUN_ESTIMATE };
@@ -148,10 +148,12 @@ static int run_main(int argc, char **argv)
         viv_buffer_fini(&errors);
         return VIV_EXIT_TROUBLE;
     }
-    char *server = server_beside();
-    options.places.vivarium_program = server;
+    char *server = beside("vivarium");
+    char *shim = beside("sync_shim.so");
+    options.places = (struct viv_system_places){.vivarium_program = server, .sync_shim = shim};
     int code = run_plan(&plan, &options, mode);
     free(server);
+    free(shim);
     viv_buffer_fini(&errors);
     viv_plan_fini(&plan);
     return code;

@@ -235,10 +235,11 @@ void viv_metrics_describe(const json_t *step, char *text, size_t size)
     } else if (strcmp(kind, "cold-start") == 0) {
         snprintf(text, size, "all servers killed, then started together");
     } else if (target[0] != '\0') {
-        const char *what = strcmp(kind, "stop") == 0      ? "hangs (SIGSTOP)"
-                           : strcmp(kind, "restart") == 0 ? "is killed and started again at once"
-                           : strcmp(kind, "term") == 0    ? "is told to stop (SIGTERM)"
-                                                          : "is killed (SIGKILL)";
+        const char *what = strcmp(kind, "stop") == 0          ? "hangs (SIGSTOP)"
+                           : strcmp(kind, "restart") == 0     ? "is killed and started again at once"
+                           : strcmp(kind, "term") == 0        ? "is told to stop (SIGTERM)"
+                           : strcmp(kind, "freeze-sync") == 0 ? "has a disk that completes no sync any more"
+                                                              : "is killed (SIGKILL)";
         snprintf(text, size, "the %s %s under %.0f writes a second", target, what, rate);
     } else {
         snprintf(text, size, "%s", kind);

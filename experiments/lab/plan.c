@@ -127,6 +127,16 @@ viv_status viv_plan_load(const char *path, struct viv_plan *plan, struct viv_buf
     return ok ? VIV_OK : VIV_ERR_INVALID;
 }
 
+bool viv_plan_freezes_syncs(const struct viv_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->step_count; i++) {
+        if (plan->steps[i].kind == VIV_STEP_FREEZE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void viv_plan_fini(struct viv_plan *plan)
 {
     free(plan->name);

@@ -25,6 +25,8 @@ struct viv_plan {
 
 /* VIV_ERR_INVALID with lines "FILE:LINE: what is wrong and what is legal" in errors. */
 viv_status viv_plan_load(const char *path, struct viv_plan *plan, struct viv_buffer *errors) VIV_MUST_USE;
+/* True when a step holds up syncs: the servers then run with the library that can. */
+bool viv_plan_freezes_syncs(const struct viv_plan *plan);
 void viv_plan_fini(struct viv_plan *plan);
 
 struct viv_plan_slot {

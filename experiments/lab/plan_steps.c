@@ -28,8 +28,8 @@ static const struct field fields[] = {
 static const struct {
     const char *name;
     char letter;
-} kinds[] = {{"load", 'L'}, {"kill", 'K'},       {"stop", 'S'}, {"restart", 'R'},
-             {"term", 'T'}, {"cold-start", 'C'}, {"place", 'P'}};
+} kinds[] = {{"load", 'L'}, {"kill", 'K'},        {"stop", 'S'},       {"restart", 'R'},
+             {"term", 'T'}, {"freeze-sync", 'F'}, {"cold-start", 'C'}, {"place", 'P'}};
 
 static const char *const places[] = {"spread", "leader", "follower"};
 
@@ -102,7 +102,8 @@ static bool read_kind(struct reading *reading, struct viv_step *step)
     }
     char path[64];
     snprintf(path, sizeof path, "%s.do", reading->where);
-    viv_source_error(reading->source, path, "do: '%s' is not one of load, kill, stop, restart, term, cold-start, place",
+    viv_source_error(reading->source, path,
+                     "do: '%s' is not one of load, kill, stop, restart, term, freeze-sync, cold-start, place",
                      reading->from->kind);
     return false;
 }
@@ -222,8 +223,9 @@ static void check_against_cells(struct viv_plan *plan, struct viv_source *source
                              cell->name, viv_step_kind_name(step->kind));
             return;
         }
-        if ((step->kind == VIV_STEP_KILL || step->kind == VIV_STEP_STOP || step->kind == VIV_STEP_TERM) &&
-            cell->servers < 3) {
+        bool leaves_others = step->kind == VIV_STEP_KILL || step->kind == VIV_STEP_STOP ||
+                             step->kind == VIV_STEP_TERM || step->kind == VIV_STEP_FREEZE;
+        if (leaves_others && cell->servers < 3) {
             viv_source_error(source, where, "cell %s has too few servers to go on after a %s", cell->name,
                              viv_step_kind_name(step->kind));
             return;

@@ -259,7 +259,8 @@ void viv_run_dry(const struct viv_plan *plan, const struct viv_run_options *opti
         for (uint32_t sid = 1; sid <= cell->servers; sid++) {
             char *home = viv_text("/work-dir/%s/server-%u", cell->name, sid);
             char *config = viv_text("%s/zoo.cfg", home);
-            char **argv = viv_system_argv(cell, &options->places, config);
+            char *control = viv_plan_freezes_syncs(plan) ? viv_text("%s/sync", home) : NULL;
+            char **argv = viv_system_argv(cell, &options->places, config, control);
             viv_buffer_printf(out, "\n# cell %s, server %u\n$", cell->name, sid);
             for (size_t i = 0; argv[i] != NULL; i++) {
                 viv_buffer_printf(out, " %s", argv[i]);
@@ -267,6 +268,7 @@ void viv_run_dry(const struct viv_plan *plan, const struct viv_run_options *opti
             viv_buffer_printf(out, "\n# %s\n", config);
             viv_system_config(cell, ports, sid, home, out);
             viv_system_argv_free(argv);
+            free(control);
             free(config);
             free(home);
         }

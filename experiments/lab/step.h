@@ -11,6 +11,7 @@ enum viv_step_kind {
     VIV_STEP_STOP,       /* SIGSTOP a server under load, SIGCONT when the rest has recovered */
     VIV_STEP_RESTART,    /* kill -9 a server under load and start it again at once */
     VIV_STEP_TERM,       /* SIGTERM a server under load, start it again when the rest has recovered */
+    VIV_STEP_FREEZE,     /* no sync of a server's disk ends, under load, until the rest of the step is over */
     VIV_STEP_COLD_START, /* kill -9 all, start all */
     VIV_STEP_PLACE,      /* place keys by a scheme, change the bins, time lookups; no servers */
 };

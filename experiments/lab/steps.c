@@ -180,6 +180,7 @@ viv_status trial_step(struct viv_trial *trial, const struct viv_step *step)
     case VIV_STEP_STOP:
     case VIV_STEP_RESTART:
     case VIV_STEP_TERM:
+    case VIV_STEP_FREEZE:
         return trial_fault(trial, step);
     case VIV_STEP_COLD_START:
         return trial_cold_start(trial, step);

@@ -122,10 +122,16 @@ void viv_system_config(const struct viv_cell *cell, const struct viv_system_port
     }
 }
 
-char **viv_system_argv(const struct viv_cell *cell, const struct viv_system_places *places, const char *config_path)
+char **viv_system_argv(const struct viv_cell *cell, const struct viv_system_places *places, const char *config_path,
+                       const char *sync_control)
 {
     char **argv = viv_alloc_zeroed(ARGV_MAX, sizeof *argv);
     size_t count = 0;
+    if (sync_control != NULL) {
+        argv[count++] = viv_text("env");
+        argv[count++] = viv_text("LD_PRELOAD=%s", places->sync_shim);
+        argv[count++] = viv_text("VIV_SYNC_CONTROL=%s", sync_control);
+    }
     if (cell->system == VIV_SYSTEM_ZOOKEEPER) {
         argv[count++] = viv_text("java");
         argv[count++] = viv_text("-Xmx%" PRIu64 "m", cell->heap_bytes >> 20);

@@ -14,6 +14,7 @@ struct viv_system_ports {
 /* Where things of this machine are. Strings are borrowed. */
 struct viv_system_places {
     const char *vivarium_program; /* the server that was built together with the lab */
+    const char *sync_shim;        /* the library that freezes syncs (tests/support/sync_shim.c), built beside it */
 };
 
 /* NULL when a cell of this system can run here; otherwise why not, to be freed. */
@@ -24,8 +25,10 @@ char *viv_system_version(enum viv_system system, const struct viv_system_places 
 /* Appends the configuration file of server `sid` (1..cell->servers) whose directory is `home`: dataDir is home/data. */
 void viv_system_config(const struct viv_cell *cell, const struct viv_system_ports *ports, uint32_t sid,
                        const char *home, struct viv_buffer *out);
-/* The command line: NULL-terminated, freed with viv_system_argv_free. */
-char **viv_system_argv(const struct viv_cell *cell, const struct viv_system_places *places, const char *config_path);
+/* The command line: NULL-terminated, freed with viv_system_argv_free. `sync_control` is NULL, or the file that says
+ * what becomes of the server's syncs: whichever system it is, it then runs with the library that obeys that file. */
+char **viv_system_argv(const struct viv_cell *cell, const struct viv_system_places *places, const char *config_path,
+                       const char *sync_control);
 void viv_system_argv_free(char **argv);
 /* True when the system writes recovery milestones to home/trace.jsonl. */
 bool viv_system_traces(enum viv_system system);

@@ -103,8 +103,13 @@ static viv_status live(struct viv_trial *trial, enum viv_trial_outcome *outcome)
     struct viv_machine_cpu before;
     struct viv_machine_cpu after;
     viv_machine_cpu(&before);
+    bool freezes = viv_plan_freezes_syncs(options->plan);
+    if (freezes && !viv_path_exists(options->places->sync_shim)) {
+        return trial_fail(trial, VIV_ERR_NOT_FOUND, "%s is not built, which a freeze-sync step needs",
+                          options->places->sync_shim);
+    }
     char *home = viv_text("%s/%s-%u", options->work_dir, trial->cell->name, options->slot.trial);
-    viv_status status = viv_fleet_open(&trial->fleet, trial->cell, options->places, options->interrupt, home);
+    viv_status status = viv_fleet_open(&trial->fleet, trial->cell, options->places, options->interrupt, home, freezes);
     free(home);
     if (status != VIV_OK) {
         trial_fail(trial, status, "the ensemble's directories or ports: %s", viv_status_text(status));

@@ -91,6 +91,7 @@ VIV_TEST(lab_plan, what_cannot_be_run_is_refused_before_anything_starts)
     refused(HEAD "cells:\n  - {system: zookeeper, backend: flat}\n" STEPS, 4, "no backends");
     refused(HEAD "cells:\n  - {system: etcd}\n" STEPS, 4, "etcd");
     refused(HEAD "cells:\n  - {system: zookeeper, servers: 1}\nsteps:\n  - {do: kill}\n", 6, "too few servers");
+    refused(HEAD "cells:\n  - {system: zookeeper, servers: 2}\nsteps:\n  - {do: freeze-sync}\n", 6, "too few servers");
     refused(HEAD "cells:\n  - {backend: memory, durability: none}\nsteps:\n  - {do: cold-start}\n", 6, "keeps nothing");
     refused(HEAD "cells:\n  - {system: zookeeper}\nsteps:\n  - {do: cold-start, rate: 10/s}\n", 6, "no meaning");
     refused(HEAD "cells:\n  - {system: zookeeper, keys: 3}\n" STEPS, 6, "keys");
