@@ -104,10 +104,7 @@ static void trace(struct viv_group *group, int code, uint64_t a, uint64_t b)
 uint64_t viv_group_zxid(const struct viv_group *group)
 {
     uint64_t zxid = viv_tree_zxid(group->tree);
-    if (group->serving && !group->standalone && zxid < VIV_ZXID(group->hard.current_epoch, 0)) {
-        return VIV_ZXID(group->hard.current_epoch, 0);
-    }
-    return zxid;
+    return group->serving && zxid < group->served_zxid ? group->served_zxid : zxid;
 }
 
 /* ---- for the session side ---- */
@@ -176,6 +173,7 @@ static void set_serving(struct viv_group *group, bool serving)
         return;
     }
     group->serving = serving;
+    group->served_zxid = group->standalone ? 0 : VIV_ZXID(group->hard.current_epoch, 0);
     viv_group_forget_syncs(group);
     viv_preparer_reset(group->preparer, group->tree);
     viv_expiry_clear(&group->expiry);

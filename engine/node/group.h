@@ -87,7 +87,8 @@ struct viv_group {
     struct viv_buffer scratch; /* the body or record being made */
     enum viv_zab_phase phase;
     bool serving, disk_full, disk_low;
-    uint64_t trimmed_to; /* because the disk runs low */
+    uint64_t served_zxid; /* start of the epoch in which serving began */
+    uint64_t trimmed_to;  /* because the disk runs low */
     struct viv_ration ration;
 
     /* the log */

@@ -78,11 +78,12 @@ void viv_group_measure_acked(struct viv_group_measure *measure, uint32_t link, u
     }
     const struct viv_mark *mark = viv_marks_find(&measure->marks, zxid);
     uint64_t weight = viv_sampler_weight(&measure->acks), proposed = viv_zab_last_proposed(measure->zab);
+    bool is_behind = proposed > zxid && VIV_ZXID_EPOCH(proposed) == VIV_ZXID_EPOCH(zxid);
     char key[16];
     int size = snprintf(key, sizeof key, "%d", (int)sid);
     struct viv_bytes name = viv_bytes_of(key, (size_t)size);
-    viv_metrics_key_observe(measure->metrics, VIV_METRIC_learner_handler_qp_size, name,
-                            proposed > zxid ? proposed - zxid : 0, weight);
+    viv_metrics_key_observe(measure->metrics, VIV_METRIC_learner_handler_qp_size, name, is_behind ? proposed - zxid : 0,
+                            weight);
     if (mark != NULL) {
         uint64_t took_ns = turn->now_ns - mark->proposed_ns;
         viv_metrics_key_observe(measure->metrics, VIV_METRIC_ack_latency, name, took_ns, weight);

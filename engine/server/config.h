@@ -97,6 +97,7 @@ struct viv_config {
     char backend[VIV_CONFIG_HOST_BYTES];
     bool durable, snapshot, adaptive;
     int64_t segment_bytes, load_threads;
+    int64_t epoch_transactions_max;
     int64_t reserve_mib;                    /* of the disk, to be left free; -1: as it is large */
     char trace_file[VIV_CONFIG_PATH_BYTES]; /* "" = none */
     uint64_t cluster[2];

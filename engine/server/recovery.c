@@ -235,6 +235,7 @@ static struct viv_node *make_node(const struct viv_recovery *recovery, const str
                 .init_limit_ticks = (uint32_t)config->init_limit_ticks,
                 .sync_limit_ticks = (uint32_t)config->sync_limit_ticks,
                 .adaptive = config->adaptive,
+                .epoch_entries_max = (uint32_t)config->epoch_transactions_max,
                 .seed = seed,
                 .election_policy = "fle",
             },

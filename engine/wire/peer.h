@@ -76,6 +76,7 @@ viv_status viv_packet_decode(struct viv_bytes in, size_t data_bytes_max, struct 
 enum viv_peer_capability {
     VIV_PEER_ENVELOPE = 1,   /* packets travel inside {u16 group, u32 length} from the next packet on */
     VIV_PEER_CUMULATIVE = 2, /* ACK(z) and COMMIT(z) mean everything up to z */
+    VIV_PEER_ROLLOVER = 4,   /* LEADERINFO and NEWLEADER of a later epoch may come while it serves */
 };
 struct viv_learner_info {
     viv_sid sid;

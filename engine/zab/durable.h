@@ -17,6 +17,11 @@ enum viv_durable_next {
     VIV_DURABLE_LEADER_ADOPTED,   /* D4: NEWLEADER may be sent */
     VIV_DURABLE_LEARNER_PROMISED, /* D3: ACKEPOCH may be sent */
     VIV_DURABLE_LEARNER_ADOPTED,  /* D5: NEWLEADER may be acknowledged */
+    /* the same four while they serve, rollover.h */
+    VIV_DURABLE_ROLLOVER_PROMISED,
+    VIV_DURABLE_ROLLOVER_ADOPTED,
+    VIV_DURABLE_ROLLOVER_LEARNER_PROMISED,
+    VIV_DURABLE_ROLLOVER_LEARNER_ADOPTED,
 };
 
 struct viv_durable {

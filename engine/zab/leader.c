@@ -76,6 +76,7 @@ void viv_leader_begin(struct viv_zab *zab)
     leader->adopted_epoch = zab->durable.current_epoch;
     leader->initial_zxid = zab->history.last_zxid;
     leader->has_committed = false;
+    leader->last_zxid_before = 0;
     leader->looking = 0;
     leader->successor = leader->designated = 0;
     leader->activated_zxid = 0;
@@ -100,6 +101,7 @@ void viv_leader_begin_alone(struct viv_zab *zab)
 void viv_leader_end(struct viv_zab *zab)
 {
     viv_confirm_end(zab);
+    zab->leader.rollover = (struct viv_rollover){0};
     zab->leader.peers.count = 0;
     zab->leader.stage = VIV_LEADER_IDLE;
 }
@@ -151,6 +153,9 @@ void viv_leader_packet(struct viv_zab *zab, uint32_t link, const struct viv_pack
     } else if (peer->stage == VIV_PEER_SERVES) {
         if (packet->type == VIV_PACKET_PING) {
             viv_confirm_heard(zab, peer, packet->zxid);
+        } else if (packet->type == VIV_PACKET_ACKEPOCH) {
+            viv_rollover_heard(zab, peer, packet);
+            return;
         }
         viv_zab_passed(zab, link, peer->sid, packet);
     }
@@ -253,6 +258,7 @@ void viv_leader_tick(struct viv_zab *zab)
         viv_zab_leave(zab, "no quorum came");
         return;
     }
+    viv_rollover_look(zab);
     if (zab->now_ms >= leader->ping_at_ms || zab->now_ms >= leader->beat_at_ms) {
         ping(zab);
     }

@@ -4,6 +4,7 @@
 #include "base/rate.h"
 #include "zab/confirm.h"
 #include "zab/peers.h"
+#include "zab/rollover.h"
 
 /* The leader's side: gathers promises for a new epoch, brings learners up to date, proposes, counts, commits, and
  * resigns when it has no quorum any more (zab.md §5-§8). Knows its learners by link; how one of them is brought up to
@@ -36,6 +37,8 @@ struct viv_leader {
     uint64_t looking; /* supporters that look for a leader again */
     struct viv_peers peers;
     struct viv_confirm confirm;
+    struct viv_rollover rollover;
+    uint64_t last_zxid_before;     /* the epoch before, when this reign went over to another; else 0 */
     struct viv_log_gate strangers; /* lines about connections that never said who they are */
 };
 

@@ -48,18 +48,30 @@ static void tell_commits(struct viv_zab *zab)
     }
 }
 
+/* Of this reign's entries, how many lie above `before` and up to zxid. */
+static uint64_t committed_count(const struct viv_zab *zab, uint64_t before, uint64_t zxid)
+{
+    const struct viv_leader *leader = &zab->leader;
+    uint32_t epoch = VIV_ZXID_EPOCH(zxid);
+    if (VIV_ZXID_EPOCH(before) == epoch) {
+        return zxid - before;
+    }
+    bool is_before_ours = epoch == leader->epoch && VIV_ZXID_EPOCH(before) == VIV_ZXID_EPOCH(leader->last_zxid_before);
+    return VIV_ZXID_COUNTER(zxid) + (is_before_ours ? leader->last_zxid_before - before : 0);
+}
+
 /* Up to zxid, which a quorum, or one of each configuration, has stored. */
 static void commit_to(struct viv_zab *zab, uint64_t zxid)
 {
     struct viv_leader *leader = &zab->leader;
     uint64_t before = zab->history.committed_zxid;
-    uint64_t first = before > VIV_ZXID(leader->epoch, 0) ? before : VIV_ZXID(leader->epoch, 0);
-    zab->commits += zxid - first;
-    (void)viv_zab_commit(zab, zxid);
+    zab->commits += committed_count(zab, before, zxid);
     if (!leader->has_committed) {
+        size_t first = viv_history_above(&zab->history, before);
         leader->has_committed = true;
-        viv_zab_trace(zab, VIV_TRACE_FIRST_COMMIT, first + 1, 0);
+        viv_zab_trace(zab, VIV_TRACE_FIRST_COMMIT, viv_history_at(&zab->history, first)->zxid, 0);
     }
+    (void)viv_zab_commit(zab, zxid);
     tell_commits(zab);
     viv_zab_deliver(zab);
 }
@@ -69,6 +81,7 @@ static void reached_by(const struct viv_zab *zab, uint64_t reached[VIV_MEMBERS_M
 {
     int self = viv_membership_index(&zab->membership, zab->sid);
     VIV_ASSERT(self >= 0);
+    VIV_ASSERT(VIV_ZXID_EPOCH(zab->durable.last_zxid) <= zab->durable.current_epoch); /* D7 */
     reached[self] = zab->durable.last_zxid;
     for (size_t i = 0; i < zab->leader.peers.count; i++) {
         const struct viv_leader_peer *peer = &zab->leader.peers.items[i];
@@ -151,12 +164,21 @@ void viv_leader_acknowledged(struct viv_zab *zab, struct viv_leader_peer *peer, 
     }
 }
 
+void viv_leader_send_proposal(struct viv_zab *zab, struct viv_leader_peer *peer, const struct viv_entry *entry)
+{
+    viv_zab_send_data(zab, peer->link, VIV_PACKET_PROPOSAL, entry->zxid, entry->body);
+    if (peer->stuck_since_ms == 0) {
+        peer->stuck_since_ms = zab->now_ms;
+    }
+    peer->sent_zxid = entry->zxid;
+}
+
 void viv_leader_propose(struct viv_zab *zab, uint64_t zxid, struct viv_bytes body, viv_sid successor)
 {
     struct viv_leader *leader = &zab->leader;
     VIV_ASSERT(leader->stage == VIV_LEADER_BROADCASTING);
     VIV_ASSERT(zxid == viv_leader_last_proposed(zab) + 1);
-    if (VIV_ZXID_COUNTER(zxid) == UINT32_MAX && !zab->standalone) {
+    if (VIV_ZXID_COUNTER(zxid) > zab->counter_max && !zab->standalone) {
         viv_zab_leave(zab, "the zxids of this epoch are used up");
         return;
     }
@@ -171,16 +193,14 @@ void viv_leader_propose(struct viv_zab *zab, uint64_t zxid, struct viv_bytes bod
     zab->proposals++;
     for (size_t i = 0; i < leader->peers.count; i++) {
         struct viv_leader_peer *peer = &leader->peers.items[i];
-        if (!peer->is_follower || peer->stage < VIV_PEER_FOLLOWS) {
-            continue; /* those on their way get it from the history */
+        if (peer->is_follower && peer->stage >= VIV_PEER_FOLLOWS && peer->epoch == leader->epoch) {
+            viv_leader_send_proposal(zab, peer, &entry); /* the others get it from the history */
         }
-        viv_zab_send_data(zab, peer->link, VIV_PACKET_PROPOSAL, zxid, entry.body);
-        if (peer->stuck_since_ms == 0) {
-            peer->stuck_since_ms = zab->now_ms;
-        }
-        peer->sent_zxid = zxid;
     }
     viv_durable_append(zab);
+    if (viv_rollover_is_near(zab, zxid)) {
+        viv_rollover_look(zab);
+    }
 }
 
 void viv_leader_stored(struct viv_zab *zab)

@@ -62,17 +62,22 @@ static void ask(struct viv_zab *zab, struct viv_leader_peer *peer)
     peer->heard_at_ms = zab->now_ms;
 }
 
+void viv_leader_ask_waiting(struct viv_zab *zab)
+{
+    for (size_t i = 0; i < zab->leader.peers.count; i++) {
+        if (zab->leader.peers.items[i].stage == VIV_PEER_INTRODUCED) {
+            ask(zab, &zab->leader.peers.items[i]);
+        }
+    }
+}
+
 void viv_leader_promised(struct viv_zab *zab)
 {
     struct viv_leader *leader = &zab->leader;
     VIV_ASSERT(leader->stage == VIV_LEADER_PROMISING && zab->durable.accepted_epoch == leader->epoch);
     leader->stage = VIV_LEADER_ASKING;
     set_deadline(zab);
-    for (size_t i = 0; i < leader->peers.count; i++) {
-        if (leader->peers.items[i].stage == VIV_PEER_INTRODUCED) {
-            ask(zab, &leader->peers.items[i]);
-        }
-    }
+    viv_leader_ask_waiting(zab);
     adopt(zab);
 }
 
@@ -143,7 +148,7 @@ static bool heed_promise(struct viv_zab *zab, bool voter, uint32_t accepted)
         leader->accepted_max = accepted > leader->accepted_max ? accepted : leader->accepted_max;
         return true;
     }
-    if (!voter || accepted < leader->epoch) {
+    if (!voter || accepted < leader->epoch || accepted == leader->rollover.epoch) {
         return true;
     }
     if (leader->stage < VIV_LEADER_ADOPTING) {
@@ -195,7 +200,8 @@ void viv_leader_introduce(struct viv_zab *zab, struct viv_leader_peer *peer, con
     peer->sid = info.sid;
     peer->index = viv_membership_index(&zab->membership, info.sid);
     peer->is_follower = follower;
-    peer->native = info.native && (info.capabilities & VIV_ZAB_CAPABILITIES) == VIV_ZAB_CAPABILITIES;
+    peer->native = info.native && (info.capabilities & VIV_ZAB_NATIVE) == VIV_ZAB_NATIVE;
+    peer->rolls = peer->native && (info.capabilities & VIV_PEER_ROLLOVER) != 0;
     viv_peers_advance(peer, VIV_PEER_INTRODUCED);
     leader->looking &= ~viv_membership_voter(&zab->membership, info.sid);
     if (peer->index >= 0 && !heed_promise(zab, peer->is_follower, accepted)) {
@@ -205,7 +211,7 @@ void viv_leader_introduce(struct viv_zab *zab, struct viv_leader_peer *peer, con
         gather(zab);
         return;
     }
-    if (leader->stage != VIV_LEADER_PROMISING) {
+    if (leader->stage != VIV_LEADER_PROMISING && !viv_rollover_is_under_way(zab)) {
         ask(zab, peer);
     }
     viv_leader_check_quorum(zab);

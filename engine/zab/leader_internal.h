@@ -14,6 +14,8 @@ void viv_leader_check_quorum(struct viv_zab *zab);
 
 /* ---- leader_discovery.c ---- */
 void viv_leader_discover(struct viv_zab *zab);
+/* LEADERINFO to all that have introduced themselves. */
+void viv_leader_ask_waiting(struct viv_zab *zab);
 /* The first word of a learner, and its answer to LEADERINFO. */
 void viv_leader_introduce(struct viv_zab *zab, struct viv_leader_peer *peer, const struct viv_packet *packet);
 void viv_leader_promise(struct viv_zab *zab, struct viv_leader_peer *peer, const struct viv_packet *packet);
@@ -24,6 +26,7 @@ void viv_leader_establish(struct viv_zab *zab);
 /* The learner is synchronised and may serve. */
 void viv_leader_welcome(struct viv_zab *zab, struct viv_leader_peer *peer);
 void viv_leader_acknowledged(struct viv_zab *zab, struct viv_leader_peer *peer, uint64_t zxid);
+void viv_leader_send_proposal(struct viv_zab *zab, struct viv_leader_peer *peer, const struct viv_entry *entry);
 /* Commits what a quorum has stored. */
 void viv_leader_commit(struct viv_zab *zab);
 

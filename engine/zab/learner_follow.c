@@ -13,6 +13,7 @@ void viv_learner_acknowledge(struct viv_zab *zab)
     if (learner->stage < VIV_LEARNER_ACKED || zab->state == VIV_OBSERVING || durable <= learner->acked_zxid) {
         return;
     }
+    VIV_ASSERT(VIV_ZXID_EPOCH(durable) <= zab->durable.current_epoch); /* D6 */
     if (learner->native) {
         viv_zab_send(zab, learner->link, VIV_PACKET_ACK, durable);
     } else {
@@ -141,6 +142,20 @@ static void new_leader(struct viv_zab *zab, const struct viv_packet *packet)
     viv_learner_adopt(zab);
 }
 
+static void next_epoch(struct viv_zab *zab, const struct viv_packet *packet)
+{
+    bool serves = zab->learner.stage == VIV_LEARNER_SERVES;
+    if (serves && packet->type == VIV_PACKET_LEADERINFO) {
+        viv_rollover_asked(zab, packet);
+    } else if (serves) {
+        viv_rollover_told(zab, packet);
+    } else if (packet->type == VIV_PACKET_NEWLEADER) {
+        new_leader(zab, packet);
+    } else {
+        viv_zab_leave(zab, "LEADERINFO out of turn");
+    }
+}
+
 static void up_to_date(struct viv_zab *zab)
 {
     if (zab->learner.stage == VIV_LEARNER_ACKED) {
@@ -196,8 +211,9 @@ void viv_learner_follow(struct viv_zab *zab, const struct viv_packet *packet)
     case VIV_PACKET_INFORMANDACTIVATE:
         activate(zab, packet);
         break;
+    case VIV_PACKET_LEADERINFO:
     case VIV_PACKET_NEWLEADER:
-        new_leader(zab, packet);
+        next_epoch(zab, packet);
         break;
     case VIV_PACKET_UPTODATE:
         up_to_date(zab);

@@ -41,8 +41,7 @@ void viv_learner_promise(struct viv_zab *zab, const struct viv_packet *packet)
     struct viv_bytes tail = {packet->data.data + sizeof(uint32_t), packet->data.size - sizeof(uint32_t)};
     uint32_t capabilities = 0;
     learner->epoch = epoch;
-    learner->native =
-        viv_peer_trailer_find(tail, &capabilities) && (capabilities & VIV_ZAB_CAPABILITIES) == VIV_ZAB_CAPABILITIES;
+    learner->native = viv_peer_trailer_find(tail, &capabilities) && (capabilities & VIV_ZAB_NATIVE) == VIV_ZAB_NATIVE;
     if (learner->native) {
         viv_zab_emit(zab, VIV_ZAB_ENVELOPE)->link = learner->link;
     }

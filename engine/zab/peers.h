@@ -29,6 +29,7 @@ struct viv_leader_peer {
     int index;                         /* its slot in the membership; -1: a guest, whom no configuration names */
     bool is_follower;      /* is sent proposals and acknowledges them; whether that counts is another matter */
     bool native;           /* one of our own servers: cumulative ACK and COMMIT */
+    bool rolls;            /* goes over to a later epoch while it serves */
     bool counted;          /* its ACKEPOCH counts */
     uint64_t claimed_zxid; /* its newest entry when it came */
     uint64_t sent_zxid;    /* newest entry it has or was sent */
@@ -36,6 +37,8 @@ struct viv_leader_peer {
     uint64_t acked_zxid;   /* newest entry it acknowledged */
     uint64_t read_to_zxid; /* READING: end of what was asked for */
     bool read_opened;      /* READING: DIFF was sent */
+    uint32_t epoch;        /* of the last NEWLEADER sent */
+    uint32_t asked_epoch, promised_epoch; /* of the last LEADERINFO sent while it serves, and of its answer */
     uint64_t heard_at_ms;
     uint64_t confirmed_round; /* newest PING that it gave back */
     uint64_t stuck_since_ms;  /* when it last got on while it owes acknowledgements; 0: owes none */

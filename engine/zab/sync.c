@@ -111,6 +111,7 @@ static void finish(struct viv_zab *zab, struct viv_leader_peer *peer)
     }
     peer->told_zxid = target;
     viv_zab_send_data(zab, peer->link, VIV_PACKET_NEWLEADER, VIV_ZXID(zab->leader.epoch, 0), viv_leader_members(zab));
+    peer->epoch = zab->leader.epoch;
     viv_peers_advance(peer, VIV_PEER_FOLLOWS);
     peer->heard_at_ms = zab->now_ms;
     peer->stuck_since_ms = peer->is_follower && peer->sent_zxid > target ? zab->now_ms : 0;
@@ -269,6 +270,9 @@ bool viv_sync_commits(struct viv_zab *zab, struct viv_leader_peer *peer)
         const struct viv_entry *entry = viv_history_at(history, i);
         if (entry->zxid > history->committed_zxid) {
             break;
+        }
+        if (!peer->is_follower) {
+            viv_rollover_tell(zab, peer, entry->zxid);
         }
         struct viv_bytes text;
         if (viv_reconfig_txn_text(entry->body, &text)) {

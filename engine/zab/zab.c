@@ -199,6 +199,8 @@ struct viv_zab *viv_zab_new(const struct viv_zab_config *config)
     zab->tick_ms = config->tick_ms;
     zab->init_limit_ms = (uint64_t)config->init_limit_ticks * config->tick_ms;
     zab->adaptive = config->adaptive;
+    zab->counter_max = config->epoch_entries_max == 0 ? VIV_ZAB_COUNTER_MAX : config->epoch_entries_max;
+    VIV_ASSERT(zab->counter_max <= VIV_ZAB_COUNTER_MAX);
     zab->sync_limit_ms = (uint64_t)config->sync_limit_ticks * config->tick_ms;
     zab->policy = viv_election_policy_find(config->election_policy != NULL ? config->election_policy : "fle");
     VIV_ASSERT(zab->policy != NULL); /* names are checked where configuration is read */
@@ -341,21 +343,20 @@ static void on_stored(struct viv_zab *zab, const struct viv_zab_input *input)
 static void on_epochs_stored(struct viv_zab *zab, const struct viv_zab_input *input)
 {
     (void)input;
-    switch (viv_durable_epochs_stored(zab)) {
-    case VIV_DURABLE_NOBODY:
-        break;
-    case VIV_DURABLE_LEADER_PROMISED:
-        viv_leader_promised(zab);
-        break;
-    case VIV_DURABLE_LEADER_ADOPTED:
-        viv_leader_adopted(zab);
-        break;
-    case VIV_DURABLE_LEARNER_PROMISED:
-        viv_learner_promised(zab);
-        break;
-    case VIV_DURABLE_LEARNER_ADOPTED:
-        viv_learner_adopted(zab);
-        break;
+    static void (*const next[])(struct viv_zab * zab) = {
+        [VIV_DURABLE_NOBODY] = NULL,
+        [VIV_DURABLE_LEADER_PROMISED] = viv_leader_promised,
+        [VIV_DURABLE_LEADER_ADOPTED] = viv_leader_adopted,
+        [VIV_DURABLE_LEARNER_PROMISED] = viv_learner_promised,
+        [VIV_DURABLE_LEARNER_ADOPTED] = viv_learner_adopted,
+        [VIV_DURABLE_ROLLOVER_PROMISED] = viv_rollover_promised,
+        [VIV_DURABLE_ROLLOVER_ADOPTED] = viv_rollover_adopted,
+        [VIV_DURABLE_ROLLOVER_LEARNER_PROMISED] = viv_rollover_learner_promised,
+        [VIV_DURABLE_ROLLOVER_LEARNER_ADOPTED] = viv_rollover_learner_adopted,
+    };
+    enum viv_durable_next goes_on = viv_durable_epochs_stored(zab);
+    if (next[goes_on] != NULL) {
+        next[goes_on](zab);
     }
 }
 

@@ -40,6 +40,7 @@ struct viv_zab_config {
     uint32_t tick_ms, init_limit_ticks, sync_limit_ticks;
     bool adaptive; /* a leader of our own kind is given up when it is suspected (detect/detector.h), not only after
                       syncLimit */
+    uint32_t epoch_entries_max; /* then a leader goes over to another epoch (rollover.h); 0: as many as there are */
     uint64_t seed;
     const char *election_policy; /* "fle" */
 };
@@ -164,7 +165,8 @@ void viv_zab_recover_members(struct viv_zab *zab, struct viv_bytes text);
 void viv_zab_start(struct viv_zab *zab, const struct viv_zab_start *start, struct viv_zab_outputs *out);
 void viv_zab_step(struct viv_zab *zab, const struct viv_zab_input *input, struct viv_zab_outputs *out);
 
-/* The zxid that the next PROPOSE must carry. Leader in BROADCAST only. At counter 0xffffffff the leader resigns. */
+/* The zxid that the next PROPOSE must carry. Leader in BROADCAST only. Beyond the last counter of an epoch the leader
+ * resigns. */
 uint64_t viv_zab_next_zxid(const struct viv_zab *zab);
 bool viv_zab_is_broadcasting_leader(const struct viv_zab *zab);
 /* The learner's link to its leader in BROADCAST, or 0. */

@@ -23,6 +23,7 @@ struct viv_zab {
     bool cannot_read_members; /* a configuration in the history */
     uint64_t tick_ms, init_limit_ms, sync_limit_ms;
     bool adaptive;
+    uint32_t counter_max; /* of an epoch's zxids */
     const struct viv_election_policy *policy;
     struct viv_rng rng;
 
@@ -46,7 +47,11 @@ struct viv_zab {
 /* Of the quorum port; older dialects have no discovery and are refused. */
 #define VIV_ZAB_PROTOCOL_VERSION 0x10000
 /* Both or none: cumulative acknowledgements need the envelope to be told from Apache's. */
-#define VIV_ZAB_CAPABILITIES (VIV_PEER_ENVELOPE | VIV_PEER_CUMULATIVE)
+#define VIV_ZAB_NATIVE (VIV_PEER_ENVELOPE | VIV_PEER_CUMULATIVE)
+/* What we say of ourselves. */
+#define VIV_ZAB_CAPABILITIES (VIV_ZAB_NATIVE | VIV_PEER_ROLLOVER)
+/* The last counter of an epoch that names a transaction, as in ZooKeeper. */
+#define VIV_ZAB_COUNTER_MAX (UINT32_MAX - 1)
 /* Epochs travel as signed 32-bit integers. */
 #define VIV_ZAB_EPOCH_MAX 0x7ffffffeU
 

@@ -481,6 +481,72 @@ VIV_TEST(node_ensemble, a_refusal_is_heard_by_a_client_that_is_leaving)
 
 /* ---- the end of an epoch ---- */
 
+enum { EPOCH_ENTRIES = 40 };
+
+static void let_epochs_be_short(struct viv_node_config *config)
+{
+    config->zab.epoch_entries_max = EPOCH_ENTRIES;
+}
+
+static uint64_t elections_of(const struct ensemble *ensemble)
+{
+    uint64_t elections = 0;
+    for (size_t i = 0; i < SERVERS; i++) {
+        struct viv_node_stats stats;
+        viv_node_net_stats(ensemble->net, i, &stats);
+        elections += stats.zab.elections;
+    }
+    return elections;
+}
+
+/* Ephemerals, watches and a second client's reads across ten epochs, one after the other. */
+VIV_TEST(node_ensemble, a_leader_whose_zxids_run_out_goes_on_in_the_next_epoch)
+{
+    enum { WRITES = 10 * EPOCH_ENTRIES };
+    struct viv_node_net_config config = {
+        .server_count = SERVERS, .snapshot_entries = 30, .log_read_entries = 7, .adjust = let_epochs_be_short};
+    struct ensemble ensemble = {.net = viv_node_net_new(&config)};
+    struct viv_node_client *client = &ensemble.client, watcher;
+    viv_node_net_start_all(ensemble.net);
+    cr_assert(viv_node_net_settle(ensemble.net, ELECTION_MS));
+    viv_node_client_init(client, ensemble.net);
+    viv_node_client_init(&watcher, ensemble.net);
+    size_t leader = leader_of(&ensemble);
+    uint64_t elections = elections_of(&ensemble);
+    cr_assert(viv_node_client_open(client, follower_of(&ensemble), 2000));
+    cr_assert(viv_node_client_open(&watcher, leader, 2000));
+    cr_assert_eq(viv_node_client_create(client, "/mine", "", 1), 0);
+    cr_assert_eq(viv_node_client_create(client, "/x", "", 0), 0);
+    int32_t epoch = (int32_t)VIV_ZXID_EPOCH((uint64_t)client->last_zxid);
+    for (int i = 0; i < WRITES; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "%d", i);
+        cr_assert_eq(viv_node_client_ask(&watcher, VIV_OP_GET_DATA, "/x", true), 0);
+        viv_buffer_clear(&watcher.events);
+        cr_assert_eq(viv_node_client_set(client, "/x", text, -1), 0, "write %d", i);
+        cr_assert_eq(viv_node_client_ask(&watcher, VIV_OP_SYNC, "/x", false), 0);
+        cr_assert(viv_node_client_events_are(&watcher, "3 /x\n"), "write %d is not told", i);
+        cr_assert_eq(viv_node_client_ask(&watcher, VIV_OP_GET_DATA, "/x", false), 0);
+        cr_assert(viv_node_client_data_is(&watcher, text));
+    }
+    int32_t passed = (int32_t)VIV_ZXID_EPOCH((uint64_t)client->last_zxid) - epoch;
+    cr_assert(passed >= 8 && passed <= 24, "%d epochs", passed);
+    cr_assert_eq(elections_of(&ensemble), elections, "somebody looked for a leader");
+    cr_assert_eq(leader_of(&ensemble), leader);
+    viv_node_net_kill(ensemble.net, leader); /* and the next leader knows all of it */
+    cr_assert(viv_node_net_settle(ensemble.net, ELECTION_MS));
+    cr_assert(viv_node_client_open(client, (leader + 1) % SERVERS, 2000) ||
+              viv_node_client_open(client, (leader + 2) % SERVERS, 2000));
+    cr_assert_eq(viv_node_client_ask(client, VIV_OP_EXISTS, "/mine", false), 0);
+    viv_node_net_start(ensemble.net, leader);
+    cr_assert_eq(viv_node_client_close_session(client), 0);
+    expect_equal(&ensemble);
+    cr_assert(viv_node_client_open(&watcher, leader, 2000));
+    cr_assert_eq(viv_node_client_ask(&watcher, VIV_OP_EXISTS, "/mine", false), VIV_REPLY_NO_NODE);
+    viv_node_client_fini(&watcher);
+    ensemble_fini(&ensemble);
+}
+
 static void let_entries_be_short(struct viv_node_config *config)
 {
     config->frame_bytes_max = 2048;

@@ -256,6 +256,7 @@ void net_start(struct net *net, size_t index)
         .init_limit_ticks = INIT_LIMIT,
         .sync_limit_ticks = SYNC_LIMIT,
         .adaptive = net->config.seed % 2 == 0,
+        .epoch_entries_max = net->config.epoch_entries_max,
         .seed = viv_rng_next(&net->rng),
         .election_policy = "fle",
     });

@@ -65,13 +65,14 @@ struct net_event;
 struct net_config {
     uint64_t seed;
     size_t voters, observers;
-    bool has_groups;        /* three of them, in turn; the fifth server has no weight */
-    bool disks_lie;         /* they answer before anything is durable */
-    bool rules_unchecked;   /* leave D1-D8 to the consequences */
-    uint32_t disk_ms_max;   /* an operation takes up to this */
-    uint32_t packet_ms_max; /* so does a packet */
-    uint32_t vote_ms_max;   /* and a vote */
-    uint32_t votes_lost;    /* of a hundred */
+    bool has_groups;            /* three of them, in turn; the fifth server has no weight */
+    bool disks_lie;             /* they answer before anything is durable */
+    bool rules_unchecked;       /* leave D1-D8 to the consequences */
+    uint32_t disk_ms_max;       /* an operation takes up to this */
+    uint32_t packet_ms_max;     /* so does a packet */
+    uint32_t vote_ms_max;       /* and a vote */
+    uint32_t votes_lost;        /* of a hundred */
+    uint32_t epoch_entries_max; /* 0: more than there will be */
 };
 
 struct net {
@@ -91,7 +92,8 @@ struct net {
     struct net_records truth;   /* what was delivered anywhere */
     viv_sid leader_of[1 << 12]; /* by epoch */
     uint64_t sync_kinds[32];    /* by packet type */
-    uint64_t digest;            /* of everything that happened */
+    uint64_t rollovers;
+    uint64_t digest; /* of everything that happened */
     uint64_t proposals, steps;
     char failure[200];
 };

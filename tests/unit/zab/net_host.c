@@ -120,7 +120,10 @@ static void check_packet(struct net *net, const struct net_server *server, const
         uint64_t needed = VIV_ZXID_COUNTER(packet->zxid) == 0 ? server->newleader_zxid : packet->zxid;
         good = disk->current_epoch >= epoch && net_disk_last(disk) >= needed;
     } else if (packet->type == VIV_PACKET_ACKEPOCH) {
-        good = net_disk_last(disk) == packet->zxid || packet->zxid == 0;
+        struct viv_zab_stats stats;
+        viv_zab_stats(server->zab, &stats);
+        good = (net_disk_last(disk) == packet->zxid || packet->zxid == 0 || stats.phase == VIV_ZAB_BROADCAST) &&
+               stats.accepted_epoch == disk->accepted_epoch;
     } else if (packet->type == VIV_PACKET_LEADERINFO) {
         good = disk->accepted_epoch >= epoch;
     } else if (packet->type == VIV_PACKET_NEWLEADER) {
@@ -132,8 +135,23 @@ static void check_packet(struct net *net, const struct net_server *server, const
     }
 }
 
+/* An epoch belongs to one leader. */
+static void claim_epoch(struct net *net, const struct net_server *server, uint32_t epoch)
+{
+    viv_sid *leader = &net->leader_of[epoch % (sizeof net->leader_of / sizeof net->leader_of[0])];
+    if (*leader != 0 && *leader != server->sid) {
+        net_fail(net, "epoch %u has two leaders", epoch);
+    }
+    *leader = server->sid;
+}
+
 static void send_packet(struct net *net, size_t index, const struct viv_zab_output *output)
 {
+    const struct net_server *server = &net->servers[index];
+    bool serves = server->state == VIV_LEADING && server->phase == VIV_ZAB_BROADCAST;
+    if (serves && output->packet.type == VIV_PACKET_NEWLEADER) {
+        claim_epoch(net, server, VIV_ZXID_EPOCH(output->packet.zxid));
+    }
     check_packet(net, &net->servers[index], &output->packet);
     struct message *message = viv_alloc_zeroed(1, sizeof *message);
     message->kind = MSG_PACKET;
@@ -208,11 +226,7 @@ static void change_role(struct net *net, size_t index, const struct viv_zab_outp
     if (output->state != VIV_LEADING || output->phase != VIV_ZAB_BROADCAST) {
         return;
     }
-    viv_sid *leader = &net->leader_of[output->epoch % (sizeof net->leader_of / sizeof net->leader_of[0])];
-    if (*leader != 0 && *leader != server->sid) {
-        net_fail(net, "epoch %u has two leaders", output->epoch);
-    }
-    *leader = server->sid;
+    claim_epoch(net, server, output->epoch);
     if (server->tree.count < net->truth.count) {
         net_fail(net, "server %d leads without 0x%llx", (int)server->sid,
                  (unsigned long long)net->truth.items[server->tree.count].zxid);
@@ -310,6 +324,9 @@ static void open_envelope(struct net *net, size_t index, const struct viv_zab_ou
 static void store_epochs(struct net *net, size_t index, const struct viv_zab_output *output)
 {
     struct net_write *write = viv_alloc_zeroed(1, sizeof *write);
+    const struct net_server *server = &net->servers[index];
+    bool serves = server->state == VIV_LEADING && server->phase == VIV_ZAB_BROADCAST;
+    net->rollovers += serves && output->current_epoch == output->accepted_epoch;
     write->kind = W_EPOCHS;
     write->accepted = output->accepted_epoch;
     write->current = output->current_epoch;

@@ -104,6 +104,7 @@ static struct net_config config_of(uint64_t seed)
         .packet_ms_max = seed % 7 == 0 ? 15 : 3,
         .vote_ms_max = seed % 4 == 1 ? 400 : 5,
         .votes_lost = seed % 11 == 0 ? 30 : 0,
+        .epoch_entries_max = seed % 4 == 2 ? 4 + (uint32_t)(seed % 60) : 0,
     };
 }
 
@@ -189,6 +190,7 @@ VIV_TEST(zab_network, nothing_delivered_is_lost_under_random_faults, .timeout = 
     uint64_t last = only != 0 ? only : number_from_environment("VIV_ZAB_SEEDS", 200);
     uint64_t delivered = 0;
     uint64_t steps = 0;
+    uint64_t rollovers = 0;
     uint64_t kinds[32] = {0};
     for (uint64_t seed = first; seed <= last; seed++) {
         struct net *net = whole_run(seed);
@@ -196,17 +198,19 @@ VIV_TEST(zab_network, nothing_delivered_is_lost_under_random_faults, .timeout = 
                             (unsigned long long)seed);
         delivered += net->truth.count;
         steps += net->steps;
+        rollovers += net->rollovers;
         for (int i = 0; i < 32; i++) {
             kinds[i] += net->sync_kinds[i];
         }
         net_free(net);
     }
-    printf("# seeds=%llu steps=%llu delivered=%llu diff=%llu trunc=%llu snap=%llu\n",
+    printf("# seeds=%llu steps=%llu delivered=%llu rollovers=%llu diff=%llu trunc=%llu snap=%llu\n",
            (unsigned long long)(last - first + 1), (unsigned long long)steps, (unsigned long long)delivered,
-           (unsigned long long)kinds[VIV_PACKET_DIFF], (unsigned long long)kinds[VIV_PACKET_TRUNC],
-           (unsigned long long)kinds[VIV_PACKET_SNAP]);
+           (unsigned long long)rollovers, (unsigned long long)kinds[VIV_PACKET_DIFF],
+           (unsigned long long)kinds[VIV_PACKET_TRUNC], (unsigned long long)kinds[VIV_PACKET_SNAP]);
     if (only == 0) { /* a run that never meets a case proves nothing about it */
         cr_assert_gt(delivered, 10 * last);
+        cr_assert_gt(rollovers, last / 4);
         cr_assert_gt(kinds[VIV_PACKET_DIFF], 0);
         cr_assert_gt(kinds[VIV_PACKET_TRUNC], 0);
         cr_assert_gt(kinds[VIV_PACKET_SNAP], 0);
