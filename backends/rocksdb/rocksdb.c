@@ -1,10 +1,12 @@
 #include <rocksdb/c.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/endian.h"
 #include "base/log.h"
+#include "store/file_io.h"
 #include "store/kv_state.h"
 
 /* RocksDB as the library under store/kv_state.h: one database per image, one write batch per delta, no WAL (our own log
@@ -98,10 +100,77 @@ static rocksdb_t *open_db(const char *path, bool build, char **error)
     return db;
 }
 
+/* The name that CURRENT holds, "" when it cannot be read. */
+static viv_status read_current(const char *path, char *name, size_t size)
+{
+    char *current = viv_file_path(path, "CURRENT");
+    struct viv_file file;
+    viv_status status = viv_file_open(&viv_disk_real, current, 0, &file);
+    size_t got = 0;
+    if (status == VIV_OK) {
+        status = viv_file_read(&viv_disk_real, &file, name, size - 1, 0, &got);
+        viv_file_close(&viv_disk_real, &file);
+    }
+    free(current);
+    name[got] = '\0';
+    name[strcspn(name, "\n")] = '\0';
+    return status == VIV_ERR_NOT_FOUND ? VIV_OK : status;
+}
+
+static viv_status write_current(const char *path, const char *name)
+{
+    char *draft = viv_file_path(path, "CURRENT.dbtmp"), *current = viv_file_path(path, "CURRENT");
+    char line[64];
+    int size = snprintf(line, sizeof line, "%s\n", name);
+    struct viv_file file;
+    viv_status status = viv_file_open(&viv_disk_real, draft, VIV_FILE_WRITE | VIV_FILE_CREATE, &file);
+    if (status == VIV_OK) {
+        status = viv_file_write(&viv_disk_real, &file, line, (size_t)size, 0);
+        status = status == VIV_OK ? viv_file_sync(&viv_disk_real, &file) : status;
+        viv_file_close(&viv_disk_real, &file);
+    }
+    status = status == VIV_OK ? viv_file_rename(&viv_disk_real, draft, current) : status;
+    status = status == VIV_OK ? viv_file_sync_dir(&viv_disk_real, path) : status;
+    free(draft);
+    free(current);
+    return status;
+}
+
+/* RocksDB begins a MANIFEST at every open and turns CURRENT to it before it syncs the directory that both lie in. After
+ * a power cut CURRENT may therefore name a MANIFEST that never was; then nothing was written under it yet, and the one
+ * before is still there and whole. */
+static viv_status turn_current_back(const char *path)
+{
+    static const char PREFIX[] = "MANIFEST-";
+    char wanted[64];
+    VIV_TRY(read_current(path, wanted, sizeof wanted));
+    struct viv_file_names names;
+    VIV_TRY(viv_file_list(&viv_disk_real, path, &names));
+    const char *newest = NULL;
+    bool is_there = wanted[0] == '\0';
+    for (size_t i = 0; i < names.count; i++) {
+        is_there = is_there || strcmp(names.names[i], wanted) == 0;
+        if (strncmp(names.names[i], PREFIX, sizeof PREFIX - 1) == 0 && strlen(names.names[i]) < sizeof wanted - 1) {
+            newest = names.names[i]; /* numbers have leading zeros, names come sorted */
+        }
+    }
+    viv_status status = VIV_OK;
+    if (!is_there && newest != NULL) {
+        viv_log(VIV_LOG_WARN, "rocksdb", "CURRENT names a file that a power cut took; the one before it is used",
+                "path=%s missing=%s used=%s", path, wanted, newest);
+        status = write_current(path, newest);
+    }
+    viv_file_names_fini(&names);
+    return status;
+}
+
 static viv_status image_open(const char *path, bool build, bool durable, struct viv_kv_image **out)
 {
     (void)durable; /* RocksDB syncs the files of a flush whatever we ask */
     char *error = NULL;
+    if (!build) {
+        VIV_TRY(turn_current_back(path));
+    }
     rocksdb_t *db = open_db(path, build, &error);
     VIV_TRY(checked(error, "open"));
     struct viv_kv_image *image = viv_alloc_zeroed(1, sizeof *image);

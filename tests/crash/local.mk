@@ -32,3 +32,17 @@ syscall_shim.so: tests/support/syscall_shim.c
 
 dist_check_SCRIPTS += %reldir%/test_store_sweep.py
 TESTS += %reldir%/test_store_sweep.py
+
+check_PROGRAMS += store_crash
+store_crash_SOURCES = %reldir%/store_crash.c $(store_workload) \
+	tests/support/disk_recorder.c tests/support/disk_recorder.h tests/support/power_cut.c tests/support/power_cut.h \
+	tests/support/power_cut_choose.c tests/support/power_cut_internal.h tests/support/power_cut_make.c
+store_crash_LDADD = $(viv_libs)
+dist_check_SCRIPTS += %reldir%/power_cuts.py
+TESTS += %reldir%/power_cuts.py
+
+# The long form: at least ten thousand states of each durable configuration.
+CRASH_SEED = 1
+crash: store_crash store_driver
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/crash/power_cuts.py --full --seed $(CRASH_SEED)
+.PHONY: crash
