@@ -8,13 +8,15 @@ client's and raw sessions (workload.py), a seeded order of faults (nemesis.py), 
 within BOUND_S, and all servers must serve. At the end, and now and then, the load rests until all trees are equal, and
 everything is read through a new session.
 
-Prints TAP and, for each kind of fault, how long no write was acknowledged. Leaves results.jsonl, the servers' logs and
-history.jsonl (the latter only after a violation, or with --keep). --controls: what must be caught, is.
+Prints TAP and, for each kind of fault, how long no write was acknowledged. At the end the whole history is judged once
+more, with the log of all transactions, by engine/sim/check. Leaves results.jsonl, the servers' logs and the history (the
+latter only after a violation, or with --keep). --controls: what must be caught, is.
 """
 
 import argparse
 import collections
 import contextlib
+import glob
 import json
 import os
 import random
@@ -26,14 +28,15 @@ import tempfile
 import threading
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
 import arena as place  # noqa: E402
 import controls  # noqa: E402
 import nemesis  # noqa: E402
 import workload  # noqa: E402
 from checker import Checker  # noqa: E402
 from ensemble import BUILD, Tap, build_configurations  # noqa: E402
+from history import check, export_log, read_log  # noqa: E402
 
 SERVERS = 5
 BOUND_S = 5.0
@@ -67,7 +70,7 @@ class Run:
         self.rng = random.Random(seed)
         self.checker = Checker(verifier=workload.count_of_clients(SERVERS) - 1)
         self.lock, self.problems = threading.Lock(), []
-        self.writes = collections.deque()
+        self.writes, self.commits = collections.deque(), {}
         self.arena = place.Arena(folder, results, backends, SETTINGS)
         self.programs = []
         self.done = threading.Event()
@@ -76,17 +79,17 @@ class Run:
     def start(self):
         for server in self.arena.servers:
             server.start()
-        here = os.path.dirname(os.path.abspath(__file__))
         clients = workload.count_of_clients(SERVERS)
-        self.programs.append(self.arena.beside_clients("/usr/bin/python3", os.path.join(here, "recorder.py"), self.history,
-                                                       str(SERVERS), str(clients)))
+        self.start_script("recorder.py", self.history, str(SERVERS), str(clients))
         late = self.arena.await_serving()
         if late or not self.recorder_is_ready():
             raise RuntimeError("servers %s, or the recorder, do not serve at the start" % late)
-        self.programs.append(self.arena.beside_clients("/usr/bin/python3", os.path.join(here, "workload.py"), self.folder,
-                                                       str(SERVERS), str(self.seed)))
+        self.start_script("workload.py", self.folder, str(SERVERS), str(self.seed))
         self.start_c(clients)
         self.reader.start()
+
+    def start_script(self, name, *arguments):
+        self.programs.append(self.arena.beside_clients("/usr/bin/python3", os.path.join(HERE, name), *arguments))
 
     def recorder_is_ready(self):
         deadline = time.monotonic() + 10
@@ -192,7 +195,7 @@ class Run:
             if code is not None and not server.expected_end:
                 self.problems.append("%s: server %d ended by itself with %s" % (name, server.number, code))
 
-    def rest(self):
+    def rest(self, for_good=False):
         """No load: all trees become equal, and a new session reads everything."""
         pause = os.path.join(self.folder, "pause")
         with open(pause, "w"):
@@ -206,11 +209,45 @@ class Run:
         if len(states) != 1:
             self.problems.append("the trees do not become equal at rest: %s" % sorted(map(str, states)))
         self.read_everything()
-        os.unlink(pause)
+        self.collect_log()
+        if not for_good:
+            os.unlink(pause)
+
+    def collect_log(self):
+        """What is committed, out of copies of the logs of those who keep them; there is no load."""
+        for number in place.CHRONICLERS:
+            copy = os.path.join(self.folder, "copy")
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.rmtree(copy + "-log", ignore_errors=True)
+            data = os.path.join(self.arena.servers[number - 1].disk.path, "data")
+            place.run("cp", "-a", "--sparse=always", data, copy)
+            done, words = export_log(copy, copy + "-log", number - 1)
+            if not done:
+                print("# the log of server %d cannot be exported: %s" % (number, words.strip()[-300:]))
+            else:
+                for path in glob.glob(os.path.join(copy + "-log", "**", "log.*"), recursive=True):
+                    self.commits.update(read_log(path))
+
+    def judge_with_log(self):
+        """(accepted, what it says) of engine/sim/check, which compares every reply with a tree made of the log."""
+        path = os.path.join(self.results, "history-with-log.jsonl")
+        with open(self.history) as history, open(path, "w") as out:
+            json.dump(dict(json.loads(next(history)), has_log=1), out)
+            out.write("\n")
+            shutil.copyfileobj(history, out)
+            for zxid in sorted(self.commits):
+                out.write('{"kind":"commit","time_ns":%d,"zxid":%d,"bytes":"%s"}\n' %
+                          (self.checker.now, zxid, self.commits[zxid].hex()))
+        return check(path, timeout=1200), self.gaps()
+
+    def gaps(self):
+        """Transactions that no collected log has: between two of one epoch."""
+        known = sorted(self.commits)
+        return sum(b - a - 1 for a, b in zip(known, known[1:]) if a >> 32 == b >> 32) + \
+            sum((b & 0xffffffff) - 1 for a, b in zip([0] + known, known) if a >> 32 != b >> 32)
 
     def read_everything(self):
-        here = os.path.dirname(os.path.abspath(__file__))
-        reader = self.arena.beside_clients("/usr/bin/python3", os.path.join(here, "verify.py"), str(SERVERS))
+        reader = self.arena.beside_clients("/usr/bin/python3", os.path.join(HERE, "verify.py"), str(SERVERS))
         if end_of(reader, READ_LIMIT_S) != 0:
             self.problems.append("not everything could be read at rest")
 
@@ -239,9 +276,7 @@ def play(run, names, seconds, lines, out):
               (len(lines), line["fault"], line["victims"], line["seconds"], line["gap_s"], line["after_s"]), flush=True)
         if len(lines) % REST_EVERY == 0:
             run.rest()
-        if run.problems:
-            break
-    run.rest()
+    run.rest(for_good=True)
 
 
 def table(lines):
@@ -262,6 +297,7 @@ def table(lines):
 def a_run(results, seed, backends):
     """A run whose folder goes with it."""
     folder = tempfile.mkdtemp(prefix="viv-chaos-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+    os.environ["TMPDIR"] = folder  # vivarium-cli links files, and so wants to be where they are
     run = Run(folder, results, seed, backends)
     try:
         yield run
@@ -315,12 +351,20 @@ def report(arguments, tap, run, lines, violations):
            "\n".join(violations[:20]) + "\nagain: " + again)
     tap.ok(not run.problems, "after each fault a write within %g s, and all serve" % BOUND_S,
            "\n".join(run.problems[:20]) + "\nagain: " + again)
+    (accepted, words), gaps = run.judge_with_log()
+    if gaps or not run.commits:
+        tap.skip("the history and the log together", "%d transactions are in no log that was kept" % gaps)
+    else:
+        tap.ok(accepted, "every reply is what a reference tree says, by the log of %d transactions" % len(run.commits),
+               words[-4000:])
+        print("# " + "\n# ".join(words.splitlines()[-6:]))
     tap.ok(run.checker.counts["acknowledged writes"] > 100 * len(lines) and run.checker.counts["reads judged"] > 0,
            "the load made progress", run.checker.counts)
     if violations or run.problems or arguments.keep:
         print("# history and logs: %s" % arguments.results)
     else:
         os.unlink(run.history)
+        os.unlink(os.path.join(run.results, "history-with-log.jsonl"))
 
 
 def main():

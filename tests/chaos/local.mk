@@ -4,7 +4,7 @@ EXTRA_DIST += %reldir%/README.md %reldir%/arena.py %reldir%/checker.py %reldir%/
 
 MINUTES = 60
 SEED = 1
-chaos: all sync_shim.so $(chaos_client)
+chaos: all sync_shim.so check_history $(chaos_client)
 	VIV_BUILD_DIR=$(abs_top_builddir) nice /usr/bin/python3 $(srcdir)/tests/chaos/chaos.py --controls \
 		--minutes $(MINUTES) --seed $(SEED)
 .PHONY: chaos

@@ -75,9 +75,9 @@ def export_log(server_folder, into, index):
     return done.returncode == 0, done.stdout + done.stderr
 
 
-def check(path):
+def check(path, timeout=120):
     """(accepted, what check_history says)."""
-    done = subprocess.run([os.path.join(BUILD, "check_history"), path], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([os.path.join(BUILD, "check_history"), path], capture_output=True, text=True, timeout=timeout)
     return done.returncode == 0, done.stdout + done.stderr
 
 
