@@ -16,13 +16,14 @@ class Measure(NamedTuple):
     unit: str
 
 
+OUTAGES = ("kill", "stop", "term", "freeze-sync")
 MEASURES = (
     Measure("throughput", ("load",), "step", "ops_s", "throughput", "ops/s"),
     Measure("p50", ("load",), "step", "p50_us", "median latency", "µs"),
     Measure("p99", ("load",), "step", "p99_us", "99th percentile", "µs"),
     Measure("cpu", ("load",), "step", "cpu_srv_us_per_op", "CPU of all servers per op", "µs"),
-    Measure("silence", ("kill", "stop", "term"), "failover", "whole_ms", "no write acknowledged for", "ms"),
-    Measure("full", ("kill", "stop", "term"), "failover", "full_ms", "full throughput after", "ms"),
+    Measure("silence", OUTAGES, "failover", "whole_ms", "no write acknowledged for", "ms"),
+    Measure("full", OUTAGES, "failover", "full_ms", "full throughput after", "ms"),
     Measure("silence", ("restart",), "follower-loss", "whole_ms", "no write acknowledged for", "ms"),
     Measure("back", ("kill", "restart", "term"), "restart", "whole_ms", "the killed server answers after", "ms"),
     Measure("warm", ("restart",), "restart", "full_ms", "the killed server is warm after", "ms"),

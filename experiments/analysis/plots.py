@@ -134,6 +134,7 @@ def recovery(run, folder):
     titles = {"kill": "leader killed, ms to the first acknowledged write",
               "stop": "leader hangs (SIGSTOP), ms to the first acknowledged write",
               "term": "leader told to stop (SIGTERM), ms to the first acknowledged write",
+              "freeze-sync": "no sync of the leader's disk ends, longest time in ms without an acknowledged write",
               "cold-start": "all servers started cold, ms to the first read"}
     wanted = [step for step in run.steps if step["do"] == "cold-start" or step.get("target") == "leader"]
     count = max(1, len(wanted))

@@ -22,13 +22,14 @@ struct definition {
     struct source source;
 };
 
+#define OUTAGES " kill stop term freeze-sync "
 static const struct definition definitions[] = {
     {VIV_METRIC_THROUGHPUT, " load ", "throughput", "ops/s", true, {"step", "ops_s"}},
     {VIV_METRIC_LATENCY_P50, " load ", "latency, median", "us", false, {"step", "p50_us"}},
     {VIV_METRIC_LATENCY_P99, " load ", "latency, 99th percentile", "us", false, {"step", "p99_us"}},
     {VIV_METRIC_SERVER_CPU, " load ", "CPU of all servers per op", "us", false, {"step", "cpu_srv_us_per_op"}},
-    {VIV_METRIC_RECOVERY_WHOLE, " kill stop term ", "no write acknowledged for", "ms", false, {"failover", "whole_ms"}},
-    {VIV_METRIC_RECOVERY_FULL, " kill stop term ", "full throughput after", "ms", false, {"failover", "full_ms"}},
+    {VIV_METRIC_RECOVERY_WHOLE, OUTAGES, "no write acknowledged for", "ms", false, {"failover", "whole_ms"}},
+    {VIV_METRIC_RECOVERY_FULL, OUTAGES, "full throughput after", "ms", false, {"failover", "full_ms"}},
     {VIV_METRIC_RECOVERY_WHOLE, " restart ", "no write acknowledged for", "ms", false, {"follower-loss", "whole_ms"}},
     {VIV_METRIC_RESTARTED,
      " kill restart term ",
@@ -238,7 +239,7 @@ void viv_metrics_describe(const json_t *step, char *text, size_t size)
         const char *what = strcmp(kind, "stop") == 0          ? "hangs (SIGSTOP)"
                            : strcmp(kind, "restart") == 0     ? "is killed and started again at once"
                            : strcmp(kind, "term") == 0        ? "is told to stop (SIGTERM)"
-                           : strcmp(kind, "freeze-sync") == 0 ? "has a disk that completes no sync any more"
+                           : strcmp(kind, "freeze-sync") == 0 ? "has a disk whose syncs never end"
                                                               : "is killed (SIGKILL)";
         snprintf(text, size, "the %s %s under %.0f writes a second", target, what, rate);
     } else {
