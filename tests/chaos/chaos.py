@@ -9,8 +9,8 @@ within BOUND_S, and all servers must serve. At the end, and now and then, the lo
 everything is read through a new session.
 
 Prints TAP and, for each kind of fault, how long no write was acknowledged. At the end the whole history is judged once
-more, with the log of all transactions, by engine/sim/check. Leaves results.jsonl, the servers' logs and the history (the
-latter only after a violation, or with --keep). --controls: what must be caught, is.
+more, with the log of all transactions, by engine/sim/check. Leaves results.jsonl, the servers' logs and the history (this
+only after a violation, or with --keep). --controls: what must be caught, is.
 """
 
 import argparse
@@ -360,7 +360,7 @@ def report(arguments, tap, run, lines, violations):
         print("# " + "\n# ".join(words.splitlines()[-6:]))
     tap.ok(run.checker.counts["acknowledged writes"] > 100 * len(lines) and run.checker.counts["reads judged"] > 0,
            "the load made progress", run.checker.counts)
-    if violations or run.problems or arguments.keep:
+    if tap.failed or arguments.keep:
         print("# history and logs: %s" % arguments.results)
     else:
         os.unlink(run.history)

@@ -314,8 +314,8 @@ class Checker:
         if data is not None and known[2] is None:
             known = znode.values[mzxid] = (known[0], known[1], data)
         if known[:2] != (czxid, version) or (data is not None and known[2] != data):
-            self.wrong("client %d: %s at %x is version %d %r, elsewhere version %d %r", number, path, mzxid, version, data,
-                       known[1], known[2])
+            self.wrong("client %d: %s at %x is version %d %r, elsewhere version %d %r", number, path, mzxid, version,
+                       data, known[1], known[2])
         if znode.versions.setdefault((czxid, version), mzxid) != mzxid:
             self.wrong("client %d: %s version %d was written at %x and at %x", number, path, version, mzxid,
                        znode.versions[(czxid, version)])

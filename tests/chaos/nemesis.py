@@ -1,4 +1,4 @@
-"""What goes wrong in a chaos run. A fault is a function of (arena, rng, victims): it strikes, and returns what mends it.
+"""What goes wrong in a chaos run. A fault is a function of (arena, rng, victims): it strikes, and returns the mending.
 FAULTS says who the victims are and for how long; a run draws from it with its seed."""
 
 import random

@@ -291,7 +291,9 @@ static void take_log(struct viv_check *check)
     }
 }
 
-/* By session and xid; the first of them that has none yet, in the order of the requests. */
+/* By session and xid. Some clients (kazoo) count anew on each connection of a session: then it is the one that was
+ * answered with this zxid, else the first without an answer that has no transaction yet, in the order of the requests.
+ */
 struct call {
     int64_t session_id;
     int32_t xid;
@@ -310,6 +312,11 @@ static int call_compare(const void *left, const void *right)
     return a->operation < b->operation ? -1 : a->operation > b->operation;
 }
 
+static bool call_equal(const struct call *a, const struct call *b)
+{
+    return a->session_id == b->session_id && a->xid == b->xid;
+}
+
 static struct call *calls_of(const struct viv_check *check, size_t *count)
 {
     struct call *calls = viv_alloc((check->operation_count + 1) * sizeof(*calls));
@@ -323,6 +330,26 @@ static struct call *calls_of(const struct viv_check *check, size_t *count)
     }
     qsort(calls, *count, sizeof(*calls), call_compare);
     return calls;
+}
+
+/* The operation among equal calls that a transaction is of, or VIV_CHECK_NONE. */
+static size_t choose_call(const struct viv_check *check, const struct call *calls, size_t count, uint64_t zxid)
+{
+    size_t unanswered = VIV_CHECK_NONE;
+    for (size_t i = 0; i < count && call_equal(&calls[i], &calls[0]); i++) {
+        size_t operation = calls[i].operation;
+        const struct viv_sim_record *reply = viv_check_reply(check, operation);
+        if (check->operations[operation].transaction != VIV_CHECK_NONE) {
+            continue;
+        }
+        if (reply != NULL && reply->zxid == zxid) {
+            return operation;
+        }
+        if (unanswered == VIV_CHECK_NONE && !viv_check_is_acknowledged_write(check, operation)) {
+            unanswered = operation;
+        }
+    }
+    return unanswered;
 }
 
 static void match_log(struct viv_check *check)
@@ -341,12 +368,11 @@ static void match_log(struct viv_check *check)
                 high = middle;
             }
         }
-        for (; low < count && calls[low].session_id == wanted.session_id && calls[low].xid == wanted.xid; low++) {
-            struct viv_check_operation *operation = &check->operations[calls[low].operation];
-            if (operation->transaction == VIV_CHECK_NONE) {
-                operation->transaction = i;
-                transaction->operation = calls[low].operation;
-                break;
+        if (low < count && call_equal(&calls[low], &wanted)) {
+            size_t operation = choose_call(check, &calls[low], count - low, transaction->zxid);
+            if (operation != VIV_CHECK_NONE) {
+                check->operations[operation].transaction = i;
+                transaction->operation = operation;
             }
         }
     }

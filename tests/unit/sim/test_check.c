@@ -63,6 +63,35 @@ VIV_TEST(sim_check, what_apache_zookeeper_did_is_accepted)
     viv_book_close(&book);
 }
 
+static size_t record_of(const struct viv_book *book, enum viv_sim_record_kind kind, int32_t client)
+{
+    size_t at = viv_book_find(book, kind, 0);
+    while (book->records[at].client != client) {
+        at = viv_book_find(book, kind, at + 1);
+    }
+    return at;
+}
+
+/* As kazoo does: what was asked first, and never answered, has the xid of an acknowledged write of a later connection.
+ */
+VIV_TEST(sim_check, a_client_may_count_anew_on_each_connection_of_a_session)
+{
+    struct viv_book book;
+    viv_book_open(&book, "three_servers.jsonl");
+    size_t request = viv_book_request_of(&book, viv_book_reply(&book, VIV_OP_SET_DATA, 0, 68, 0));
+    struct viv_sim_record asked = book.records[request], lost = {.kind = VIV_SIM_LOST, .client = asked.client};
+    size_t at = record_of(&book, VIV_SIM_GRANT, asked.client);
+    struct viv_sim_record granted = book.records[at],
+                          again = book.records[record_of(&book, VIV_SIM_OPEN, asked.client)];
+    again.session_id = granted.session_id;
+    const struct viv_sim_record first[] = {asked, lost, again, granted};
+    for (size_t i = 0; i < sizeof(first) / sizeof(*first); i++) {
+        viv_book_insert(&book, at + 1 + i, first[i]);
+    }
+    expect_accepted(&book, 20);
+    viv_book_close(&book);
+}
+
 /* ---- writes ---- */
 
 static void version_is_higher(struct viv_book *book)
