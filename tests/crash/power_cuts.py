@@ -14,8 +14,8 @@ import sys
 BUILD = os.environ.get("VIV_BUILD_DIR", ".")
 LEAST_STATES = 10000
 # How many states by lot at every moment: RocksDB makes more calls, and opens slowly.
-SUBSETS = {"rocksdb-wal": 10}
-SUBSETS_USUAL = 21
+SUBSETS = {"rocksdb-wal": 12}
+SUBSETS_USUAL = 30
 SAMPLES = {"rocksdb-wal": 500}
 SAMPLE_USUAL = 80
 LINE = re.compile(r"(\d+) calls, (\d+) distinct states and (\d+) of interrupted recoveries, (\d+) violations")

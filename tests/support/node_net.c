@@ -1,56 +1,17 @@
-#include "tests/support/node_net.h"
+#include "tests/support/node_net_internal.h"
 
 #include <stdlib.h>
 
 #include "base/endian.h"
-#include "tests/support/node_disk.h"
-#include "tests/support/node_queue.h"
-#include "tests/support/node_recipe.h"
 #include "tests/support/node_sasl.h"
 #include "tests/support/viv_test.h"
 
 enum {
     TICK_EVENT_MS = 10,
-    NETWORK_MS = 1,
     DISK_MS = 2,
     BACKGROUND_MS = 3,
 };
 static const int64_t WALL_MS_AT_START = 1700000000000;
-
-struct net_link {
-    uint32_t id;
-    size_t dialler, acceptor;
-    bool is_silent; /* bytes vanish */
-    bool is_closed;
-};
-
-struct net_client {
-    viv_conn conn;
-    size_t server;
-    uint64_t life;
-    struct viv_buffer received;
-    bool is_closed, is_paused;
-};
-
-struct net_server {
-    struct viv_node *node; /* NULL while down */
-    uint64_t life;
-    bool is_listening, is_isolated;
-    struct viv_node_disk disk;
-    struct viv_actions actions;
-    struct viv_node_net_counts counts;
-};
-
-struct viv_node_net {
-    struct viv_node_net_config config;
-    struct net_server servers[VIV_NODE_RECIPE_SERVERS_MAX];
-    uint64_t now_ms;
-    struct viv_node_queue queue;
-    struct net_link *links;
-    size_t link_count, link_capacity;
-    struct net_client *clients;
-    size_t client_count, client_capacity;
-};
 
 /* ---- the queue ---- */
 
@@ -60,8 +21,8 @@ static struct viv_happening later(const struct viv_node_net *net, size_t server,
 }
 
 /* An event for a server after a delay. */
-static void expect(struct viv_node_net *net, size_t server, uint64_t delay_ms, const struct viv_event *event,
-                   struct viv_bytes bytes)
+void viv_node_net_expect(struct viv_node_net *net, size_t server, uint64_t delay_ms, const struct viv_event *event,
+                         struct viv_bytes bytes)
 {
     if (net->servers[server].node == NULL) {
         return;
@@ -100,7 +61,7 @@ static void close_link(struct viv_node_net *net, struct net_link *link, size_t b
     link->is_closed = true;
     if (!link->is_silent) {
         struct viv_event event = {.kind = VIV_EVENT_LINK_DOWN, .link = link->id};
-        expect(net, other_end(link, by), NETWORK_MS, &event, (struct viv_bytes){0});
+        viv_node_net_expect(net, other_end(link, by), NETWORK_MS, &event, (struct viv_bytes){0});
     }
 }
 
@@ -109,7 +70,7 @@ static void dial(struct viv_node_net *net, size_t server, viv_sid sid)
     size_t acceptor = (size_t)sid - 1;
     if (!are_joined(net, server, acceptor) || !net->servers[acceptor].is_listening) {
         struct viv_event event = {.kind = VIV_EVENT_LINK_DOWN, .sid = sid};
-        expect(net, server, NETWORK_MS, &event, (struct viv_bytes){0});
+        viv_node_net_expect(net, server, NETWORK_MS, &event, (struct viv_bytes){0});
         return;
     }
     if (net->link_count == net->link_capacity) {
@@ -119,9 +80,9 @@ static void dial(struct viv_node_net *net, size_t server, viv_sid sid)
     uint32_t id = (uint32_t)++net->link_count;
     net->links[id - 1] = (struct net_link){.id = id, .dialler = server, .acceptor = acceptor};
     struct viv_event event = {.kind = VIV_EVENT_LINK_UP, .link = id};
-    expect(net, acceptor, NETWORK_MS, &event, (struct viv_bytes){0});
+    viv_node_net_expect(net, acceptor, NETWORK_MS, &event, (struct viv_bytes){0});
     event.sid = sid;
-    expect(net, server, NETWORK_MS, &event, (struct viv_bytes){0});
+    viv_node_net_expect(net, server, NETWORK_MS, &event, (struct viv_bytes){0});
 }
 
 static void send_on_link(struct viv_node_net *net, size_t server, const struct viv_action *action)
@@ -130,11 +91,11 @@ static void send_on_link(struct viv_node_net *net, size_t server, const struct v
     net->servers[server].counts.link_sends++;
     if (!link->is_closed && !link->is_silent) {
         struct viv_event event = {.kind = VIV_EVENT_LINK_BYTES, .link = link->id};
-        expect(net, other_end(link, server), NETWORK_MS, &event, action->bytes);
+        viv_node_net_expect(net, other_end(link, server), NETWORK_MS, &event, action->bytes);
     }
     if (action->flag && !link->is_silent) {
         struct viv_event event = {.kind = VIV_EVENT_LINK_DRAINED, .link = link->id};
-        expect(net, server, NETWORK_MS, &event, (struct viv_bytes){0});
+        viv_node_net_expect(net, server, NETWORK_MS, &event, (struct viv_bytes){0});
     }
 }
 
@@ -153,24 +114,24 @@ static void send_vote(struct viv_node_net *net, size_t server, const struct viv_
     size_t target = (size_t)action->sid - 1;
     if (are_joined(net, server, target)) {
         struct viv_event event = {.kind = VIV_EVENT_VOTE, .sid = (viv_sid)server + 1};
-        expect(net, target, NETWORK_MS, &event, action->bytes);
+        viv_node_net_expect(net, target, NETWORK_MS, &event, action->bytes);
     }
 }
 
 /* ---- clients ---- */
 
-static struct net_client *find_client(const struct viv_node_net *net, viv_conn conn)
+struct net_client *viv_node_net_find_client(const struct viv_node_net *net, viv_conn conn)
 {
     cr_assert(conn > 0 && conn <= net->client_count, "a connection nobody opened");
     return &net->clients[conn - 1];
 }
 
-static void close_client(struct viv_node_net *net, struct net_client *client)
+void viv_node_net_close_client(struct viv_node_net *net, struct net_client *client)
 {
     if (!client->is_closed) {
         client->is_closed = true;
         struct viv_event event = {.kind = VIV_EVENT_CLIENT_CLOSED, .conn = client->conn};
-        expect(net, client->server, NETWORK_MS, &event, (struct viv_bytes){0});
+        viv_node_net_expect(net, client->server, NETWORK_MS, &event, (struct viv_bytes){0});
     }
 }
 
@@ -186,10 +147,10 @@ static void pause_clients(struct viv_node_net *net, size_t server, const struct 
 static void send_to_client(struct viv_node_net *net, size_t server, const struct viv_action *action)
 {
     net->servers[server].counts.client_sends++;
-    viv_buffer_append_bytes(&find_client(net, action->conn)->received, action->bytes);
+    viv_buffer_append_bytes(&viv_node_net_find_client(net, action->conn)->received, action->bytes);
     if (action->flag) {
         struct viv_event event = {.kind = VIV_EVENT_CLIENT_DRAINED, .conn = action->conn};
-        expect(net, server, NETWORK_MS, &event, (struct viv_bytes){0});
+        viv_node_net_expect(net, server, NETWORK_MS, &event, (struct viv_bytes){0});
     }
 }
 
@@ -211,14 +172,15 @@ static void perform(struct viv_node_net *net, size_t server, struct viv_action *
         send_to_client(net, server, action);
         break;
     case VIV_ACTION_CLIENT_CLOSE:
-        close_client(net, find_client(net, action->conn));
+        viv_node_net_close_client(net, viv_node_net_find_client(net, action->conn));
         break;
     case VIV_ACTION_CLIENT_PAUSE:
         pause_clients(net, server, action);
         break;
     case VIV_ACTION_CLIENT_SASL:
-        expect(net, server, NETWORK_MS, &(struct viv_event){.kind = VIV_EVENT_CLIENT_SASL_DONE, .conn = action->conn},
-               action->bytes);
+        viv_node_net_expect(net, server, NETWORK_MS,
+                            &(struct viv_event){.kind = VIV_EVENT_CLIENT_SASL_DONE, .conn = action->conn},
+                            action->bytes);
         break;
     case VIV_ACTION_VOTE_SEND:
         send_vote(net, server, action);
@@ -254,7 +216,10 @@ static void perform(struct viv_node_net *net, size_t server, struct viv_action *
     case VIV_ACTION_AUDIT:
         break;
     case VIV_ACTION_FATAL:
-        cr_fatal("server %zu asks for its end: %s", server, action->text);
+        if (net->config.stores == NULL) {
+            cr_fatal("server %zu asks for its end: %s", server, action->text);
+        }
+        net->servers[server].end = action->text;
     }
 }
 
@@ -311,15 +276,46 @@ static void happen(struct viv_node_net *net, struct viv_happening *item)
     struct net_server *at = &net->servers[item->server];
     if (item->has_disk_action) {
         struct disk_answer answer = {net, item->server};
+        const struct viv_node_net_stores *stores = net->config.stores;
         count(&at->counts, &item->disk_action);
-        viv_node_disk_perform(&at->disk, &item->disk_action, net->config.log_read_entries, step_from_disk, &answer);
+        if (stores == NULL) {
+            viv_node_disk_perform(&at->disk, &item->disk_action, net->config.log_read_entries, step_from_disk, &answer);
+        } else if (!stores->perform(stores->ctx, item->server, &item->disk_action, step_from_disk, &answer)) {
+            at->end = "the storage failed";
+        }
     }
     if (item->has_event) {
         item->event.bytes = viv_buffer_bytes(&item->bytes);
         viv_node_sasl_judge(&item->event);
         step(net, item->server, item->event);
         if (item->event.kind == VIV_EVENT_TICK) {
-            expect(net, item->server, TICK_EVENT_MS, &item->event, (struct viv_bytes){0});
+            viv_node_net_expect(net, item->server, TICK_EVENT_MS, &item->event, (struct viv_bytes){0});
+        }
+    }
+}
+
+/* The process is gone: killed, or for the reason that it gave. */
+static void end(struct viv_node_net *net, size_t server, const char *why)
+{
+    struct net_server *at = &net->servers[server];
+    viv_node_free(at->node);
+    at->node = NULL;
+    at->life++;
+    at->is_listening = false;
+    at->end = NULL;
+    if (net->config.stores == NULL) {
+        viv_node_disk_crash(&at->disk);
+    } else {
+        net->config.stores->stop(net->config.stores->ctx, server, why);
+    }
+    for (size_t i = 0; i < net->link_count; i++) {
+        if (net->links[i].dialler == server || net->links[i].acceptor == server) {
+            close_link(net, &net->links[i], server);
+        }
+    }
+    for (size_t i = 0; i < net->client_count; i++) {
+        if (net->clients[i].server == server) {
+            net->clients[i].is_closed = true;
         }
     }
 }
@@ -348,6 +344,9 @@ static void turn(struct viv_node_net *net)
     viv_node_turn_end(at->node, net->now_ms, &at->actions);
     for (size_t i = 0; i < at->actions.count; i++) {
         perform(net, server, &at->actions.items[i]);
+    }
+    if (at->end != NULL) {
+        end(net, server, at->end);
     }
     viv_actions_reset(&at->actions);
 }
@@ -436,14 +435,21 @@ void viv_node_net_start(struct viv_node_net *net, size_t server)
 {
     struct net_server *at = &net->servers[server];
     cr_assert_null(at->node, "the server runs already");
-    at->node = viv_node_recipe(net->config.server_count, server, net->config.snapshot_entries,
-                               WALL_MS_AT_START + (int64_t)net->now_ms, net->config.adjust);
     at->life++;
-    cr_assert_eq(viv_node_disk_recover(&at->disk, at->node), VIV_OK, "recovery failed");
+    if (net->config.stores != NULL) {
+        at->node = net->config.stores->start(net->config.stores->ctx, server);
+        if (at->node == NULL) {
+            return;
+        }
+    } else {
+        at->node = viv_node_recipe(net->config.server_count, server, net->config.snapshot_entries,
+                                   WALL_MS_AT_START + (int64_t)net->now_ms, net->config.adjust);
+        cr_assert_eq(viv_node_disk_recover(&at->disk, at->node), VIV_OK, "recovery failed");
+    }
     struct viv_event event = {.kind = VIV_EVENT_START};
-    expect(net, server, 0, &event, (struct viv_bytes){0});
+    viv_node_net_expect(net, server, 0, &event, (struct viv_bytes){0});
     event.kind = VIV_EVENT_TICK;
-    expect(net, server, TICK_EVENT_MS, &event, (struct viv_bytes){0});
+    viv_node_net_expect(net, server, TICK_EVENT_MS, &event, (struct viv_bytes){0});
 }
 
 void viv_node_net_start_all(struct viv_node_net *net)
@@ -455,24 +461,8 @@ void viv_node_net_start_all(struct viv_node_net *net)
 
 void viv_node_net_kill(struct viv_node_net *net, size_t server)
 {
-    struct net_server *at = &net->servers[server];
-    if (at->node == NULL) {
-        return;
-    }
-    viv_node_free(at->node);
-    at->node = NULL;
-    at->life++;
-    at->is_listening = false;
-    viv_node_disk_crash(&at->disk);
-    for (size_t i = 0; i < net->link_count; i++) {
-        if (net->links[i].dialler == server || net->links[i].acceptor == server) {
-            close_link(net, &net->links[i], server);
-        }
-    }
-    for (size_t i = 0; i < net->client_count; i++) {
-        if (net->clients[i].server == server) {
-            net->clients[i].is_closed = true;
-        }
+    if (net->servers[server].node != NULL) {
+        end(net, server, NULL);
     }
 }
 
@@ -495,7 +485,7 @@ void viv_node_net_isolate(struct viv_node_net *net, size_t server, bool isolated
 void viv_node_net_disk_full(struct viv_node_net *net, size_t server, bool full)
 {
     struct viv_event event = {.kind = VIV_EVENT_DISK_FULL, .flag = full};
-    expect(net, server, 0, &event, (struct viv_bytes){0});
+    viv_node_net_expect(net, server, 0, &event, (struct viv_bytes){0});
 }
 
 uint64_t viv_node_net_now_ms(const struct viv_node_net *net)
@@ -539,62 +529,4 @@ void viv_node_net_counts(const struct viv_node_net *net, size_t server, struct v
     *counts = net->servers[server].counts;
     counts->images = net->servers[server].disk.image_count;
     counts->installs = net->servers[server].disk.install_count;
-}
-
-/* ---- what clients do ---- */
-
-viv_conn viv_node_net_connect(struct viv_node_net *net, size_t server)
-{
-    if (net->client_count == net->client_capacity) {
-        net->client_capacity = net->client_capacity == 0 ? 16 : net->client_capacity * 2;
-        net->clients = viv_realloc(net->clients, net->client_capacity * sizeof *net->clients);
-    }
-    viv_conn conn = ++net->client_count;
-    net->clients[conn - 1] =
-        (struct net_client){.conn = conn, .server = server, .is_closed = net->servers[server].node == NULL};
-    struct viv_event event = {.kind = VIV_EVENT_CLIENT_OPEN, .conn = conn};
-    expect(net, server, NETWORK_MS, &event, VIV_BYTES_LITERAL("127.0.0.1"));
-    return conn;
-}
-
-void viv_node_net_send(struct viv_node_net *net, viv_conn conn, struct viv_bytes frames)
-{
-    struct net_client *client = find_client(net, conn);
-    while (frames.size > 0 && !client->is_closed) {
-        cr_assert(frames.size >= 4);
-        size_t size = viv_load_be32(frames.data);
-        cr_assert(frames.size - 4 >= size);
-        struct viv_event event = {.kind = VIV_EVENT_CLIENT_FRAME, .conn = conn};
-        expect(net, client->server, NETWORK_MS, &event, viv_bytes_of(frames.data + 4, size));
-        frames = viv_bytes_of(frames.data + 4 + size, frames.size - 4 - size);
-    }
-}
-
-bool viv_node_net_receive(struct viv_node_net *net, viv_conn conn, struct viv_buffer *frame)
-{
-    struct net_client *client = find_client(net, conn);
-    viv_buffer_clear(frame);
-    if (client->received.size == 0) {
-        return false;
-    }
-    size_t size = viv_load_be32(client->received.data);
-    cr_assert(client->received.size - 4 >= size, "a server sends whole frames only");
-    viv_buffer_append(frame, client->received.data + 4, size);
-    viv_buffer_consume(&client->received, 4 + size);
-    return true;
-}
-
-bool viv_node_net_is_closed(const struct viv_node_net *net, viv_conn conn)
-{
-    return find_client(net, conn)->is_closed;
-}
-
-bool viv_node_net_is_paused(const struct viv_node_net *net, viv_conn conn)
-{
-    return find_client(net, conn)->is_paused;
-}
-
-void viv_node_net_hang_up(struct viv_node_net *net, viv_conn conn)
-{
-    close_client(net, find_client(net, conn));
 }

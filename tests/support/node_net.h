@@ -1,6 +1,7 @@
 #ifndef VIV_TESTS_SUPPORT_NODE_NET_H
 #define VIV_TESTS_SUPPORT_NODE_NET_H
 
+#include "tests/support/node_disk.h"
 #include "tests/support/node_recipe.h"
 
 /* Several servers in one process and in virtual time: each a viv_node with stores in memory, joined by links that
@@ -12,11 +13,24 @@
 
 struct viv_node_net;
 
+/* Stores other than those in memory, and the nodes over them. */
+struct viv_node_net_stores {
+    /* Opens the server's stores and makes a node that knows what they hold; NULL: it does not start, and stays down. */
+    struct viv_node *(*start)(void *ctx, size_t server);
+    /* Does it, and calls back with the answers; false: the server must end. */
+    bool (*perform)(void *ctx, size_t server, const struct viv_action *action, viv_node_disk_event_fn *answer,
+                    void *answer_ctx);
+    /* Closes the stores; the node is gone. Also after FATAL, `text` is what it said (NULL: it was killed). */
+    void (*stop)(void *ctx, size_t server, const char *text);
+    void *ctx;
+};
+
 struct viv_node_net_config {
     size_t server_count;       /* 1: standalone */
     uint64_t snapshot_entries; /* 0: no checkpoints */
     size_t log_read_entries;   /* entries in one LOG_READ answer; 0: all */
     viv_node_recipe_adjust_fn *adjust;
+    const struct viv_node_net_stores *stores; /* NULL: in memory, made by the recipe; FATAL then fails the test */
 };
 
 /* Servers are numbered from 0 (their sid is that + 1) and are down until started. */

@@ -25,7 +25,8 @@ test_node_SOURCES = \
 	%reldir%/test_table.c \
 	tests/support/node_client.c tests/support/node_client.h \
 	tests/support/node_disk.c tests/support/node_disk.h \
-	tests/support/node_net.c tests/support/node_net.h \
+	tests/support/node_net.c tests/support/node_net.h tests/support/node_net_clients.c \
+	tests/support/node_net_internal.h \
 	tests/support/node_queue.c tests/support/node_queue.h \
 	tests/support/node_recipe.c tests/support/node_recipe.h \
 	tests/support/node_sasl.c tests/support/node_sasl.h \
