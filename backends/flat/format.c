@@ -9,10 +9,19 @@
 #define SEGMENT_MAGIC 0x3130474f4c564956ULL /* "VIVLOG01" */
 #define BATCH_MAGIC   0x48435442U           /* "BTCH" */
 
-enum { FORMAT_VERSION = 1 };
+enum { FORMAT_VERSION = VIV_FLAT_VERSION_IDENTIFIERS, FORMAT_VERSION_OLDEST = 1, BATCH_VERSION = 1 };
 
 /* Offsets in a segment header block. */
-enum { SH_MAGIC = 0, SH_CRC = 8, SH_VERSION = 12, SH_CLUSTER = 16, SH_SERVER = 32, SH_SEQ = 40, SH_SALT = 48 };
+enum {
+    SH_MAGIC = 0,
+    SH_CRC = 8,
+    SH_VERSION = 12,
+    SH_CLUSTER = 16,
+    SH_SERVER = 32,
+    SH_SEQ = 40,
+    SH_SALT = 48,
+    SH_BYTES = 56
+};
 
 /* Offsets in a batch header. */
 enum {
@@ -58,6 +67,7 @@ void viv_flat_segment_header_encode(const struct viv_flat_segment_header *header
     viv_store_le64(block + SH_SERVER, (uint64_t)header->owner.server_id);
     viv_store_le64(block + SH_SEQ, header->seq);
     viv_store_le64(block + SH_SALT, header->salt);
+    viv_store_le64(block + SH_BYTES, header->file_bytes);
     viv_store_le32(block + SH_CRC, segment_crc(block));
 }
 
@@ -66,7 +76,8 @@ viv_status viv_flat_segment_header_decode(const uint8_t *block, struct viv_flat_
     if (viv_load_le64(block + SH_MAGIC) != SEGMENT_MAGIC || viv_load_le32(block + SH_CRC) != segment_crc(block)) {
         return VIV_ERR_CORRUPT;
     }
-    if (viv_load_le32(block + SH_VERSION) != FORMAT_VERSION) {
+    uint32_t version = viv_load_le32(block + SH_VERSION);
+    if (version < FORMAT_VERSION_OLDEST || version > FORMAT_VERSION) {
         return VIV_ERR_VERSION;
     }
     *header = (struct viv_flat_segment_header){
@@ -74,6 +85,8 @@ viv_status viv_flat_segment_header_decode(const uint8_t *block, struct viv_flat_
                   (int64_t)viv_load_le64(block + SH_SERVER)},
         .seq = viv_load_le64(block + SH_SEQ),
         .salt = viv_load_le64(block + SH_SALT),
+        .file_bytes = version >= VIV_FLAT_VERSION_IDENTIFIERS ? viv_load_le64(block + SH_BYTES) : 0,
+        .version = version,
     };
     return VIV_OK;
 }
@@ -146,7 +159,7 @@ static void encode_batch_header(struct viv_flat_batch_header *header, uint64_t s
     viv_store_le32(to + BH_RUNS, header->run_count);
     viv_store_le32(to + BH_ENTRIES, header->entry_count);
     viv_store_le32(to + BH_BODY, header->body_bytes);
-    viv_store_le32(to + BH_VERSION, FORMAT_VERSION);
+    viv_store_le32(to + BH_VERSION, BATCH_VERSION);
     header->crc = viv_crc32c(seed_of(salt), to + BH_TABLE_CRC, VIV_FLAT_BATCH_HEADER_BYTES - BH_TABLE_CRC);
     viv_store_le32(to + BH_CRC, header->crc);
 }
@@ -214,16 +227,49 @@ bool viv_flat_batch_header_decode(const uint8_t *bytes, const struct viv_flat_se
     return header->ordinal > header->durable_ordinal && header->body_bytes <= VIV_FLAT_BODY_BYTES_MAX;
 }
 
-static uint64_t table_bytes_of(const struct viv_flat_batch_header *header)
+uint64_t viv_flat_table_bytes_of(const struct viv_flat_batch_header *header)
 {
     return (uint64_t)header->run_count * VIV_FLAT_RUN_BYTES + (uint64_t)header->entry_count * VIV_FLAT_ENTRY_BYTES;
+}
+
+uint64_t viv_flat_identifier_bytes_of(const struct viv_flat_batch_header *header)
+{
+    return VIV_FLAT_BATCH_HEADER_BYTES + viv_flat_table_bytes_of(header);
+}
+
+uint64_t viv_flat_identifier_bytes(const struct viv_flat_run_input *runs, size_t run_count)
+{
+    struct viv_flat_batch_header header = {.run_count = (uint32_t)run_count};
+    for (size_t i = 0; i < run_count; i++) {
+        header.entry_count += runs[i].run.entry_count;
+    }
+    return viv_flat_identifier_bytes_of(&header);
+}
+
+bool viv_flat_identifier_decode(const uint8_t *bytes, const struct viv_flat_segment_header *segment,
+                                struct viv_flat_batch_header *header)
+{
+    return viv_flat_batch_header_decode(bytes, segment, viv_load_le64(bytes + BH_OFFSET), header) &&
+           viv_flat_table_bytes_of(header) <= header->body_bytes;
+}
+
+void viv_flat_batch_header_bytes(const struct viv_flat_batch_header *header, uint64_t salt, struct viv_buffer *out)
+{
+    struct viv_flat_batch_header copy = *header;
+    encode_batch_header(&copy, salt, viv_buffer_extend(out, VIV_FLAT_BATCH_HEADER_BYTES));
+    VIV_ASSERT(copy.crc == header->crc);
+}
+
+bool viv_flat_table_is_sound(const struct viv_flat_batch_header *header, const uint8_t *table, uint64_t salt)
+{
+    return viv_crc32c(seed_of(salt), table, (size_t)viv_flat_table_bytes_of(header)) == header->table_crc;
 }
 
 bool viv_flat_batch_open(struct viv_flat_batch_cursor *cursor, const struct viv_flat_batch_header *header,
                          const uint8_t *body, uint64_t salt)
 {
-    uint64_t table_bytes = table_bytes_of(header);
-    if (table_bytes > header->body_bytes || viv_crc32c(seed_of(salt), body, (size_t)table_bytes) != header->table_crc) {
+    uint64_t table_bytes = viv_flat_table_bytes_of(header);
+    if (table_bytes > header->body_bytes || !viv_flat_table_is_sound(header, body, salt)) {
         return false;
     }
     uint64_t entries = 0;

@@ -24,6 +24,8 @@ enum {
     VIV_FLAT_BODY_BYTES_MAX = 1 << 30, /* of one batch: table and bodies */
     /* Larger batches stand only at the start of a segment, so that the next one is never far from a damaged one. */
     VIV_FLAT_BATCH_BYTES_USUAL = 4 << 20,
+    /* Segments of version 1 have neither identifiers nor a copy of their header. */
+    VIV_FLAT_VERSION_IDENTIFIERS = 2,
 };
 
 /* Whose files these are. */
@@ -36,6 +38,8 @@ struct viv_flat_segment_header {
     struct viv_flat_owner owner;
     uint64_t seq;
     uint64_t salt;
+    uint64_t file_bytes; /* what the file should have; 0 in the first version */
+    uint32_t version;    /* set by decode; encode writes the newest */
 };
 
 /* Fills a whole VIV_FLAT_BLOCK_BYTES block. */
@@ -90,6 +94,19 @@ void viv_flat_batch_encode(struct viv_flat_batch_header *header, uint64_t salt, 
 /* False unless these 64 bytes are the header of a batch at that place of that segment. */
 bool viv_flat_batch_header_decode(const uint8_t *bytes, const struct viv_flat_segment_header *segment, uint64_t offset,
                                   struct viv_flat_batch_header *header);
+
+/* Bytes of the table; of the batch's identifier, which is header and table once more, in another part of the file. */
+uint64_t viv_flat_table_bytes_of(const struct viv_flat_batch_header *header);
+uint64_t viv_flat_identifier_bytes_of(const struct viv_flat_batch_header *header);
+/* The same before the batch is encoded. */
+uint64_t viv_flat_identifier_bytes(const struct viv_flat_run_input *runs, size_t run_count);
+/* Appends the header as it was written. */
+void viv_flat_batch_header_bytes(const struct viv_flat_batch_header *header, uint64_t salt, struct viv_buffer *out);
+/* Whether these bytes are the table that the header speaks of. */
+bool viv_flat_table_is_sound(const struct viv_flat_batch_header *header, const uint8_t *table, uint64_t salt);
+/* As viv_flat_batch_header_decode, of a header that stands elsewhere: header->offset says where it belongs. */
+bool viv_flat_identifier_decode(const uint8_t *bytes, const struct viv_flat_segment_header *segment,
+                                struct viv_flat_batch_header *header);
 
 /* Walks a batch whose header was decoded. `body` is the header's body_bytes bytes; it is borrowed. */
 struct viv_flat_batch_cursor {

@@ -121,6 +121,13 @@ static viv_status read_slots(struct viv_flat_hard *hard, const struct viv_disk *
     return *newest >= 0 ? VIV_OK : worst;
 }
 
+static void say_forgotten(const char *path)
+{
+    viv_log(VIV_LOG_WARN, "flat",
+            "the promises of this server are lost: until a leader has synchronised it, it counts for nothing",
+            "file=%s", path);
+}
+
 static viv_status create(struct viv_flat_hard *hard, const struct viv_disk *disk, const char *dir, const char *path)
 {
     char *temporary = viv_file_path(dir, "hard.tmp");
@@ -178,14 +185,23 @@ static viv_status adopt(struct viv_flat_hard *hard, const struct viv_disk *disk,
 }
 
 viv_status viv_flat_hard_open(struct viv_flat_hard *hard, const struct viv_disk *disk, const char *dir,
-                              struct viv_flat_owner *owner, bool is_durable, bool may_create)
+                              struct viv_flat_owner *owner, bool is_durable, bool may_create, bool may_forget)
 {
     *hard = (struct viv_flat_hard){.file = {.handle = -1}, .owner = *owner, .is_durable = is_durable};
     char *path = viv_file_path(dir, "hard");
     viv_status status = viv_file_open(disk, path, VIV_FILE_WRITE, &hard->file);
     if (status == VIV_OK) {
         status = adopt(hard, disk, owner);
-    } else if (status == VIV_ERR_NOT_FOUND && may_create) {
+        if (status == VIV_ERR_CORRUPT && may_forget) {
+            say_forgotten(path);
+            viv_file_close(disk, &hard->file);
+            *hard = (struct viv_flat_hard){.file = {.handle = -1}, .owner = *owner, .is_durable = is_durable};
+            status = create(hard, disk, dir, path);
+        }
+    } else if (status == VIV_ERR_NOT_FOUND && (may_create || may_forget)) {
+        if (!may_create) {
+            say_forgotten(path);
+        }
         status = create(hard, disk, dir, path);
     } else if (status == VIV_ERR_NOT_FOUND) {
         viv_log(VIV_LOG_ERROR, "flat", "the hard state is missing although there is a log", "file=%s", path);

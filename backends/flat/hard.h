@@ -24,11 +24,13 @@ struct viv_flat_hard {
     bool is_durable;
 };
 
-/* Reads the file in `dir`, or makes it when `may_create`; brings both slots to the newest state. owner->cluster is
+/* Reads the file in `dir`, or makes it when `may_create`; with `may_forget` also when neither copy can be read, empty.
+ * Brings both slots to the newest state. owner->cluster is
  * filled in when it was {0,0} and the file knows it. VIV_ERR_CORRUPT, VIV_ERR_FOREIGN, VIV_ERR_VERSION and those of
  * store/file_io.h; on failure nothing stays open. */
 viv_status viv_flat_hard_open(struct viv_flat_hard *hard, const struct viv_disk *disk, const char *dir,
-                              struct viv_flat_owner *owner, bool is_durable, bool may_create) VIV_MUST_USE;
+                              struct viv_flat_owner *owner, bool is_durable, bool may_create,
+                              bool may_forget) VIV_MUST_USE;
 void viv_flat_hard_close(struct viv_flat_hard *hard, const struct viv_disk *disk);
 void viv_flat_hard_get(const struct viv_flat_hard *hard, viv_gid gid, struct viv_hard_state *state);
 /* Durable on return. VIV_ERR_LIMIT: too many groups. In memory the new state shows only when it is durable. */

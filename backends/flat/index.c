@@ -93,6 +93,34 @@ static void truncate_group(struct viv_flat_group *group, uint64_t keep_zxid)
     group->last_zxid = keep_zxid;
 }
 
+void viv_flat_index_forget(struct viv_flat_index *index)
+{
+    for (size_t i = 0; i < index->group_count; i++) {
+        index->groups[i].span_count = 0;
+        index->groups[i].is_lost = true;
+    }
+}
+
+bool viv_flat_index_is_lost(const struct viv_flat_index *index)
+{
+    for (size_t i = 0; i < index->group_count; i++) {
+        if (index->groups[i].is_lost) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A group stands where the first run after the missing part says. A run that is only a hint says nothing. */
+static void find_again(struct viv_flat_group *group, const struct viv_flat_run *run, uint64_t first)
+{
+    bool has_entries = run->kind == VIV_FLAT_RUN_ENTRIES && run->entry_count > 0;
+    if (has_entries || run->kind == VIV_FLAT_RUN_BOUNDS || run->kind == VIV_FLAT_RUN_TRUNCATE) {
+        group->base_zxid = group->last_zxid = has_entries ? first - 1 : run->zxid;
+        group->is_lost = false;
+    }
+}
+
 bool viv_flat_index_apply(struct viv_flat_index *index, const struct viv_flat_run *run, uint64_t first, uint64_t last,
                           uint64_t seq, uint64_t offset)
 {
@@ -101,6 +129,9 @@ bool viv_flat_index_apply(struct viv_flat_index *index, const struct viv_flat_ru
     }
     bool is_new = viv_flat_index_find(index, run->gid) == NULL;
     struct viv_flat_group *group = viv_flat_index_group(index, run->gid);
+    if (group->is_lost) {
+        find_again(group, run, first);
+    }
     switch ((enum viv_flat_run_kind)run->kind) {
     case VIV_FLAT_RUN_ENTRIES:
         raise_commit(group, run->commit_zxid);
@@ -114,6 +145,7 @@ bool viv_flat_index_apply(struct viv_flat_index *index, const struct viv_flat_ru
     case VIV_FLAT_RUN_RESET:
         group->span_count = 0;
         group->base_zxid = group->last_zxid = group->commit_zxid = run->zxid;
+        group->is_lost = false;
         return true;
     case VIV_FLAT_RUN_BOUNDS:
         if (is_new) {
@@ -140,6 +172,13 @@ const struct viv_flat_span *viv_flat_group_above(const struct viv_flat_group *gr
         }
     }
     return low < group->span_count ? &group->spans[low] : NULL;
+}
+
+bool viv_flat_index_holds(struct viv_flat_index *index, viv_gid gid, uint64_t zxid)
+{
+    const struct viv_flat_group *group = viv_flat_index_find(index, gid);
+    const struct viv_flat_span *span = group != NULL && zxid > 0 ? viv_flat_group_above(group, zxid - 1) : NULL;
+    return span != NULL && span->first_zxid <= zxid;
 }
 
 /* Spans of the oldest segment stand first. */

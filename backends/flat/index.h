@@ -18,6 +18,7 @@ struct viv_flat_group {
     viv_gid gid;
     uint64_t base_zxid, last_zxid, commit_zxid;
     uint64_t trim_zxid; /* entries up to this one may go */
+    bool is_lost;       /* what came before is not known: the next run says where the group stands */
     struct viv_flat_span *spans;
     size_t span_count, span_capacity;
 };
@@ -36,8 +37,14 @@ struct viv_flat_group *viv_flat_index_group(struct viv_flat_index *index, viv_gi
  * group's history (only bytes from a disk can do that). */
 bool viv_flat_index_apply(struct viv_flat_index *index, const struct viv_flat_run *run, uint64_t first, uint64_t last,
                           uint64_t seq, uint64_t offset);
+/* Part of the log is missing: of every group only what comes now is known. */
+void viv_flat_index_forget(struct viv_flat_index *index);
+/* Whether some group has not been heard of since. */
+bool viv_flat_index_is_lost(const struct viv_flat_index *index);
 /* The first span with entries above zxid; NULL at the end. Valid until the index changes. */
 const struct viv_flat_span *viv_flat_group_above(const struct viv_flat_group *group, uint64_t zxid);
+/* Whether zxid lies in a span of the group. */
+bool viv_flat_index_holds(struct viv_flat_index *index, viv_gid gid, uint64_t zxid);
 /* Whether some group still needs entries of this, the oldest, segment. */
 bool viv_flat_index_needs(const struct viv_flat_index *index, uint64_t oldest_seq);
 /* Forgets the entries of the oldest segment. */

@@ -79,8 +79,9 @@ static viv_status damaged(const struct viv_log_iter *iter, uint64_t offset, uint
 }
 
 /* Opens the batch of the span. With `only_cached` it is left alone (and *is_open false) unless it is in the window. */
-static viv_status open_batch(struct viv_log_iter *iter, const struct viv_flat_span *span, bool only_cached,
-                             struct viv_flat_batch_header *header, struct viv_flat_batch_cursor *cursor, bool *is_open)
+static viv_status try_open_batch(struct viv_log_iter *iter, const struct viv_flat_span *span, bool only_cached,
+                                 struct viv_flat_batch_header *header, struct viv_flat_batch_cursor *cursor,
+                                 bool *is_open, bool *is_damaged)
 {
     const struct viv_disk *disk = &iter->log->disk;
     const struct viv_file *file = &iter->segment->file;
@@ -91,7 +92,8 @@ static viv_status open_batch(struct viv_log_iter *iter, const struct viv_flat_sp
     }
     VIV_TRY(viv_flat_window_get(&iter->window, disk, file, span->offset, VIV_FLAT_BATCH_HEADER_BYTES, &bytes));
     if (bytes == NULL || !viv_flat_batch_header_decode(bytes, &iter->segment->header, span->offset, header)) {
-        return damaged(iter, span->offset, span->first_zxid);
+        *is_damaged = true;
+        return VIV_OK;
     }
     size_t size = (size_t)viv_flat_batch_bytes_of(header);
     if (only_cached && !viv_flat_window_holds(&iter->window, file, span->offset, size)) {
@@ -100,10 +102,30 @@ static viv_status open_batch(struct viv_log_iter *iter, const struct viv_flat_sp
     VIV_TRY(viv_flat_window_get(&iter->window, disk, file, span->offset, size, &bytes));
     if (bytes == NULL ||
         !viv_flat_batch_open(cursor, header, bytes + VIV_FLAT_BATCH_HEADER_BYTES, iter->segment->header.salt)) {
-        return damaged(iter, span->offset, span->first_zxid);
+        *is_damaged = true;
+        return VIV_OK;
     }
     *is_open = true;
     return VIV_OK;
+}
+
+/* Header and table that became damaged since the log was opened are made good from the identifier. */
+static viv_status open_batch(struct viv_log_iter *iter, const struct viv_flat_span *span, bool only_cached,
+                             struct viv_flat_batch_header *header, struct viv_flat_batch_cursor *cursor, bool *is_open)
+{
+    bool is_damaged = false;
+    VIV_TRY(try_open_batch(iter, span, only_cached, header, cursor, is_open, &is_damaged));
+    if (!is_damaged || only_cached) {
+        return VIV_OK;
+    }
+    viv_status status = viv_flat_mend(iter->log, iter->segment, span->offset);
+    if (status != VIV_OK) {
+        return status == VIV_ERR_CORRUPT ? damaged(iter, span->offset, span->first_zxid) : status;
+    }
+    iter->window.file = NULL;
+    is_damaged = false;
+    VIV_TRY(try_open_batch(iter, span, false, header, cursor, is_open, &is_damaged));
+    return is_damaged ? damaged(iter, span->offset, span->first_zxid) : VIV_OK;
 }
 
 /* What one call of iter_next fills. */
@@ -128,7 +150,14 @@ static viv_status take_run(struct viv_log_iter *iter, struct viv_flat_batch_curs
             continue;
         }
         if (viv_crc32c(0, entry.body.data, entry.body.size) != entry.body_crc) {
-            return damaged(iter, offset, entry.zxid);
+            uint64_t body = offset + VIV_FLAT_BATCH_HEADER_BYTES + (uint64_t)(entry.body.data - cursor->body);
+            struct viv_flat_fault fault = {.gid = iter->gid,
+                                           .entry = {entry.zxid, (uint32_t)entry.body.size, entry.body_crc, false},
+                                           .seq = iter->segment->header.seq,
+                                           .batch = offset,
+                                           .offset = body};
+            viv_flat_note_fault(iter->log, iter->segment, &fault);
+            entry.body.data = NULL;
         }
         harvest->entries[harvest->count++] = entry;
         harvest->bytes_left -= entry.body.size < harvest->bytes_left ? entry.body.size : harvest->bytes_left;

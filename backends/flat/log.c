@@ -29,6 +29,8 @@ static void flat_close(struct viv_log *log)
     viv_flat_hard_close(&log->hard, &log->disk);
     viv_file_close(&log->disk, &log->lock);
     viv_flat_index_fini(&log->index);
+    viv_flat_faults_fini(&log->faults);
+    viv_flat_identifiers_fini(&log->waiting);
     viv_buffer_fini(&log->scratch);
     viv_buffer_fini(&log->calls);
     pthread_cond_destroy(&log->preparing_done);
@@ -66,8 +68,8 @@ static viv_status recover(struct viv_log *log, struct viv_store_report *report)
     VIV_TRY(take_lock(log));
     struct viv_file_names names;
     VIV_TRY(viv_file_list(&log->disk, log->dir, &names));
-    viv_status status =
-        viv_flat_hard_open(&log->hard, &log->disk, log->dir, &log->owner, log->is_durable, !holds_segments(&names));
+    viv_status status = viv_flat_hard_open(&log->hard, &log->disk, log->dir, &log->owner, log->is_durable,
+                                           !holds_segments(&names), log->may_forget);
     if (status == VIV_OK) {
         status = viv_flat_segments_open(log, &names);
     }
@@ -90,6 +92,7 @@ static viv_status flat_open(const struct viv_store_config *config, struct viv_lo
         .dir = viv_file_path(NULL, "%s", config->log_dir),
         .segment_bytes = config->segment_bytes > 0 ? config->segment_bytes : SEGMENT_BYTES_DEFAULT,
         .is_durable = config->durable,
+        .may_forget = config->may_forget,
         .owner = {{config->cluster[0], config->cluster[1]}, config->server_id},
         .lock = {.handle = -1},
         .hard = {.file = {.handle = -1}},
@@ -151,7 +154,7 @@ static viv_status flat_truncate(struct viv_log *log, viv_gid gid, uint64_t keep_
         return VIV_ERR_INVALID;
     }
     bool is_there = keep_zxid == bounds.base_zxid;
-    if (!is_there) {
+    if (!is_there) { /* damaged or not */
         VIV_TRY(viv_flat_has_entry(log, gid, keep_zxid, &is_there));
     }
     return is_there ? write_mark(log, gid, VIV_FLAT_RUN_TRUNCATE, keep_zxid) : VIV_ERR_INVALID;
@@ -235,7 +238,7 @@ static void flat_measure(struct viv_log *log, struct viv_store_measure *measure)
 
 const struct viv_log_ops viv_flat_log = {
     .name = "flat",
-    .traits = 0,
+    .traits = VIV_STORE_REPAIRS,
     .open = flat_open,
     .close = flat_close,
     .append = flat_append,
@@ -251,4 +254,8 @@ const struct viv_log_ops viv_flat_log = {
     .hard_put = flat_hard_put,
     .prepare = flat_prepare,
     .measure = flat_measure,
+    .faults = viv_flat_faults_get,
+    .repair = viv_flat_repair,
+    .settle = viv_flat_settle,
+    .scrub = viv_flat_scrub,
 };

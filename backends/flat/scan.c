@@ -1,51 +1,21 @@
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "backends/flat/flat_internal.h"
-#include "backends/flat/window.h"
+#include "backends/flat/scan_internal.h"
 #include "base/assert.h"
 #include "base/checksum.h"
 #include "base/log.h"
 
 /* Reading the log at open.
  *
- * Batches are taken in order while each continues the chain. At the first place where none does, the log ends, or it
- * is damaged. Every batch says up to which ordinal the log was durable when it was written; so if any readable batch
- * behind that place says that the missing one had been durable, the log is damaged and refused. If none does, what
- * follows was never acknowledged: a torn tail, which is cut. How far is looked: batches stand close together, all but
- * the first of a segment are at most VIV_FLAT_BATCH_BYTES_USUAL, and the next segment has none before this one says so.
+ * Batches are taken in order while each continues the chain. Where header or table of one are damaged they are made
+ * good from its identifier. A damaged body is a fault of that entry: it keeps its place in the history, and a peer has
+ * the bytes. What it means that no batch continues the chain is scan_end.c's matter.
  *
  * What is kept may still be in the page cache only, also after a sync that failed in an earlier life. Batches that no
  * later batch calls durable are therefore written once more, and synced (zab.md D1). */
 
-/* Damage that covers less than this minus one batch is told from an end. */
-enum { STRAY_SEARCH_BYTES = 4 * VIV_FLAT_BATCH_BYTES_USUAL };
-
-struct place {
-    struct viv_flat_segment *segment;
-    uint64_t offset, bytes;
-    uint64_t ordinal; /* its own; of a stray one, the one it vouches for */
-};
-
-struct places {
-    struct place *items;
-    size_t count, capacity;
-};
-
-struct scan {
-    struct viv_log *log;
-    struct viv_flat_window window;
-    struct viv_store_report *report;
-    uint64_t expected_ordinal; /* 0: any */
-    uint64_t durable_ordinal;  /* the highest that a kept batch vouches for */
-    struct places uncertain;   /* kept, and not vouched for */
-    struct places stray;       /* readable batches behind the end */
-    uint64_t last_zxid;        /* of the newest entry kept, for messages */
-    uint64_t bad_zxid;         /* of the entry whose body is damaged; 0: unknown */
-};
-
-static void add_place(struct places *places, struct place place)
+void viv_flat_places_add(struct viv_flat_places *places, struct viv_flat_place place)
 {
     if (places->count == places->capacity) {
         places->capacity = places->capacity > 0 ? places->capacity * 2 : 16;
@@ -54,10 +24,23 @@ static void add_place(struct places *places, struct place place)
     places->items[places->count++] = place;
 }
 
+viv_status viv_flat_scan_identifier(struct viv_flat_scan *scan, const struct viv_flat_segment *segment, uint64_t offset)
+{
+    if (scan->walk.segment != segment) {
+        viv_flat_identifier_walk_begin(&scan->walk, &scan->log->disk, segment);
+    }
+    if (!viv_flat_segment_has_identifiers(segment)) {
+        return VIV_OK;
+    }
+    return viv_flat_identifier_seek(&scan->walk, offset);
+}
+
 /* Takes the runs of a sound batch into the index; false when they contradict it. */
-static bool index_batch(struct scan *scan, struct viv_flat_segment *segment, struct viv_flat_batch_cursor *cursor)
+static bool index_batch(struct viv_flat_scan *scan, struct viv_flat_segment *segment,
+                        struct viv_flat_batch_cursor *cursor)
 {
     const struct viv_flat_batch_header *header = cursor->header;
+    struct viv_flat_faults *faults = &scan->log->faults;
     struct viv_flat_run run;
     while (viv_flat_batch_next_run(cursor, &run)) {
         uint64_t first = 0;
@@ -73,6 +56,9 @@ static bool index_batch(struct scan *scan, struct viv_flat_segment *segment, str
         if (!viv_flat_index_apply(&scan->log->index, &run, first, last, header->seq, header->offset)) {
             return false;
         }
+        if (run.kind == VIV_FLAT_RUN_TRUNCATE || run.kind == VIV_FLAT_RUN_RESET) {
+            viv_flat_faults_forget(faults, run.gid, run.kind == VIV_FLAT_RUN_RESET ? 0 : run.zxid, UINT64_MAX);
+        }
         scan->last_zxid = last > 0 ? last : scan->last_zxid;
         segment->is_finished = run.kind == VIV_FLAT_RUN_NEXT;
     }
@@ -80,138 +66,157 @@ static bool index_batch(struct scan *scan, struct viv_flat_segment *segment, str
     return true;
 }
 
-static bool check_bodies(struct scan *scan, struct viv_flat_batch_cursor cursor)
+/* Notes the entries whose bodies are not what the table says. */
+static void check_bodies(struct viv_flat_scan *scan, const struct viv_flat_segment *segment,
+                         struct viv_flat_batch_cursor cursor)
 {
+    const struct viv_flat_batch_header *header = cursor.header;
     struct viv_flat_run run;
     while (viv_flat_batch_next_run(&cursor, &run)) {
         struct viv_entry entry;
         while (viv_flat_batch_next_entry(&cursor, &entry)) {
-            if (viv_crc32c(0, entry.body.data, entry.body.size) != entry.body_crc) {
-                scan->bad_zxid = entry.zxid;
-                return false;
+            if (viv_crc32c(0, entry.body.data, entry.body.size) == entry.body_crc) {
+                continue;
             }
+            uint64_t offset = header->offset + VIV_FLAT_BATCH_HEADER_BYTES + (uint64_t)(entry.body.data - cursor.body);
+            viv_flat_faults_add(&scan->log->faults,
+                                &(struct viv_flat_fault){run.gid,
+                                                         {entry.zxid, (uint32_t)entry.body.size, entry.body_crc, true},
+                                                         header->seq,
+                                                         header->offset,
+                                                         offset,
+                                                         header->ordinal});
+            viv_log(VIV_LOG_WARN, "flat", "an entry of the log is damaged",
+                    "file=%s offset=%" PRIu64 " gid=%u zxid=0x%" PRIx64 " bytes=%zu", segment->file.path, offset,
+                    run.gid, entry.zxid, entry.body.size);
         }
     }
-    return true;
 }
 
-static bool continues(const struct scan *scan, const struct viv_flat_batch_header *header)
+static bool continues(const struct viv_flat_scan *scan, const struct viv_flat_batch_header *header)
 {
     return scan->expected_ordinal == 0 ||
            (header->ordinal == scan->expected_ordinal && header->previous_crc == scan->log->previous_crc);
 }
 
-static void keep_batch(struct scan *scan, struct viv_flat_segment *segment, const struct viv_flat_batch_header *header)
+/* The batch was durable when some later one, or its own identifier, was written. */
+static void vouch(struct viv_flat_scan *scan, uint64_t durable_ordinal)
 {
-    uint64_t bytes = viv_flat_batch_bytes_of(header);
-    if (header->durable_ordinal > scan->durable_ordinal) {
-        scan->durable_ordinal = header->durable_ordinal;
-        size_t kept = 0;
-        for (size_t i = 0; i < scan->uncertain.count; i++) {
-            if (scan->uncertain.items[i].ordinal > scan->durable_ordinal) {
-                scan->uncertain.items[kept++] = scan->uncertain.items[i];
-            }
-        }
-        scan->uncertain.count = kept;
+    if (durable_ordinal <= scan->durable_ordinal) {
+        return;
     }
-    add_place(&scan->uncertain, (struct place){segment, header->offset, bytes, header->ordinal});
+    scan->durable_ordinal = durable_ordinal;
+    size_t kept = 0;
+    for (size_t i = 0; i < scan->uncertain.count; i++) {
+        if (scan->uncertain.items[i].ordinal > scan->durable_ordinal) {
+            scan->uncertain.items[kept++] = scan->uncertain.items[i];
+        }
+    }
+    scan->uncertain.count = kept;
+}
+
+static void keep_batch(struct viv_flat_scan *scan, struct viv_flat_segment *segment,
+                       const struct viv_flat_batch_header *header, const uint8_t *bytes)
+{
+    uint64_t batch_bytes = viv_flat_batch_bytes_of(header);
+    vouch(scan, header->durable_ordinal);
+    viv_flat_places_add(&scan->uncertain,
+                        (struct viv_flat_place){segment, header->offset, batch_bytes, header->ordinal});
+    if (viv_flat_segment_has_identifiers(segment)) {
+        viv_flat_identifiers_add(&scan->log->waiting, header, bytes);
+        segment->identifier_bytes += viv_flat_identifier_bytes_of(header);
+    }
     segment->first_ordinal = segment->first_ordinal > 0 ? segment->first_ordinal : header->ordinal;
-    segment->end = header->offset + bytes;
-    scan->bad_zxid = 0;
+    segment->end = header->offset + batch_bytes;
     scan->log->ordinal = header->ordinal;
     scan->log->previous_crc = header->crc;
     scan->expected_ordinal = header->ordinal + 1;
-    scan->report->bytes += bytes;
+    scan->report->bytes += batch_bytes;
 }
 
-/* Takes the batch at the segment's end if there is one. */
-static viv_status scan_batch(struct scan *scan, struct viv_flat_segment *segment, bool *is_taken)
+static bool is_within(const struct viv_flat_segment *segment, const struct viv_flat_batch_header *header)
+{
+    return segment->end + viv_flat_batch_bytes_of(header) <= segment->file_bytes;
+}
+
+/* The whole batch as it stands in the file; *bytes NULL when header or table are not good. */
+static viv_status read_in_place(struct viv_flat_scan *scan, const struct viv_flat_segment *segment,
+                                struct viv_flat_batch_header *header, struct viv_flat_batch_cursor *cursor,
+                                const uint8_t **bytes)
 {
     const struct viv_disk *disk = &scan->log->disk;
-    const uint8_t *bytes;
-    struct viv_flat_batch_header header;
-    struct viv_flat_batch_cursor cursor;
-    *is_taken = false;
-    VIV_TRY(
-        viv_flat_window_get(&scan->window, disk, &segment->file, segment->end, VIV_FLAT_BATCH_HEADER_BYTES, &bytes));
-    if (bytes == NULL || !viv_flat_batch_header_decode(bytes, &segment->header, segment->end, &header) ||
-        !continues(scan, &header) || segment->end + viv_flat_batch_bytes_of(&header) > segment->file_bytes) {
+    VIV_TRY(viv_flat_window_get(&scan->window, disk, &segment->file, segment->end, VIV_FLAT_BATCH_HEADER_BYTES, bytes));
+    if (*bytes == NULL || !viv_flat_batch_header_decode(*bytes, &segment->header, segment->end, header) ||
+        !continues(scan, header) || !is_within(segment, header)) {
+        *bytes = NULL;
         return VIV_OK;
     }
     VIV_TRY(viv_flat_window_get(&scan->window, disk, &segment->file, segment->end,
-                                (size_t)viv_flat_batch_bytes_of(&header), &bytes));
-    if (bytes == NULL ||
-        !viv_flat_batch_open(&cursor, &header, bytes + VIV_FLAT_BATCH_HEADER_BYTES, segment->header.salt) ||
-        !check_bodies(scan, cursor)) {
+                                (size_t)viv_flat_batch_bytes_of(header), bytes));
+    if (*bytes != NULL &&
+        !viv_flat_batch_open(cursor, header, *bytes + VIV_FLAT_BATCH_HEADER_BYTES, segment->header.salt)) {
+        *bytes = NULL;
+    }
+    return VIV_OK;
+}
+
+/* The same with header and table from the identifier, which are also put back into the file. */
+static viv_status read_by_identifier(struct viv_flat_scan *scan, const struct viv_flat_segment *segment,
+                                     struct viv_flat_batch_header *header, struct viv_flat_batch_cursor *cursor,
+                                     const uint8_t **bytes)
+{
+    *bytes = NULL;
+    VIV_TRY(viv_flat_scan_identifier(scan, segment, segment->end));
+    if (!scan->walk.has_found || scan->walk.header.offset != segment->end || !continues(scan, &scan->walk.header) ||
+        !is_within(segment, &scan->walk.header)) {
         return VIV_OK;
     }
+    *header = scan->walk.header;
+    VIV_TRY(viv_flat_mend(scan->log, segment, segment->end));
+    scan->window.file = NULL;
+    VIV_TRY(viv_flat_window_get(&scan->window, &scan->log->disk, &segment->file, segment->end,
+                                (size_t)viv_flat_batch_bytes_of(header), bytes));
+    if (*bytes != NULL &&
+        !viv_flat_batch_open(cursor, header, *bytes + VIV_FLAT_BATCH_HEADER_BYTES, segment->header.salt)) {
+        *bytes = NULL; /* the device does not keep what is written there */
+    }
+    return VIV_OK;
+}
+
+/* Takes the batch at the segment's end if there is one. */
+static viv_status scan_batch(struct viv_flat_scan *scan, struct viv_flat_segment *segment, bool *is_taken)
+{
+    struct viv_flat_batch_header header;
+    struct viv_flat_batch_cursor cursor;
+    const uint8_t *bytes;
+    *is_taken = false;
+    VIV_TRY(read_in_place(scan, segment, &header, &cursor, &bytes));
+    if (bytes == NULL) {
+        VIV_TRY(read_by_identifier(scan, segment, &header, &cursor, &bytes));
+    }
+    if (bytes == NULL) {
+        return VIV_OK;
+    }
+    check_bodies(scan, segment, cursor);
     if (!index_batch(scan, segment, &cursor)) {
         viv_log(VIV_LOG_ERROR, "flat", "a batch of the log contradicts those before it",
                 "file=%s offset=%" PRIu64 " zxid=0x%" PRIx64, segment->file.path, segment->end, scan->last_zxid);
         return VIV_ERR_CORRUPT;
     }
-    keep_batch(scan, segment, &header);
+    keep_batch(scan, segment, &header, bytes);
     *is_taken = true;
     return VIV_OK;
 }
 
-/* Finds every readable batch in [from, upto), whether or not it continues anything. */
-static viv_status find_stray(struct scan *scan, struct viv_flat_segment *segment, uint64_t from, uint64_t upto)
-{
-    for (uint64_t at = from; at < upto; at += VIV_FLAT_SECTOR_BYTES) {
-        const uint8_t *bytes;
-        struct viv_flat_batch_header header;
-        VIV_TRY(
-            viv_flat_window_get(&scan->window, &scan->log->disk, &segment->file, at, VIV_FLAT_SECTOR_BYTES, &bytes));
-        if (bytes == NULL) {
-            return VIV_OK;
-        }
-        if (viv_flat_batch_header_decode(bytes, &segment->header, at, &header)) {
-            add_place(&scan->stray,
-                      (struct place){segment, at, viv_flat_batch_bytes_of(&header), header.durable_ordinal});
-        }
-    }
-    return VIV_OK;
-}
-
-/* The missing batch had been durable: says where it should be. */
-static viv_status refuse(const struct scan *scan, const struct viv_flat_segment *damaged)
-{
-    char zxid[48];
-    if (scan->bad_zxid != 0) {
-        snprintf(zxid, sizeof zxid, "0x%" PRIx64, scan->bad_zxid);
-    } else {
-        snprintf(zxid, sizeof zxid, "the-one-after-0x%" PRIx64, scan->last_zxid);
-    }
-    viv_log(VIV_LOG_ERROR, "flat", "the log is damaged before its end; restore this server from the others",
-            "file=%s offset=%" PRIu64 " zxid=%s", damaged->file.path, damaged->end, zxid);
-    return VIV_ERR_CORRUPT;
-}
-
-/* Wipes the headers of the stray batches, so that they cannot come back behind what will be written next. */
-static viv_status cut(struct scan *scan)
-{
-    static const uint8_t zeros[VIV_FLAT_SECTOR_BYTES];
-    for (size_t i = 0; i < scan->stray.count; i++) {
-        const struct place *stray = &scan->stray.items[i];
-        scan->report->torn_bytes += stray->bytes;
-        VIV_TRY(viv_file_write(&scan->log->disk, &stray->segment->file, zeros, sizeof zeros, stray->offset));
-    }
-    for (size_t i = 0; i < scan->stray.count && scan->log->is_durable; i++) {
-        if (i + 1 == scan->stray.count || scan->stray.items[i + 1].segment != scan->stray.items[i].segment) {
-            VIV_TRY(viv_file_sync(&scan->log->disk, &scan->stray.items[i].segment->file));
-        }
-    }
-    return VIV_OK;
-}
-
-/* Takes batches until one is missing; scan->log->active is then the segment where it is. */
-static viv_status take_batches(struct scan *scan)
+viv_status viv_flat_scan_take(struct viv_flat_scan *scan)
 {
     struct viv_log *log = scan->log;
-    for (log->active = 0; log->active < log->segment_count; log->active++) {
+    for (; log->active < log->segment_count; log->active++) {
         struct viv_flat_segment *segment = log->segments[log->active];
         bool is_taken = true;
+        if (segment->first_ordinal == 0) {
+            viv_flat_identifiers_fini(&log->waiting); /* the scrub looks after those of finished segments */
+        }
         while (is_taken && !segment->is_finished) {
             VIV_TRY(scan_batch(scan, segment, &is_taken));
         }
@@ -225,34 +230,31 @@ static viv_status take_batches(struct scan *scan)
     return VIV_ERR_CORRUPT;
 }
 
-static viv_status find_end(struct scan *scan)
+/* An identifier says that its batch was durable; and what any batch calls committed was durable somewhere. */
+static viv_status judge_faults(struct viv_flat_scan *scan)
 {
     struct viv_log *log = scan->log;
-    VIV_TRY(take_batches(scan));
-    struct viv_flat_segment *last = log->segments[log->active];
-    if (scan->expected_ordinal == 0) {
-        viv_log(VIV_LOG_ERROR, "flat", "the first batch of the log is damaged", "file=%s offset=%d zxid=unknown",
-                last->file.path, VIV_FLAT_BLOCK_BYTES);
-        return VIV_ERR_CORRUPT;
-    }
-    uint64_t upto = last->first_ordinal == 0 ? last->file_bytes : last->end + STRAY_SEARCH_BYTES;
-    VIV_TRY(find_stray(scan, last, last->end, upto));
-    for (size_t i = log->active + 1; i < log->segment_count; i++) {
-        VIV_TRY(find_stray(scan, log->segments[i], VIV_FLAT_BLOCK_BYTES, VIV_FLAT_BLOCK_BYTES + 1));
-    }
-    for (size_t i = 0; i < scan->stray.count; i++) {
-        if (scan->stray.items[i].ordinal >= scan->expected_ordinal) {
-            return refuse(scan, last);
+    for (size_t i = 0; i < log->faults.count; i++) {
+        struct viv_flat_fault *fault = &log->faults.items[i];
+        const struct viv_flat_segment *segment = log->segments[fault->seq - log->segments[0]->header.seq];
+        const struct viv_flat_group *group = viv_flat_index_find(&log->index, fault->gid);
+        bool is_proved = fault->ordinal <= scan->durable_ordinal || fault->entry.zxid <= group->commit_zxid;
+        if (!is_proved) {
+            viv_flat_identifier_walk_begin(&scan->walk, &log->disk, segment);
+            VIV_TRY(viv_flat_scan_identifier(scan, segment, fault->batch));
+            is_proved = scan->walk.has_found && scan->walk.header.offset == fault->batch;
         }
+        fault->entry.is_uncertain = !is_proved;
     }
-    return cut(scan);
+    scan->report->faults += log->faults.count;
+    return VIV_OK;
 }
 
-static viv_status make_durable(struct scan *scan)
+static viv_status make_durable(struct viv_flat_scan *scan)
 {
     struct viv_log *log = scan->log;
     for (size_t i = 0; i < scan->uncertain.count; i++) {
-        const struct place *place = &scan->uncertain.items[i];
+        const struct viv_flat_place *place = &scan->uncertain.items[i];
         const uint8_t *bytes;
         VIV_TRY(viv_flat_window_get(&scan->window, &log->disk, &place->segment->file, place->offset,
                                     (size_t)place->bytes, &bytes));
@@ -266,19 +268,44 @@ static viv_status make_durable(struct scan *scan)
     return viv_file_sync_dir(&log->disk, log->dir);
 }
 
+/* Only when what it names is durable may an identifier be written. A batch with faults that nothing vouched for keeps
+ * that mark: its identifier would say more than is known. */
+static viv_status settle(struct viv_flat_scan *scan)
+{
+    struct viv_log *log = scan->log;
+    const struct viv_flat_segment *active = log->segments[log->active];
+    for (size_t i = 0; i < log->faults.count; i++) {
+        if (log->faults.items[i].entry.is_uncertain) {
+            return VIV_OK;
+        }
+    }
+    bool is_changed = false;
+    if (active->identifier_bytes == 0) {
+        return VIV_OK;
+    }
+    return viv_flat_identifiers_settle(&log->waiting, &log->disk, active, &is_changed);
+}
+
 viv_status viv_flat_scan(struct viv_log *log, struct viv_store_report *report)
 {
     VIV_ASSERT(log->segment_count > 0);
-    struct scan scan = {.log = log, .report = report};
+    struct viv_flat_scan scan = {.log = log, .report = report};
     /* A log that was never trimmed starts its chain at 1; a later segment's first batch says where groups stand. */
     scan.expected_ordinal = log->segments[0]->header.seq == 1 ? 1 : 0;
-    viv_status status = find_end(&scan);
+    viv_status status = viv_flat_scan_end(&scan);
+    if (status == VIV_OK) {
+        status = judge_faults(&scan);
+    }
     if (status == VIV_OK && log->is_durable) {
         status = make_durable(&scan);
+    }
+    if (status == VIV_OK) {
+        status = settle(&scan);
     }
     report->files += log->segment_count;
     free(scan.uncertain.items);
     free(scan.stray.items);
     viv_flat_window_fini(&scan.window);
+    viv_flat_identifier_walk_fini(&scan.walk);
     return status;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backends/flat/flat_internal.h"
+#include "backends/flat/window.h"
 #include "base/assert.h"
 #include "base/log.h"
 
@@ -47,22 +48,91 @@ static viv_status refuse_header(const struct viv_file *file, viv_status status, 
     return status;
 }
 
-static viv_status check_header(struct viv_log *log, struct viv_flat_segment *segment, uint64_t seq)
+bool viv_flat_segment_has_identifiers(const struct viv_flat_segment *segment)
+{
+    return segment->header.version >= VIV_FLAT_VERSION_IDENTIFIERS;
+}
+
+uint64_t viv_flat_segment_top(const struct viv_flat_segment *segment)
+{
+    bool has_copy = viv_flat_segment_has_identifiers(segment) && segment->file_bytes > VIV_FLAT_BLOCK_BYTES;
+    return segment->file_bytes - (has_copy ? VIV_FLAT_BLOCK_BYTES : 0);
+}
+
+viv_status viv_flat_segment_write_header(struct viv_log *log, const struct viv_flat_segment *segment)
 {
     uint8_t block[VIV_FLAT_BLOCK_BYTES];
-    size_t got;
-    VIV_TRY(viv_file_read(&log->disk, &segment->file, block, sizeof block, 0, &got));
-    viv_status status = got == sizeof block ? viv_flat_segment_header_decode(block, &segment->header) : VIV_ERR_CORRUPT;
+    VIV_ASSERT(viv_flat_segment_has_identifiers(segment));
+    viv_flat_segment_header_encode(&segment->header, block);
+    VIV_TRY(viv_file_write(&log->disk, &segment->file, block, sizeof block, 0));
+    return viv_file_write(&log->disk, &segment->file, block, sizeof block, segment->file_bytes - sizeof block);
+}
+
+static viv_status read_header(struct viv_log *log, const struct viv_flat_segment *segment, uint64_t offset,
+                              struct viv_flat_segment_header *header, bool *is_sound)
+{
+    struct viv_buffer block = {0};
+    viv_status status = viv_flat_read_around(&log->disk, &segment->file, VIV_FLAT_BLOCK_BYTES, offset, &block, NULL);
+    *is_sound = false;
+    if (status == VIV_OK && block.size == VIV_FLAT_BLOCK_BYTES) {
+        status = viv_flat_segment_header_decode(block.data, header);
+        *is_sound = status == VIV_OK;
+        status = status == VIV_ERR_CORRUPT ? VIV_OK : status;
+    }
+    viv_buffer_fini(&block);
+    return status;
+}
+
+viv_status viv_flat_segment_check_header(struct viv_log *log, struct viv_flat_segment *segment, uint64_t seq,
+                                         bool *is_there, bool *is_mended)
+{
+    struct viv_flat_segment_header first, second;
+    uint64_t size = 0;
+    bool is_first = false, is_second = false;
+    *is_mended = false;
+    VIV_TRY(viv_file_size(&log->disk, &segment->file, &size));
+    VIV_TRY(read_header(log, segment, 0, &first, &is_first));
+    is_first = is_first && first.seq == seq;
+    if ((!is_first || first.version >= VIV_FLAT_VERSION_IDENTIFIERS) && size >= (uint64_t)2 * VIV_FLAT_BLOCK_BYTES) {
+        VIV_TRY(read_header(log, segment, size - VIV_FLAT_BLOCK_BYTES, &second, &is_second));
+        is_second = is_second && second.seq == seq && second.file_bytes == size;
+        is_second = is_second && (!is_first || (second.salt == first.salt && first.file_bytes == size));
+    }
+    *is_there = is_first || is_second;
+    if (!*is_there) {
+        return VIV_OK;
+    }
+    segment->header = is_first ? first : second;
+    segment->file_bytes = viv_flat_segment_has_identifiers(segment) ? segment->header.file_bytes : size;
+    if (!viv_flat_segment_has_identifiers(segment) || (is_first && is_second)) {
+        return VIV_OK;
+    }
+    *is_mended = true;
+    viv_log(VIV_LOG_WARN, "flat", "one copy of the header of a log segment was damaged and is written again",
+            "file=%s offset=%llu", segment->file.path,
+            is_first ? (unsigned long long)(segment->file_bytes - VIV_FLAT_BLOCK_BYTES) : 0);
+    if (size < segment->file_bytes) {
+        VIV_TRY(viv_file_reserve(&log->disk, &segment->file, segment->file_bytes));
+    }
+    VIV_TRY(viv_flat_segment_write_header(log, segment));
+    return log->is_durable ? viv_file_sync(&log->disk, &segment->file) : VIV_OK;
+}
+
+static viv_status check_header(struct viv_log *log, struct viv_flat_segment *segment, uint64_t seq)
+{
+    bool is_there = false, is_mended = false;
+    viv_status status = viv_flat_segment_check_header(log, segment, seq, &is_there, &is_mended);
     if (status == VIV_ERR_VERSION) {
         return refuse_header(&segment->file, status, "a log segment has another format version");
     }
-    if (status != VIV_OK || segment->header.seq != seq) {
+    VIV_TRY(status);
+    if (!is_there) {
         return refuse_header(&segment->file, VIV_ERR_CORRUPT, "the header of a log segment is damaged");
     }
     if (viv_flat_owner_check(&log->owner, &segment->header.owner) != VIV_OK) {
         return refuse_header(&segment->file, VIV_ERR_FOREIGN, "a log segment belongs to another server");
     }
-    return viv_file_size(&log->disk, &segment->file, &segment->file_bytes);
+    return VIV_OK;
 }
 
 static viv_status open_segment(struct viv_log *log, const char *name, uint64_t seq)
@@ -116,12 +186,10 @@ static viv_status sync_if_durable(struct viv_log *log, const struct viv_file *fi
 /* Gives the open file its header, and its zeros unless it is a recycled one. */
 static viv_status fill(struct viv_log *log, struct viv_flat_segment *segment, bool is_recycled)
 {
-    uint8_t block[VIV_FLAT_BLOCK_BYTES];
-    viv_flat_segment_header_encode(&segment->header, block);
-    VIV_TRY(viv_file_write(&log->disk, &segment->file, block, sizeof block, 0));
     if (!is_recycled) {
-        VIV_TRY(viv_file_fill_zero(&log->disk, &segment->file, sizeof block, log->segment_bytes - sizeof block));
+        VIV_TRY(viv_file_fill_zero(&log->disk, &segment->file, 0, log->segment_bytes));
     }
+    VIV_TRY(viv_flat_segment_write_header(log, segment));
     return sync_if_durable(log, &segment->file);
 }
 
@@ -150,7 +218,8 @@ static viv_status make_segment(struct viv_log *log, uint64_t seq, char *spare, s
 {
     char *path = viv_file_path(log->dir, "log-%016" PRIx64, seq);
     char *temporary = viv_file_path(log->dir, "log-%016" PRIx64 ".tmp", seq);
-    segment->header = (struct viv_flat_segment_header){log->owner, seq, log->disk.ops->random(log->disk.ctx)};
+    segment->header = (struct viv_flat_segment_header){log->owner, seq, log->disk.ops->random(log->disk.ctx),
+                                                       log->segment_bytes, VIV_FLAT_VERSION_IDENTIFIERS};
     segment->end = VIV_FLAT_BLOCK_BYTES;
     segment->file_bytes = log->segment_bytes;
     segment->references = 1;
@@ -223,6 +292,7 @@ static struct viv_flat_segment *take_oldest(struct viv_log *log)
     }
     struct viv_flat_segment *oldest = log->segments[0];
     viv_flat_index_release(&log->index, oldest->header.seq);
+    viv_flat_faults_release(&log->faults, oldest->header.seq);
     log->segment_count--;
     log->active--;
     memmove(log->segments, log->segments + 1, log->segment_count * sizeof *log->segments);

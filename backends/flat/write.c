@@ -77,10 +77,44 @@ static uint64_t finish_bytes(void)
     return viv_flat_batch_bytes(&next, 1);
 }
 
-static bool fits(const struct viv_flat_segment *segment, uint64_t bytes)
+/* Bytes of the file when the batch, and the one that finishes the segment, stand in it with their identifiers; a block
+ * apart, so that no damage of one block takes both. */
+static uint64_t file_bytes_with(const struct viv_flat_segment *segment, uint64_t bytes, uint64_t identifier_bytes)
 {
-    bool is_placeable = bytes <= VIV_FLAT_BATCH_BYTES_USUAL || segment->first_ordinal == 0;
-    return is_placeable && segment->end + bytes + finish_bytes() <= segment->file_bytes;
+    uint64_t batches = segment->end + bytes + finish_bytes();
+    if (!viv_flat_segment_has_identifiers(segment)) {
+        return batches;
+    }
+    const struct viv_flat_run_input next = {{.kind = VIV_FLAT_RUN_NEXT}, NULL};
+    return batches + segment->identifier_bytes + identifier_bytes + viv_flat_identifier_bytes(&next, 1) +
+           (uint64_t)2 * VIV_FLAT_BLOCK_BYTES;
+}
+
+/* What a batch takes. */
+struct demand {
+    uint64_t bytes, identifier_bytes;
+};
+
+static struct demand demand_of(const struct viv_flat_run_input *runs, size_t run_count)
+{
+    return (struct demand){viv_flat_batch_bytes(runs, run_count), viv_flat_identifier_bytes(runs, run_count)};
+}
+
+static bool fits(const struct viv_flat_segment *segment, struct demand demand)
+{
+    bool is_placeable = demand.bytes <= VIV_FLAT_BATCH_BYTES_USUAL || segment->first_ordinal == 0;
+    return is_placeable && file_bytes_with(segment, demand.bytes, demand.identifier_bytes) <= segment->file_bytes;
+}
+
+/* Makes the empty segment so large that the batch fits. */
+static viv_status widen(struct viv_log *log, struct viv_flat_segment *segment, struct demand demand)
+{
+    VIV_ASSERT(segment->identifier_bytes == 0);
+    uint64_t file_bytes = file_bytes_with(segment, demand.bytes, demand.identifier_bytes);
+    file_bytes = (file_bytes + VIV_FLAT_BLOCK_BYTES - 1) / VIV_FLAT_BLOCK_BYTES * VIV_FLAT_BLOCK_BYTES;
+    VIV_TRY(viv_file_reserve(&log->disk, &segment->file, file_bytes));
+    segment->file_bytes = segment->header.file_bytes = file_bytes;
+    return viv_flat_segment_write_header(log, segment);
 }
 
 /* The segment that takes the batch, which log->inputs then holds. Nothing has been written when this fails. */
@@ -90,21 +124,16 @@ static viv_status place_batch(struct viv_log *log, const struct viv_flat_run_inp
     *segment = active_segment(log);
     bool is_fresh = (*segment)->first_ordinal == 0;
     *input_count = gather(log, is_fresh, runs, run_count);
-    uint64_t bytes = viv_flat_batch_bytes(log->inputs, *input_count);
-    if (bytes > 0 && !is_fresh && !fits(*segment, bytes)) {
+    struct demand demand = demand_of(log->inputs, *input_count);
+    if (demand.bytes > 0 && !is_fresh && !fits(*segment, demand)) {
         VIV_TRY(next_segment(log, segment));
         *input_count = gather(log, true, runs, run_count);
-        bytes = viv_flat_batch_bytes(log->inputs, *input_count);
+        demand = demand_of(log->inputs, *input_count);
     }
-    if (bytes == 0) {
+    if (demand.bytes == 0) {
         return VIV_ERR_LIMIT;
     }
-    if (!fits(*segment, bytes)) {
-        uint64_t file_bytes = (*segment)->end + bytes + finish_bytes();
-        VIV_TRY(viv_file_reserve(&log->disk, &(*segment)->file, file_bytes));
-        (*segment)->file_bytes = file_bytes;
-    }
-    return VIV_OK;
+    return fits(*segment, demand) ? VIV_OK : widen(log, *segment, demand);
 }
 
 /* Takes the written batch into the index. */
@@ -118,6 +147,10 @@ static void remember(struct viv_log *log, struct viv_flat_segment *segment, cons
         uint64_t last = input->run.entry_count > 0 ? input->entries[input->run.entry_count - 1].zxid : 0;
         bool is_consistent = viv_flat_index_apply(&log->index, &input->run, first, last, header->seq, header->offset);
         VIV_ASSERT(is_consistent);
+        if (input->run.kind == VIV_FLAT_RUN_TRUNCATE || input->run.kind == VIV_FLAT_RUN_RESET) {
+            uint64_t kept = input->run.kind == VIV_FLAT_RUN_RESET ? 0 : input->run.zxid;
+            viv_flat_faults_forget(&log->faults, input->run.gid, kept, UINT64_MAX);
+        }
     }
     segment->first_ordinal = segment->first_ordinal > 0 ? segment->first_ordinal : header->ordinal;
     segment->end += viv_flat_batch_bytes_of(header);
@@ -147,6 +180,10 @@ static viv_status write_batch(struct viv_log *log, struct viv_flat_segment *segm
         /* Part of it may be on the disk, so a full disk is no clean refusal any more. */
         return viv_flat_fail(log, status == VIV_ERR_NOSPACE ? VIV_ERR_IO : status);
     }
+    if (viv_flat_segment_has_identifiers(segment)) {
+        viv_flat_identifiers_add(&log->waiting, &header, log->scratch.data);
+        segment->identifier_bytes += viv_flat_identifier_bytes_of(&header);
+    }
     remember(log, segment, &header, inputs, input_count);
     return VIV_OK;
 }
@@ -157,8 +194,11 @@ static viv_status move_on(struct viv_log *log, struct viv_flat_segment *next)
 {
     struct viv_flat_segment *finished = active_segment(log);
     const struct viv_flat_run_input last = {{.kind = VIV_FLAT_RUN_NEXT}, NULL};
+    VIV_TRY(viv_flat_sync(log));
+    VIV_TRY(viv_flat_settle(log)); /* durable with the sync of the last batch: this file is not synced again */
     VIV_TRY(write_batch(log, finished, &last, 1));
     VIV_TRY(viv_flat_sync(log));
+    VIV_TRY(viv_flat_settle(log));
     pthread_mutex_lock(&log->mutex);
     finished->is_finished = true;
     log->active++;
@@ -182,11 +222,28 @@ viv_status viv_flat_write(struct viv_log *log, const struct viv_flat_run_input *
     return write_batch(log, segment, log->inputs, input_count);
 }
 
+viv_status viv_flat_settle(struct viv_log *log)
+{
+    if (log->waiting.size == 0 || (log->is_durable && log->durable_ordinal < log->ordinal)) {
+        return VIV_OK; /* none waits, or they would say what is not so yet */
+    }
+    viv_status status = viv_flat_identifiers_write(&log->waiting, &log->disk, active_segment(log));
+    if (status != VIV_OK) {
+        return viv_flat_fail(log, status == VIV_ERR_NOSPACE ? VIV_ERR_IO : status);
+    }
+    return VIV_OK;
+}
+
+static viv_status settle_if_due(struct viv_log *log)
+{
+    return log->waiting.size >= VIV_FLAT_IDENTIFIERS_AT_ONCE_BYTES ? viv_flat_settle(log) : VIV_OK;
+}
+
 viv_status viv_flat_sync(struct viv_log *log)
 {
     VIV_TRY(sticky_status(log));
     if (!log->is_durable || log->durable_ordinal == log->ordinal) {
-        return VIV_OK;
+        return settle_if_due(log);
     }
     uint64_t ordinal = log->ordinal;
     viv_status status = viv_file_sync(&log->disk, &active_segment(log)->file);
@@ -197,5 +254,5 @@ viv_status viv_flat_sync(struct viv_log *log)
     log->durable_ordinal = ordinal;
     log->measure.syncs++;
     pthread_mutex_unlock(&log->mutex);
-    return VIV_OK;
+    return settle_if_due(log);
 }

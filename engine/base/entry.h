@@ -1,6 +1,7 @@
 #ifndef VIV_BASE_ENTRY_H
 #define VIV_BASE_ENTRY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
@@ -12,6 +13,12 @@ struct viv_entry {
     struct viv_bytes body; /* borrowed; the one who hands the entry out says for how long */
     uint32_t body_crc;     /* viv_crc32c(0, body), computed once when the entry is made or received */
 };
+
+/* An entry of a log that is known by its identifier only: body.size and body_crc are right, its bytes are not there. */
+static inline bool viv_entry_is_damaged(const struct viv_entry *entry)
+{
+    return entry->body.data == NULL && entry->body.size > 0;
+}
 
 /* Identifies a ZAB ensemble and its part of the namespace. Every frame between our servers, log call, log record,
  * hard state and trace event carries one. There is one group, 0. */

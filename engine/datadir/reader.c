@@ -176,6 +176,11 @@ static viv_status check_digest(const struct viv_datadir_reader *reader)
 static viv_status apply(struct viv_datadir_reader *reader, const struct viv_entry *entry, struct viv_arena *arena)
 {
     struct viv_applied applied;
+    if (viv_entry_is_damaged(entry)) {
+        viv_log(VIV_LOG_ERROR, "datadir", "an entry of the log is damaged; start the server: it asks the others for it",
+                "zxid=0x%llx bytes=%zu", (unsigned long long)entry->zxid, entry->body.size);
+        return VIV_ERR_CORRUPT;
+    }
     viv_arena_reset(arena);
     viv_tree_apply(reader->tree, entry->body, VIV_APPLY_REPLAY, arena, &applied);
     if (applied.malformed) {

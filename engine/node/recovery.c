@@ -80,6 +80,11 @@ viv_status viv_group_recover_entry(struct viv_group *group, const struct viv_ent
                 (unsigned long long)entry->zxid, (unsigned long long)group->recovered_zxid);
         return VIV_ERR_CORRUPT;
     }
+    if (viv_entry_is_damaged(entry)) {
+        viv_log(VIV_LOG_ERROR, "node", "a transaction in the log is damaged", "gid=%u zxid=0x%llx", group->gid,
+                (unsigned long long)entry->zxid);
+        return VIV_ERR_CORRUPT;
+    }
     group->recovered_zxid = entry->zxid;
     group->entries_since_image++;
     group->bytes_since_image += entry->body.size;

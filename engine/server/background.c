@@ -211,6 +211,15 @@ static bool wait_for_reader(struct viv_background *background)
     return !atomic_load(&background->stopping);
 }
 
+static size_t count_sound(const struct viv_entry *entries, size_t count)
+{
+    size_t sound = 0;
+    while (sound < count && !viv_entry_is_damaged(&entries[sound])) {
+        sound++;
+    }
+    return sound;
+}
+
 static struct viv_completion_chunk *copy_chunk(const struct viv_entry *entries, size_t count)
 {
     struct viv_completion_chunk *chunk = viv_alloc_zeroed(1, sizeof *chunk);
@@ -240,15 +249,18 @@ static viv_status read_chunks(struct viv_background *background, const struct ta
     while (status == VIV_OK && !last && wait_for_reader(background)) {
         size_t count = 0;
         status = viv_log_iter_next(log, iter, entries, CHUNK_ENTRIES_MAX, CHUNK_BYTES_MAX, &count);
+        size_t sound = status == VIV_OK ? count_sound(entries, count) : 0;
+        bool is_damaged = status == VIV_OK && sound < count;
         last = count == 0;
-        if (status == VIV_OK) {
+        if (status == VIV_OK && (sound > 0 || last)) {
             post(background, &(struct viv_completion){.kind = VIV_EVENT_LOG_READ,
                                                       .ticket = task->ticket,
                                                       .last = last,
-                                                      .chunk = copy_chunk(entries, count)});
+                                                      .chunk = copy_chunk(entries, sound)});
         } else {
             viv_background_chunk_done(background); /* nothing was handed over */
         }
+        status = is_damaged ? VIV_ERR_CORRUPT : status;
     }
     free(entries);
     viv_log_iter_close(log, iter);

@@ -323,6 +323,20 @@ static struct viv_store_config store_config(const struct viv_recovery *recovery)
     };
 }
 
+/* Alone nobody can tell whether an entry was ever acknowledged that nothing shows to have been durable: it was torn. */
+static viv_status cut_torn(const struct viv_recovery *recovery, struct viv_log *log)
+{
+    bool is_cut = false;
+    VIV_TRY(recovery->config->standalone ? viv_log_cut_torn(log, 0, &is_cut) : VIV_OK);
+    if (is_cut) {
+        struct viv_log_bounds bounds;
+        viv_log_bounds(log, 0, &bounds);
+        viv_log(VIV_LOG_WARN, "recovery", "the end of the log was torn and is cut", "last_zxid=0x%" PRIx64,
+                bounds.last_zxid);
+    }
+    return VIV_OK;
+}
+
 /* Opens and loads the image, then opens the log: the order in which the milestones are defined. */
 static viv_status open_and_load(const struct viv_recovery *recovery, struct viv_stores *stores, struct viv_node **node,
                                 struct phases *phases)
@@ -338,6 +352,7 @@ static viv_status open_and_load(const struct viv_recovery *recovery, struct viv_
     VIV_TRY(explain(load_image(recovery, stores->state, *node, phases), "image", state_path));
     begin_ns = now_ns();
     VIV_TRY(explain(viv_log_open(recovery->log_ops, &config, &stores->log, &phases->log), "log-open", log_path));
+    VIV_TRY(explain(cut_torn(recovery, stores->log), "log-open", log_path));
     phases->log_open_ns = now_ns() - begin_ns;
     viv_trace_record(recovery->trace, 0, VIV_TRACE_LOG_OK, phases->log.entries, phases->log.bytes);
     return VIV_OK;

@@ -142,6 +142,73 @@ viv_status viv_log_hard_put(struct viv_log *log, viv_gid gid, const struct viv_h
     return log_ops(log)->hard_put(log, gid, hard);
 }
 
+size_t viv_log_faults(struct viv_log *log, viv_gid gid, uint64_t after, struct viv_log_fault *faults, size_t capacity)
+{
+    if (!(log_ops(log)->traits & VIV_STORE_REPAIRS)) {
+        return 0;
+    }
+    size_t count = log_ops(log)->faults(log, gid, after, faults, capacity);
+    VIV_ASSERT(count <= capacity);
+    for (size_t i = 0; i < count; i++) {
+        VIV_ASSERT(faults[i].zxid > after && faults[i].bytes > 0);
+        after = faults[i].zxid;
+    }
+    return count;
+}
+
+viv_status viv_log_repair(struct viv_log *log, viv_gid gid, uint64_t zxid, struct viv_bytes body)
+{
+    VIV_ASSERT(log_ops(log)->traits & VIV_STORE_REPAIRS);
+    return log_ops(log)->repair(log, gid, zxid, body);
+}
+
+/* The newest entry before the first that nothing shows to have been durable; 0 when there is no such. */
+static viv_status before_torn(struct viv_log *log, viv_gid gid, uint64_t *kept_zxid, bool *is_torn)
+{
+    struct viv_log_fault fault;
+    uint64_t after = 0;
+    *is_torn = false;
+    while (!*is_torn && viv_log_faults(log, gid, after, &fault, 1) == 1) {
+        *is_torn = fault.is_uncertain;
+        after = fault.zxid;
+    }
+    struct viv_log_bounds bounds;
+    viv_log_bounds(log, gid, &bounds);
+    *kept_zxid = bounds.base_zxid;
+    struct viv_log_iter *iter;
+    struct viv_entry entries[64];
+    size_t count = 0;
+    if (!*is_torn || after - 1 == bounds.base_zxid) {
+        return VIV_OK;
+    }
+    VIV_TRY(viv_log_iter_open(log, gid, bounds.base_zxid, after - 1, &iter));
+    viv_status status;
+    do {
+        status = viv_log_iter_next(log, iter, entries, 64, 1 << 20, &count);
+        *kept_zxid = status == VIV_OK && count > 0 ? entries[count - 1].zxid : *kept_zxid;
+    } while (status == VIV_OK && count > 0);
+    viv_log_iter_close(log, iter);
+    return status;
+}
+
+viv_status viv_log_cut_torn(struct viv_log *log, viv_gid gid, bool *is_cut)
+{
+    uint64_t kept_zxid;
+    VIV_TRY(before_torn(log, gid, &kept_zxid, is_cut));
+    return *is_cut ? viv_log_truncate(log, gid, kept_zxid) : VIV_OK;
+}
+
+viv_status viv_log_settle(struct viv_log *log)
+{
+    return log_ops(log)->traits & VIV_STORE_REPAIRS ? log_ops(log)->settle(log) : VIV_OK;
+}
+
+viv_status viv_log_scrub(struct viv_log *log, struct viv_scrub *scrub, size_t bytes_max)
+{
+    VIV_ASSERT(bytes_max > 0);
+    return log_ops(log)->traits & VIV_STORE_REPAIRS ? log_ops(log)->scrub(log, scrub, bytes_max) : VIV_OK;
+}
+
 viv_status viv_log_prepare(struct viv_log *log)
 {
     return log_ops(log)->prepare(log);

@@ -20,6 +20,8 @@ struct viv_store_config {
     bool durable;                /* false only for durability=none: no sync is made */
     uint64_t segment_bytes;      /* log segment size, 1 MiB to 1 GiB; 0 = 16 MiB */
     unsigned load_threads;       /* 1 or 2; 0 = 2 */
+    bool may_forget;             /* a hard state without a good copy is begun anew, as a new server's: the caller sees
+                                    to it that a server without promises counts for nothing */
     uint64_t image_upto;         /* for readers of the past: images that end later are passed over; 0 = none is. A
                                     store that keeps one image may leave the comparison to its caller */
     const struct viv_disk *disk; /* NULL: the real one (store/file_io.h); LMDB and RocksDB use their own */
@@ -28,13 +30,14 @@ struct viv_store_config {
 enum viv_store_trait {
     VIV_STORE_VOLATILE = 1, /* nothing survives the process: starts only with durability=none */
     VIV_STORE_DELTAS = 2,   /* state store: takes VIV_CHECKPOINT_DELTA, not only full images */
+    VIV_STORE_REPAIRS = 4,  /* log store: keeps identifiers apart from entries, and takes damaged bodies back */
 };
 
 /* Filled by open and load; printed by the server as one line. Times in nanoseconds of the monotonic clock that the
  * caller passes nothing of: each store measures its own phases with clock_gettime. */
 struct viv_store_report {
     uint64_t open_ns, read_ns, decompress_ns, verify_ns;
-    uint64_t bytes, rows, entries, files, rejected_files, torn_bytes;
+    uint64_t bytes, rows, entries, files, rejected_files, torn_bytes, faults;
 };
 
 /* Sizes and work done since open; every member counts up except the *_now gauges. */

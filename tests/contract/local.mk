@@ -25,3 +25,9 @@ check_PROGRAMS += test_flat_disk
 TESTS += test_flat_disk
 test_flat_disk_SOURCES = %reldir%/test_flat_disk.c $(store_support)
 test_flat_disk_LDADD = $(viv_test_libs)
+
+check_PROGRAMS += test_flat_damage
+TESTS += test_flat_damage
+test_flat_damage_SOURCES = %reldir%/test_flat_damage.c $(store_support) \
+	tests/support/crash_disk.c tests/support/crash_disk.h
+test_flat_damage_LDADD = $(viv_test_libs)

@@ -80,11 +80,17 @@ VIV_TEST(flat_files, a_tail_torn_at_any_byte_is_cut_and_written_again)
     uint8_t *zeros = viv_alloc_zeroed(1, 8192);
     for (long cut = offsets[2]; cut <= end; cut++) {
         write_at(path, whole.data, (size_t)end, 0);
+        write_at(path, zeros, 8192, (long)whole.size - 4096 - 8192); /* identifiers of the round before */
         write_at(path, zeros, 8192, cut);
         world_open_log(&world);
+        /* What of it can be named is a fault that nothing proves to have been durable: alone it is cut. */
+        struct viv_log_fault fault;
+        bool is_cut;
+        cr_assert(viv_log_faults(world.log, 0, 0, &fault, 1) == 0 || (fault.zxid > 9 && fault.is_uncertain));
+        cr_assert_eq(viv_log_cut_torn(world.log, 0, &is_cut), VIV_OK);
         /* A byte that was zero anyway is no loss. */
         uint64_t last = world_bounds(&world, 0).last_zxid;
-        cr_assert(last == 9 || last == 12, "cut at %ld: %llu", cut, (unsigned long long)last);
+        cr_assert(last >= 9 && last <= 12, "cut at %ld: %llu", cut, (unsigned long long)last);
         cr_assert(cut < end || last == 12);
         world_expect_log(&world, 0, 0, last, 0);
         if (cut % 64 == 0) {
@@ -138,35 +144,6 @@ VIV_TEST(flat_files, batches_that_were_never_synced_may_be_lost_in_any_combinati
     world_fini(&world);
 }
 
-VIV_TEST(flat_files, a_flipped_bit_before_the_tail_is_refused_and_named)
-{
-    struct world world;
-    char path[512];
-    char place[600];
-    long offsets[8];
-    flat_world(&world);
-    world_open_log(&world);
-    for (uint64_t zxid = 1; zxid <= 4; zxid++) {
-        world_append_synced(&world, 0, 2 * zxid, 2 * zxid + 1, 0);
-    }
-    world_close_log(&world);
-    log_path(&world, 0, path);
-    struct viv_buffer whole = read_all(path);
-    cr_assert_eq(batch_offsets(&whole, offsets, 8), 4);
-    snprintf(place, sizeof place, "file=%s offset=%ld zxid=", path, offsets[1]);
-    for (long at = 0; at < batch_bytes(&whole, offsets[1]); at++) {
-        uint8_t flipped = whole.data[offsets[1] + at] ^ (uint8_t)(1U << at % 8);
-        write_at(path, &flipped, 1, offsets[1] + at);
-        viv_buffer_clear(&world.lines);
-        cr_assert_eq(world_try_open_log(&world), VIV_ERR_CORRUPT, "byte %ld", at);
-        cr_assert(world_logged(&world, place), "%.*s", (int)world.lines.size, (char *)world.lines.data);
-        write_at(path, whole.data + offsets[1] + at, 1, offsets[1] + at);
-    }
-    world_open_log(&world);
-    viv_buffer_fini(&whole);
-    world_fini(&world);
-}
-
 /* Fills segments of 1 MiB with entries of 100 KB, one batch each. */
 static void fill(struct world *world, uint64_t first, uint64_t last)
 {
@@ -183,39 +160,7 @@ static void fill(struct world *world, uint64_t first, uint64_t last)
     free(body);
 }
 
-VIV_TEST(flat_files, damage_in_an_older_segment_is_refused)
-{
-    struct world world;
-    char path[512];
-    uint8_t junk = 0xa5;
-    flat_world(&world);
-    world_open_log(&world);
-    fill(&world, 1, 30);
-    world_close_log(&world);
-    cr_assert_geq(world_file_count(&world, "log-0"), 3);
-    log_path(&world, 0, path);
-    struct viv_buffer whole = read_all(path);
-    long offsets[16];
-    size_t count = batch_offsets(&whole, offsets, 16);
-    cr_assert_geq(count, 5);
-    /* Also the batch that finishes the segment, which nothing follows in its file. */
-    for (size_t i = 0; i < count; i++) {
-        long places[] = {offsets[i], offsets[i] + batch_bytes(&whole, offsets[i]) - 1};
-        for (size_t j = 0; j < 2; j++) {
-            write_at(path, &junk, 1, places[j]);
-            viv_buffer_clear(&world.lines);
-            cr_assert_eq(world_try_open_log(&world), VIV_ERR_CORRUPT);
-            cr_assert(world_logged(&world, path));
-            write_at(path, whole.data + places[j], 1, places[j]);
-        }
-    }
-    world_open_log(&world);
-    cr_assert_eq(world_bounds(&world, 0).last_zxid, 30);
-    viv_buffer_fini(&whole);
-    world_fini(&world);
-}
-
-VIV_TEST(flat_files, a_missing_or_headless_segment_is_refused)
+VIV_TEST(flat_files, a_missing_segment_or_one_without_a_header_is_refused)
 {
     struct world world;
     char path[512];
@@ -239,52 +184,24 @@ VIV_TEST(flat_files, a_missing_or_headless_segment_is_refused)
     for (size_t n = 0; n < 3; n++) {
         log_path(&world, n, path);
         struct viv_buffer whole = read_all(path);
+        long places[] = {50, (long)whole.size - 4096 + 50};
         uint8_t junk = whole.data[50] ^ 0xa5;
-        write_at(path, &junk, 1, 50);
-        cr_assert_eq(world_try_open_log(&world), VIV_ERR_CORRUPT);
-        write_at(path, whole.data + 50, 1, 50);
-        viv_buffer_fini(&whole);
-    }
-    world_open_log(&world);
-    world_fini(&world);
-}
-
-VIV_TEST(flat_files, batches_of_any_size_that_were_durable_are_missed_when_they_are_damaged)
-{
-    static const size_t sizes[] = {100, 3 << 20, 5 << 20, 20 << 20, 200};
-    struct world world;
-    char path[512];
-    char place[600];
-    uint8_t junk = 0xa5;
-    flat_world(&world);
-    world.config.segment_bytes = 32 << 20;
-    world_open_log(&world);
-    for (size_t i = 0; i < 5; i++) {
-        uint8_t *body = viv_alloc_zeroed(1, sizes[i]);
-        struct viv_entry entry = {i + 1, {body, sizes[i]}, viv_crc32c(0, body, sizes[i])};
-        struct viv_log_run run = {0, i, &entry, 1};
-        cr_assert_eq(viv_log_append(world.log, &run, 1), VIV_OK);
-        cr_assert_eq(viv_log_sync(world.log), VIV_OK);
-        free(body);
-    }
-    world_close_log(&world);
-    for (size_t n = 0; world_file(&world, "log-0", n, path, sizeof path); n++) {
-        struct viv_buffer whole = read_all(path);
-        long offsets[8];
-        size_t count = batch_offsets(&whole, offsets, 8);
-        bool is_newest = !world_file(&world, "log-0", n + 1, place, sizeof place);
-        for (size_t i = 0; i + is_newest < count; i++) {
-            write_at(path, &junk, 1, offsets[i]);
-            viv_buffer_clear(&world.lines);
-            cr_assert_eq(world_try_open_log(&world), VIV_ERR_CORRUPT, "batch %zu of %s", i, path);
-            snprintf(place, sizeof place, "file=%s offset=%ld", path, offsets[i]);
-            cr_assert(world_logged(&world, place));
-            write_at(path, whole.data + offsets[i], 1, offsets[i]);
+        for (size_t i = 0; i < 2; i++) { /* the other copy is as good */
+            write_at(path, &junk, 1, places[i]);
+            world_open_log(&world);
+            world_close_log(&world);
+            struct viv_buffer mended = read_all(path);
+            cr_assert_eq(memcmp(mended.data, whole.data, whole.size), 0);
+            viv_buffer_fini(&mended);
         }
+        write_at(path, &junk, 1, places[0]);
+        write_at(path, &junk, 1, places[1]);
+        cr_assert_eq(world_try_open_log(&world), VIV_ERR_CORRUPT);
+        cr_assert(world_logged(&world, "the header of a log segment is damaged"));
+        write_at(path, whole.data, whole.size, 0);
         viv_buffer_fini(&whole);
     }
     world_open_log(&world);
-    cr_assert_eq(world_bounds(&world, 0).last_zxid, 5);
     world_fini(&world);
 }
 
@@ -364,8 +281,21 @@ VIV_TEST(flat_files, a_lost_hard_state_is_refused)
     write_at(path, &junk, 1, 4096 + 20);
     cr_assert_eq(world_try_open_log(&world), VIV_ERR_CORRUPT);
     cr_assert(world_logged(&world, path));
+    /* Where a server without promises counts for nothing, it begins anew with what its log holds. */
+    world.config.may_forget = true;
+    world_open_log(&world);
+    cr_assert(world_logged(&world, "the promises of this server are lost"));
+    struct viv_hard_state hard;
+    viv_log_hard_get(world.log, 0, &hard);
+    cr_assert_eq(hard.accepted_epoch, 0);
+    world_expect_log(&world, 0, 0, 2, 0);
+    world_close_log(&world);
     cr_assert_eq(unlink(path), 0);
+    world.config.may_forget = false;
     cr_assert_eq(world_try_open_log(&world), VIV_ERR_CORRUPT);
+    world.config.may_forget = true;
+    world_open_log(&world);
+    world_expect_log(&world, 0, 0, 2, 0);
     world_fini(&world);
 }
 

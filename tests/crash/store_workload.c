@@ -27,7 +27,14 @@ viv_status workload_open(struct workload *workload)
 {
     struct viv_store_report report = {0};
     VIV_TRY(viv_log_open(workload->configuration->log, &workload->config, &workload->log, &report));
-    viv_status status = viv_state_open(workload->configuration->state, &workload->config, 0, &workload->state, &report);
+    viv_status status = VIV_OK;
+    for (viv_gid gid = 0; gid < MODEL_GROUPS && status == VIV_OK; gid++) {
+        bool is_cut;
+        status = viv_log_cut_torn(workload->log, gid, &is_cut);
+    }
+    if (status == VIV_OK) {
+        status = viv_state_open(workload->configuration->state, &workload->config, 0, &workload->state, &report);
+    }
     if (status != VIV_OK) {
         viv_log_close(workload->log);
     }
@@ -136,7 +143,11 @@ static void read_group(struct workload *workload, viv_gid gid, struct model_foun
     size_t count;
     while (viv_log_iter_next(workload->log, iter, entries, 16, 1 << 20, &count) == VIV_OK && count > 0) {
         for (size_t i = 0; i < count; i++) {
-            model_take_entry(found, gid, &entries[i]);
+            if (viv_entry_is_damaged(&entries[i])) {
+                found->is_rotten = true;
+            } else {
+                model_take_entry(found, gid, &entries[i]);
+            }
         }
     }
     viv_log_iter_close(workload->log, iter);
