@@ -1,5 +1,7 @@
 #include "wire/peer.h"
 
+#include <string.h>
+
 #include "base/endian.h"
 #include "wire/jute.h"
 
@@ -15,8 +17,10 @@ enum {
     INFO_BYTES_OLD = 12,
     INFO_BYTES = 20,
     INFO_TRAILER_BYTES = 8,
+    VOTE_MARK_BYTES = 4,
 };
 
+#define VOTE_MARK            "VIVA"
 #define HELLO_ONE_ADDRESS    (-65536)
 #define HELLO_MANY_ADDRESSES (-65535)
 
@@ -29,6 +33,22 @@ void viv_vote_encode(struct viv_buffer *out, const struct viv_vote *vote)
     viv_jute_write_long(out, vote->peer_epoch);
     viv_jute_write_int(out, VOTE_FORMAT_VERSION);
     viv_jute_write_bytes(out, vote->config);
+    if (vote->proposed.size > 0) {
+        viv_buffer_append(out, VOTE_MARK, VOTE_MARK_BYTES);
+        viv_jute_write_bytes(out, vote->proposed);
+    }
+}
+
+/* Whatever is not of our making is passed over. */
+static struct viv_bytes proposed_in(struct viv_bytes tail)
+{
+    if (tail.size <= VOTE_MARK_BYTES || memcmp(tail.data, VOTE_MARK, VOTE_MARK_BYTES) != 0) {
+        return (struct viv_bytes){0};
+    }
+    struct viv_jute_reader reader =
+        viv_jute_reader_of(viv_bytes_of(tail.data + VOTE_MARK_BYTES, tail.size - VOTE_MARK_BYTES));
+    struct viv_bytes text = viv_jute_read_buffer(&reader).bytes;
+    return reader.bad ? (struct viv_bytes){0} : text;
 }
 
 viv_status viv_vote_decode(struct viv_bytes body, struct viv_vote *vote)
@@ -50,6 +70,7 @@ viv_status viv_vote_decode(struct viv_bytes body, struct viv_vote *vote)
     }
     if (format >= VOTE_FORMAT_VERSION && reader.rest.size > 0) {
         got.config = viv_jute_read_buffer(&reader).bytes;
+        got.proposed = proposed_in(reader.rest);
     }
     if (reader.bad || state < VIV_LOOKING || state > VIV_OBSERVING) {
         return VIV_ERR_MALFORMED;

@@ -18,6 +18,8 @@ struct viv_vote {
     uint64_t round;
     int64_t peer_epoch;
     struct viv_bytes config; /* config text of the sender's committed configuration; borrowed */
+    /* Ours: text of a configuration that the sender's history proposes, or empty. Behind what ZooKeeper reads. */
+    struct viv_bytes proposed;
 };
 
 /* Appends the body (format version 2), without the length. */

@@ -34,6 +34,9 @@ static void send_vote(struct viv_zab *zab, viv_sid sid)
     output->vote = zab->state == VIV_LOOKING ? vote_of(zab, &election->proposal) : election->serving;
     output->vote.state = zab->state;
     output->vote.config = viv_buffer_bytes(&zab->membership.active.text);
+    if (zab->membership.has_proposed) {
+        output->vote.proposed = viv_buffer_bytes(&zab->membership.proposed.text);
+    }
 }
 
 static void broadcast(struct viv_zab *zab)
@@ -96,7 +99,7 @@ static void propose(struct viv_zab *zab, const struct viv_candidate *candidate)
 static void decide(struct viv_zab *zab, const struct viv_candidate *candidate, uint64_t supporters)
 {
     struct viv_election *election = &zab->election;
-    VIV_ASSERT(viv_membership_may_lead(&zab->membership, candidate->leader));
+    VIV_ASSERT(viv_membership_may_follow(&zab->membership, candidate->leader));
     VIV_ASSERT(election->is_open);
     election->is_open = false;
     election->supporters = supporters;
@@ -185,7 +188,7 @@ static void settled_vote(struct viv_zab *zab, int index, const struct viv_ballot
 static void heed(struct viv_zab *zab, int index, const struct viv_ballot *ballot)
 {
     VIV_ASSERT(zab->state == VIV_LOOKING && zab->election.is_open);
-    if (!viv_membership_may_lead(&zab->membership, ballot->candidate.leader)) {
+    if (!viv_membership_may_follow(&zab->membership, ballot->candidate.leader)) {
         return;
     }
     zab->election.absent &= ~bit(index);
@@ -196,13 +199,27 @@ static void heed(struct viv_zab *zab, int index, const struct viv_ballot *ballot
     }
 }
 
-/* A configuration in a vote is committed. It is believed of servers that the own one names. */
-static void heed_members(struct viv_zab *zab, viv_sid sid, struct viv_bytes text)
+/* A configuration in a vote is committed, and adopted. One that is only proposed in the voter's history may make a
+ * server the best candidate of whom this one does not know yet; it changes nothing else. Both are believed of servers
+ * that the own configurations name. */
+static void heed_members(struct viv_zab *zab, viv_sid sid, const struct viv_vote *vote)
 {
-    bool is_told = viv_bytes_equal(text, viv_buffer_bytes(&zab->membership.active.text));
-    if (zab->state == VIV_LOOKING && !is_told && viv_membership_index(&zab->membership, sid) >= 0 &&
-        viv_zab_adopt_members(zab, text)) {
+    struct viv_membership *membership = &zab->membership;
+    if (zab->state != VIV_LOOKING || viv_membership_index(membership, sid) < 0) {
+        return;
+    }
+    if (!viv_bytes_equal(vote->config, viv_buffer_bytes(&membership->active.text)) &&
+        viv_zab_adopt_members(zab, vote->config)) {
         viv_election_begin(zab, 0, 0);
+    }
+    bool had_hint = membership->has_hinted;
+    if (zab->state == VIV_LOOKING && vote->proposed.size > 0 && !membership->has_proposed &&
+        viv_membership_hint(membership, vote->proposed)) {
+        viv_zab_tell_members(zab);
+        if (had_hint) { /* slots may have changed hands */
+            memset(zab->election.seen, 0, sizeof zab->election.seen);
+            memset(zab->election.settled, 0, sizeof zab->election.settled);
+        }
     }
 }
 
@@ -212,7 +229,7 @@ void viv_election_vote(struct viv_zab *zab, viv_sid sid, const struct viv_vote *
     if (sid == zab->sid || zab->standalone) {
         return;
     }
-    heed_members(zab, sid, vote->config);
+    heed_members(zab, sid, vote);
     int index = viv_membership_index(&zab->membership, sid);
     bool has_vote = zab->state != VIV_LOOKING || election->is_open;
     if (index < 0 && !zab->reconfigurable) {
@@ -245,6 +262,7 @@ void viv_election_begin(struct viv_zab *zab, viv_sid lost, viv_sid designated)
     struct viv_election *election = &zab->election;
     VIV_ASSERT(zab->state == VIV_LOOKING);
     uint64_t round = election->round;
+    viv_membership_forget_hint(&zab->membership);
     *election = (struct viv_election){
         .round = round, .absent = viv_membership_voter(&zab->membership, lost), .designated = designated};
     zab->elections++;

@@ -14,7 +14,8 @@ enum { STRANGER_TICKS = 2 };
 bool viv_leader_has_quorum(const struct viv_zab *zab, enum viv_peer_stage stage)
 {
     uint64_t self = viv_membership_voter(&zab->membership, zab->sid);
-    return viv_membership_has(&zab->membership, viv_peers_at(&zab->leader.peers, stage) | self);
+    bool as_observers = zab->leader.stage != VIV_LEADER_BROADCASTING;
+    return viv_membership_has(&zab->membership, viv_peers_at(&zab->leader.peers, stage, as_observers) | self);
 }
 
 uint64_t viv_leader_target(const struct viv_zab *zab)

@@ -247,7 +247,7 @@ void viv_leader_promise(struct viv_zab *zab, struct viv_leader_peer *peer, const
         return;
     }
     int32_t epoch = (int32_t)viv_load_be32(packet->data.data);
-    bool counts = epoch != -1 && peer->is_follower && packet->zxid != UINT64_MAX;
+    bool counts = epoch != -1 && (peer->is_follower || peer->native) && packet->zxid != UINT64_MAX;
     if (leader->stage == VIV_LEADER_ASKING && epoch != -1 && is_ahead(zab, epoch, packet->zxid)) {
         hurry(zab);
         viv_leader_drop(zab, peer, "its history is ahead of the leader's");

@@ -15,8 +15,9 @@ static void free_slots(struct viv_membership *membership)
 {
     for (size_t i = 0; i < VIV_MEMBERS_MAX; i++) {
         viv_sid sid = membership->slots[i];
-        bool is_named =
-            names(&membership->active, sid) || (membership->has_proposed && names(&membership->proposed, sid));
+        bool is_named = names(&membership->active, sid) ||
+                        (membership->has_proposed && names(&membership->proposed, sid)) ||
+                        (membership->has_hinted && names(&membership->hinted, sid));
         membership->slots[i] = is_named ? sid : 0;
     }
 }
@@ -76,6 +77,7 @@ void viv_membership_fini(struct viv_membership *membership)
 {
     viv_buffer_fini(&membership->active.text);
     viv_buffer_fini(&membership->proposed.text);
+    viv_buffer_fini(&membership->hinted.text);
 }
 
 static void forget_proposed(struct viv_membership *membership)
@@ -175,6 +177,30 @@ bool viv_membership_adopt(struct viv_membership *membership, struct viv_bytes te
     return true;
 }
 
+bool viv_membership_hint(struct viv_membership *membership, struct viv_bytes text)
+{
+    struct viv_zab_member members[VIV_MEMBERS_MAX];
+    size_t count;
+    uint64_t version;
+    if (membership->has_hinted && viv_bytes_equal(text, viv_buffer_bytes(&membership->hinted.text))) {
+        return false;
+    }
+    if (!read_members(text, members, &count, &version) || version <= membership->active.version ||
+        !fill(membership, &membership->hinted, members, count)) {
+        return false;
+    }
+    set_text(&membership->hinted, text, version, 0);
+    membership->has_hinted = true;
+    free_slots(membership);
+    return true;
+}
+
+void viv_membership_forget_hint(struct viv_membership *membership)
+{
+    membership->has_hinted = false;
+    free_slots(membership);
+}
+
 void viv_membership_stamped(const struct viv_membership *membership, uint64_t version, struct viv_buffer *out)
 {
     struct viv_members members;
@@ -198,12 +224,14 @@ int viv_membership_index(const struct viv_membership *membership, viv_sid sid)
 
 uint64_t viv_membership_voters(const struct viv_membership *membership)
 {
-    return membership->active.quorum.voters | (membership->has_proposed ? membership->proposed.quorum.voters : 0);
+    return membership->active.quorum.voters | (membership->has_proposed ? membership->proposed.quorum.voters : 0) |
+           (membership->has_hinted ? membership->hinted.quorum.voters : 0);
 }
 
 uint64_t viv_membership_deciding(const struct viv_membership *membership)
 {
-    return membership->active.quorum.deciding | (membership->has_proposed ? membership->proposed.quorum.deciding : 0);
+    return membership->active.quorum.deciding | (membership->has_proposed ? membership->proposed.quorum.deciding : 0) |
+           (membership->has_hinted ? membership->hinted.quorum.deciding : 0);
 }
 
 uint64_t viv_membership_voter(const struct viv_membership *membership, viv_sid sid)
@@ -213,6 +241,12 @@ uint64_t viv_membership_voter(const struct viv_membership *membership, viv_sid s
 }
 
 bool viv_membership_may_lead(const struct viv_membership *membership, viv_sid sid)
+{
+    return viv_quorum_may_lead(&membership->active.quorum, sid) ||
+           (membership->has_proposed && viv_quorum_may_lead(&membership->proposed.quorum, sid));
+}
+
+bool viv_membership_may_follow(const struct viv_membership *membership, viv_sid sid)
 {
     return (viv_membership_voter(membership, sid) & viv_membership_deciding(membership)) != 0;
 }

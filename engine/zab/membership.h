@@ -26,7 +26,9 @@ struct viv_configuration {
 struct viv_membership {
     viv_sid slots[VIV_MEMBERS_MAX]; /* 0: free */
     struct viv_configuration active, proposed;
-    bool has_proposed;
+    struct viv_configuration
+        hinted; /* proposed in another server's history; its servers may be elected, none is counted */
+    bool has_proposed, has_hinted;
 };
 
 /* `text` need not list the members: the first configuration may come from elsewhere. */
@@ -46,17 +48,22 @@ bool viv_membership_truncate(struct viv_membership *membership, uint64_t zxid);
 void viv_membership_rebase(struct viv_membership *membership);
 /* A committed configuration is heard of. True when it is newer and is the active one now. */
 bool viv_membership_adopt(struct viv_membership *membership, struct viv_bytes text);
+/* Another server's history proposes this one. True when that is news. */
+bool viv_membership_hint(struct viv_membership *membership, struct viv_bytes text);
+void viv_membership_forget_hint(struct viv_membership *membership);
 /* Appends the text of the active members with another version; nothing when the text does not list them. */
 void viv_membership_stamped(const struct viv_membership *membership, uint64_t version, struct viv_buffer *out);
 
 /* -1 when no configuration names the server. */
 int viv_membership_index(const struct viv_membership *membership, viv_sid sid);
-/* Masks over slots, of both configurations together. */
+/* Masks over slots, of all configurations together: what is not counted in any does no harm. */
 uint64_t viv_membership_voters(const struct viv_membership *membership);
 uint64_t viv_membership_deciding(const struct viv_membership *membership); /* voters that have weight */
 uint64_t viv_membership_voter(const struct viv_membership *membership, viv_sid sid);
-/* May the server lead under one of them? */
+/* May the server lead under the active or the proposed one? */
 bool viv_membership_may_lead(const struct viv_membership *membership, viv_sid sid);
+/* The same, and the hinted one. */
+bool viv_membership_may_follow(const struct viv_membership *membership, viv_sid sid);
 /* Is the server an observer by the active one? Who is not named at all follows without a vote. */
 bool viv_membership_is_observer(const struct viv_membership *membership, viv_sid sid);
 /* Does the set hold a quorum of each? */

@@ -79,12 +79,13 @@ void viv_peers_advance(struct viv_leader_peer *peer, enum viv_peer_stage stage)
     peer->stage = stage;
 }
 
-uint64_t viv_peers_at(const struct viv_peers *peers, enum viv_peer_stage stage)
+uint64_t viv_peers_at(const struct viv_peers *peers, enum viv_peer_stage stage, bool as_observers)
 {
     uint64_t set = 0;
     for (size_t i = 0; i < peers->count; i++) {
         const struct viv_leader_peer *peer = &peers->items[i];
-        set |= peer->is_follower && peer->index >= 0 && peer->stage >= stage ? UINT64_C(1) << peer->index : 0;
+        bool counts = peer->is_follower || (as_observers && peer->native);
+        set |= counts && peer->index >= 0 && peer->stage >= stage ? UINT64_C(1) << peer->index : 0;
     }
     return set;
 }

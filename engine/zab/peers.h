@@ -62,8 +62,10 @@ const char *viv_peers_object(struct viv_peers *peers, const struct viv_leader_pe
                              uint64_t now_ms, uint64_t alive_ms, struct viv_leader_peer **older);
 void viv_peers_forget(struct viv_peers *peers, struct viv_leader_peer *peer);
 void viv_peers_advance(struct viv_leader_peer *peer, enum viv_peer_stage stage);
-/* The followers that got as far as `stage`, or further; guests have no place in a set. */
-uint64_t viv_peers_at(const struct viv_peers *peers, enum viv_peer_stage stage);
+/* The followers that got as far as `stage`, or further; guests have no place in a set. With `as_observers` also those
+ * of our own kind that came as observers: they promise and adopt an epoch like followers, and one whom a configuration
+ * that it has not heard of makes a voter comes as it can. */
+uint64_t viv_peers_at(const struct viv_peers *peers, enum viv_peer_stage stage, bool as_observers);
 /* Those whose ACKEPOCH counts. */
 uint64_t viv_peers_counted(const struct viv_peers *peers);
 

@@ -114,6 +114,8 @@ void viv_zab_tell_members(struct viv_zab *zab)
     output->flag = membership->active.zxid == 0;
     if (membership->has_proposed) {
         output->members_next = viv_zab_keep(zab, viv_buffer_bytes(&membership->proposed.text));
+    } else if (membership->has_hinted) {
+        output->members_next = viv_zab_keep(zab, viv_buffer_bytes(&membership->hinted.text));
     }
 }
 
@@ -561,7 +563,9 @@ bool viv_zab_has_synced_quorum(const struct viv_zab *zab, const struct viv_zab_m
     uint64_t set = viv_quorum_voter(&quorum, zab->sid);
     for (size_t i = 0; i < zab->leader.peers.count; i++) {
         const struct viv_leader_peer *peer = &zab->leader.peers.items[i];
-        set |= peer->is_follower && peer->stage >= VIV_PEER_SYNCED ? viv_quorum_voter(&quorum, peer->sid) : 0;
+        /* Who has just become an observer comes back as one, and acknowledges nothing. */
+        bool stays = peer->is_follower && !viv_membership_is_observer(&zab->membership, peer->sid);
+        set |= stays && peer->stage >= VIV_PEER_SYNCED ? viv_quorum_voter(&quorum, peer->sid) : 0;
     }
     return viv_quorum_has(&quorum, set);
 }

@@ -218,8 +218,10 @@ VIV_TEST(fuzz_decoders, transaction)
 
 static void make_vote(struct scratch *scratch, struct viv_buffer *out)
 {
-    struct viv_vote vote = {
-        .leader = 3, .zxid = (uint64_t)some_long(&scratch->rng), .config = some_bytes(&scratch->rng)};
+    struct viv_vote vote = {.leader = 3,
+                            .zxid = (uint64_t)some_long(&scratch->rng),
+                            .config = some_bytes(&scratch->rng),
+                            .proposed = some_bytes(&scratch->rng)};
     viv_vote_encode(out, &vote);
 }
 
@@ -229,6 +231,7 @@ static bool decode_vote(struct viv_bytes bytes)
     bool is_taken = viv_vote_decode(bytes, &vote) == VIV_OK;
     if (is_taken) {
         touch(vote.config);
+        touch(vote.proposed);
     }
     return is_taken;
 }

@@ -72,7 +72,12 @@ VIV_TEST(wire_peer, a_packet_with_an_impossible_length_is_malformed)
 VIV_TEST(wire_peer, an_observers_first_notification_is_reproduced)
 {
     struct viv_buffer out = {0};
-    struct viv_vote vote = {VIV_LOOKING, INT64_MIN, (uint64_t)INT64_MIN, 1, INT64_MIN, VIV_BYTES_LITERAL(CONFIG_TEXT)};
+    struct viv_vote vote = {.state = VIV_LOOKING,
+                            .leader = INT64_MIN,
+                            .zxid = (uint64_t)INT64_MIN,
+                            .round = 1,
+                            .peer_epoch = INT64_MIN,
+                            .config = VIV_BYTES_LITERAL(CONFIG_TEXT)};
     viv_vote_encode(&out, &vote);
     viv_hex_expect((struct viv_bytes){out.data, 44},
                    "00000000 8000000000000000 8000000000000000 0000000000000001 8000000000000000 00000002 000000b2");
@@ -81,6 +86,24 @@ VIV_TEST(wire_peer, an_observers_first_notification_is_reproduced)
     cr_assert_eq(viv_vote_decode(viv_buffer_bytes(&out), &got), VIV_OK);
     cr_assert(viv_bytes_equal(got.config, vote.config));
     cr_assert_eq(got.peer_epoch, INT64_MIN);
+    viv_buffer_fini(&out);
+}
+
+VIV_TEST(wire_peer, a_proposed_configuration_stands_behind_what_zookeeper_reads_of_a_vote)
+{
+    struct viv_buffer plain = {0}, out = {0};
+    struct viv_vote got, vote = {.leader = 3, .config = VIV_BYTES_LITERAL("version=0")};
+    viv_vote_encode(&plain, &vote);
+    vote.proposed = VIV_BYTES_LITERAL("version=1");
+    viv_vote_encode(&out, &vote);
+    cr_assert(viv_bytes_starts_with(viv_buffer_bytes(&out), viv_buffer_bytes(&plain)));
+    cr_assert_eq(viv_vote_decode(viv_buffer_bytes(&out), &got), VIV_OK);
+    cr_assert(viv_bytes_equal(got.proposed, vote.proposed));
+    cr_assert(viv_bytes_equal(got.config, vote.config));
+    out.size--; /* what cannot be read is passed over, as by ZooKeeper */
+    cr_assert_eq(viv_vote_decode(viv_buffer_bytes(&out), &got), VIV_OK);
+    cr_assert_eq(got.proposed.size, 0);
+    viv_buffer_fini(&plain);
     viv_buffer_fini(&out);
 }
 

@@ -3,7 +3,7 @@ TESTS += test_zab
 test_zab_SOURCES = \
 	%reldir%/actor.c %reldir%/actor.h \
 	%reldir%/net.c %reldir%/net.h %reldir%/net_internal.h \
-	%reldir%/net_host.c \
+	%reldir%/net_host.c %reldir%/net_propose.c \
 	%reldir%/net_wire.c \
 	%reldir%/test_election.c \
 	%reldir%/test_history.c \
@@ -11,6 +11,7 @@ test_zab_SOURCES = \
 	%reldir%/test_learner.c \
 	%reldir%/test_network.c \
 	%reldir%/test_quorum.c \
+	%reldir%/test_reconfigure.c \
 	%reldir%/test_sync.c \
 	tests/support/viv_test.h
 test_zab_LDADD = $(viv_test_libs)

@@ -17,9 +17,12 @@ static void answer_write(struct net *net, size_t index, const struct net_write *
     };
     if (write->kind == W_INSTALL) {
         net_records_copy(&net->servers[index].tree, &write->image, write->zxid);
+        net_copy_text(&net->servers[index].members, &write->members);
     }
     uint64_t zxid = write->kind == W_APPEND ? write->zxid_last : write->zxid;
-    net_step(net, index, &(struct viv_zab_input){.kind = kinds[write->kind], .zxid = zxid});
+    net_step(
+        net, index,
+        &(struct viv_zab_input){.kind = kinds[write->kind], .zxid = zxid, .data = viv_buffer_bytes(&write->members)});
 }
 
 static void on_disk(struct net *net, size_t index)
@@ -87,6 +90,7 @@ static void on_snapshot(struct net *net, size_t index, const struct message *mes
     write->kind = W_INSTALL;
     write->zxid = server->receiving_zxid;
     net_records_copy(&write->image, &message->snapshot, UINT64_MAX);
+    net_copy_text(&write->members, &message->members);
     net_write_put(net, index, write);
 }
 
@@ -146,6 +150,7 @@ static void on_stream(struct net *net, const struct net_event *event)
     struct message *message = viv_alloc_zeroed(1, sizeof *message);
     message->kind = MSG_SNAPSHOT;
     net_records_copy(&message->snapshot, &net->servers[event->server].tree, UINT64_MAX);
+    net_copy_text(&message->members, &net->servers[event->server].members);
     net_link_send(net, event->server, event->link, message);
     net_step(net, event->server, &(struct viv_zab_input){.kind = VIV_ZAB_SNAP_SENT, .link = event->link});
 }
@@ -195,7 +200,7 @@ void net_init(struct net *net, const struct net_config *config)
 {
     memset(net, 0, sizeof *net);
     net->config = *config;
-    net->count = config->voters + config->observers;
+    net->count = config->voters + config->observers + config->spares;
     VIV_ASSERT(net->count <= NET_SERVERS_MAX);
     viv_rng_init(&net->rng, config->seed);
     for (size_t i = 0; i < net->count; i++) {
@@ -227,6 +232,8 @@ void net_fini(struct net *net)
         free(server->disk.entries);
         records_fini(&server->disk.image);
         records_fini(&server->tree);
+        viv_buffer_fini(&server->disk.members);
+        viv_buffer_fini(&server->members);
         free(server->out.items);
         viv_arena_fini(&server->arena);
     }
@@ -238,6 +245,9 @@ void net_fini(struct net *net)
         net->links = next;
     }
     records_fini(&net->truth);
+    for (size_t i = 0; i < net->heap_count; i++) {
+        viv_buffer_fini(&net->heap[i].text);
+    }
     free(net->heap);
 }
 
@@ -246,12 +256,15 @@ void net_start(struct net *net, size_t index)
     struct net_server *server = &net->servers[index];
     struct net_disk *disk = &server->disk;
     VIV_ASSERT(server->zab == NULL);
+    struct viv_buffer text = {0};
+    net_first_members(net, &text);
     server->life++;
     server->zab = viv_zab_new(&(struct viv_zab_config){
         .sid = server->sid,
         .members = net->members,
-        .member_count = net->count,
-        .config_text = VIV_BYTES_LITERAL("version=0"),
+        .member_count = net->config.voters + net->config.observers,
+        .config_text = viv_buffer_bytes(&text),
+        .reconfigurable = net->config.spares > 0,
         .tick_ms = TICK_MS,
         .init_limit_ticks = INIT_LIMIT,
         .sync_limit_ticks = SYNC_LIMIT,
@@ -260,7 +273,10 @@ void net_start(struct net *net, size_t index)
         .seed = viv_rng_next(&net->rng),
         .election_policy = "fle",
     });
+    viv_buffer_fini(&text);
     net_records_copy(&server->tree, &disk->image, UINT64_MAX);
+    net_copy_text(&server->members, &disk->members);
+    viv_zab_recover_members(server->zab, viv_buffer_bytes(&disk->members));
     uint64_t image = net_records_last(&disk->image);
     image = image > disk->base_zxid ? image : disk->base_zxid;
     uint64_t applied = image;
@@ -274,6 +290,7 @@ void net_start(struct net *net, size_t index)
         viv_zab_recover(server->zab, &entry, committed);
         if (committed) {
             net_show(net, server, (struct net_record){entry.zxid, entry.body_crc});
+            net_show_members(server, entry.body);
             applied = entry.zxid;
         }
     }
@@ -337,6 +354,7 @@ void net_wipe(struct net *net, size_t index)
     VIV_ASSERT(server->zab == NULL && !server->voter);
     net_disk_truncate(&server->disk, 0);
     server->disk.image.count = 0;
+    viv_buffer_clear(&server->disk.members);
     server->disk.base_zxid = server->disk.hint_zxid = 0;
     server->disk.accepted_epoch = server->disk.current_epoch = 0;
 }
@@ -369,6 +387,7 @@ void net_checkpoint(struct net *net, size_t index, bool trim)
         return;
     }
     net_records_copy(&disk->image, &server->tree, UINT64_MAX);
+    net_copy_text(&disk->members, &server->members);
     size_t gone = 0;
     while (trim && gone < disk->count && disk->entries[gone].zxid <= net_records_last(&disk->image)) {
         disk->base_zxid = disk->entries[gone].zxid;
@@ -391,25 +410,6 @@ int net_leader(const struct net *net)
     return leader;
 }
 
-bool net_propose(struct net *net)
-{
-    int leader = net_leader(net);
-    if (leader < 0) {
-        return false;
-    }
-    uint8_t body[48];
-    size_t size = 8 + viv_rng_below(&net->rng, sizeof body - 8);
-    for (size_t i = 0; i < size; i++) {
-        body[i] = (uint8_t)viv_rng_next(&net->rng);
-    }
-    net->proposals++;
-    net_step(net, (size_t)leader,
-             &(struct viv_zab_input){.kind = VIV_ZAB_PROPOSE,
-                                     .zxid = viv_zab_next_zxid(net->servers[leader].zab),
-                                     .data = viv_bytes_of(body, size)});
-    return true;
-}
-
 static void sweep_links(struct net *net)
 {
     struct net_link **at = &net->links;
@@ -427,13 +427,28 @@ static void sweep_links(struct net *net)
     }
 }
 
+void net_run_events(struct net *net, size_t count)
+{
+    for (; count > 0 && net->heap_count > 0 && net->failure[0] == '\0'; count--) {
+        struct net_event event = net_pop(net);
+        net->now_ms = event.at_ms;
+        event.vote.config.data = event.text.data;
+        event.vote.proposed.data = event.text.data + event.vote.config.size;
+        net_happen(net, &event);
+        viv_buffer_fini(&event.text);
+    }
+}
+
 void net_run(struct net *net, uint64_t ms)
 {
     uint64_t end = net->now_ms + ms;
     while (net->heap_count > 0 && net->heap[0].at_ms <= end && net->failure[0] == '\0') {
         struct net_event event = net_pop(net);
         net->now_ms = event.at_ms;
+        event.vote.config.data = event.text.data;
+        event.vote.proposed.data = event.text.data + event.vote.config.size;
         net_happen(net, &event);
+        viv_buffer_fini(&event.text);
     }
     net->now_ms = end;
     sweep_links(net);

@@ -34,6 +34,7 @@ struct net_disk {
     uint64_t hint_zxid;
     uint32_t accepted_epoch, current_epoch;
     struct net_records image;
+    struct viv_buffer members; /* of the image: text of a configuration, or empty */
 };
 
 struct net_write; /* one operation on its way to the disk */
@@ -53,6 +54,7 @@ struct net_server {
     struct net_write **writes_end;
     bool writing;
     struct net_records tree;
+    struct viv_buffer members; /* of the tree, likewise */
     uint32_t receiving_link;
     uint64_t receiving_zxid;
     uint64_t synced_zxid;    /* newest it received on this link */
@@ -65,6 +67,7 @@ struct net_event;
 struct net_config {
     uint64_t seed;
     size_t voters, observers;
+    size_t spares;              /* servers that are no members at first; then the ensemble may change */
     bool has_groups;            /* three of them, in turn; the fifth server has no weight */
     bool disks_lie;             /* they answer before anything is durable */
     bool rules_unchecked;       /* leave D1-D8 to the consequences */
@@ -94,7 +97,7 @@ struct net {
     uint64_t sync_kinds[32];    /* by packet type */
     uint64_t rollovers;
     uint64_t digest; /* of everything that happened */
-    uint64_t proposals, steps;
+    uint64_t proposals, steps, reconfigurations;
     char failure[200];
 };
 
@@ -110,6 +113,17 @@ void net_cut(struct net *net, size_t a, size_t b, bool cut);
 void net_checkpoint(struct net *net, size_t index, bool trim);
 /* The established leader proposes one entry. False: there is none. */
 bool net_propose(struct net *net);
+/* The established leader proposes that these be the members, by index; successor: who shall lead then, or 0. False:
+ * there is no leader, or it may not: another change is under way, or no quorum of those follows it. */
+struct net_change {
+    unsigned voters, observers; /* masks */
+    viv_sid successor;
+};
+bool net_reconfigure(struct net *net, const struct net_change *change);
+/* The text that every server begins with. */
+void net_first_members(const struct net *net, struct viv_buffer *text);
+/* Lets so many things happen. */
+void net_run_events(struct net *net, size_t count);
 /* Lets time pass. */
 void net_run(struct net *net, uint64_t ms);
 /* Until every running server serves and has delivered all; false when it takes longer. */

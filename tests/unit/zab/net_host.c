@@ -47,6 +47,7 @@ void net_write_free(struct net_write *write)
     }
     free(write->entries);
     free(write->image.items);
+    viv_buffer_fini(&write->members);
     free(write);
 }
 
@@ -90,6 +91,7 @@ void net_write_make_durable(struct net *net, struct net_server *server, struct n
         net_disk_truncate(disk, 0);
         disk->base_zxid = disk->hint_zxid = write->zxid;
         net_records_copy(&disk->image, &write->image, write->zxid);
+        net_copy_text(&disk->members, &write->members);
         break;
     }
 }
@@ -176,6 +178,9 @@ static void send_vote(struct net *net, size_t index, const struct viv_zab_output
     if (net->cut[index][to] || viv_rng_below(&net->rng, 100) < net->config.votes_lost) {
         return;
     }
+    struct viv_buffer text = {0};
+    viv_buffer_append_bytes(&text, output->vote.config);
+    viv_buffer_append_bytes(&text, output->vote.proposed);
     uint64_t due = net->now_ms + viv_rng_below(&net->rng, net->config.vote_ms_max + 1);
     uint64_t *last = &net->vote_due[index][to];
     *last = due > *last ? due : *last;
@@ -184,7 +189,8 @@ static void send_vote(struct net *net, size_t index, const struct viv_zab_output
                                      .server = to,
                                      .life = net->servers[to].life,
                                      .from = index,
-                                     .vote = output->vote});
+                                     .vote = output->vote,
+                                     .text = text});
 }
 
 /* The server's tree shows it next: the same everywhere, at the same place. */
@@ -215,6 +221,7 @@ static void deliver(struct net *net, size_t index, const struct viv_zab_output *
         net_fail(net, "server %d: memory is ahead of its disk", (int)server->sid);
     }
     net_show(net, server, record);
+    net_show_members(server, output->entry.body);
     net_note(net, record.zxid ^ record.crc);
 }
 

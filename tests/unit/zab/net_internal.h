@@ -18,6 +18,7 @@ struct net_event {
     uint32_t link;
     uint64_t zxid;
     struct viv_vote vote;
+    struct viv_buffer text; /* of the vote: its two configurations, one behind the other */
 };
 
 enum message_kind { MSG_UP, MSG_PACKET, MSG_SNAPSHOT, MSG_DOWN };
@@ -30,6 +31,7 @@ struct message {
     struct viv_packet packet;
     struct viv_buffer data;
     struct net_records snapshot;
+    struct viv_buffer members; /* of the snapshot */
 };
 
 struct link_end {
@@ -58,7 +60,8 @@ struct net_write {
     size_t count;
     uint32_t accepted, current;
     struct net_records image;
-    bool is_answered; /* by a disk that lies */
+    struct viv_buffer members; /* of the image */
+    bool is_answered;          /* by a disk that lies */
 };
 
 void net_fail(struct net *net, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -85,6 +88,9 @@ void net_step(struct net *net, size_t index, struct viv_zab_input *input);
 void net_write_put(struct net *net, size_t index, struct net_write *write);
 void net_write_free(struct net_write *write);
 void net_write_make_durable(struct net *net, struct net_server *server, struct net_write *write);
+void net_copy_text(struct viv_buffer *to, const struct viv_buffer *from);
+/* The entry may be a reconfiguration: then it is what the tree shows. */
+void net_show_members(struct net_server *server, struct viv_bytes body);
 void net_show(struct net *net, struct net_server *server, struct net_record record);
 void net_abort_snapshot(struct net *net, size_t index, uint32_t link);
 void net_perform(struct net *net, size_t index);

@@ -140,6 +140,7 @@ void net_message_free(struct message *message)
 {
     viv_buffer_fini(&message->data);
     free(message->snapshot.items);
+    viv_buffer_fini(&message->members);
     free(message);
 }
 

@@ -44,13 +44,24 @@ static void isolate(struct net *net, size_t index, bool cut)
     }
 }
 
+static void reconfigure(struct net *net)
+{
+    unsigned all = (1U << net->count) - 1;
+    struct net_change change = {.voters = (unsigned)viv_rng_next(&net->rng) & all};
+    change.observers = (unsigned)viv_rng_next(&net->rng) & all & ~change.voters;
+    change.successor = (viv_sid)viv_rng_below(&net->rng, net->count + 1);
+    if (__builtin_popcount(change.voters) > 1) {
+        (void)net_reconfigure(net, &change);
+    }
+}
+
 /* One thing that goes wrong, or right again. */
 static void disturb(struct net *net)
 {
     size_t index = viv_rng_below(&net->rng, net->count);
     size_t other = viv_rng_below(&net->rng, net->count);
     int leader = net_leader(net);
-    switch (viv_rng_below(&net->rng, 13)) {
+    switch (viv_rng_below(&net->rng, net->config.spares > 0 ? 16 : 13)) {
     case 0:
     case 1:
         net_crash(net, index);
@@ -84,6 +95,11 @@ static void disturb(struct net *net)
             net_wipe(net, index);
         }
         break;
+    case 13:
+    case 14:
+    case 15:
+        reconfigure(net);
+        break;
     default:
         for (size_t i = 0; i < net->count; i++) { /* the power of the whole room */
             net_crash(net, i);
@@ -99,6 +115,7 @@ static struct net_config config_of(uint64_t seed)
         .seed = seed,
         .voters = seed % 2 == 0 ? 3 : 5,
         .observers = seed % 5 == 0 ? 1 : 0,
+        .spares = seed % 3 == 2 ? 1 + seed / 3 % 2 - (seed % 10 == 5 ? seed / 3 % 2 : 0) : 0,
         .has_groups = seed % 6 == 1,
         .disk_ms_max = seed % 3 == 0 ? 40 : 4,
         .packet_ms_max = seed % 7 == 0 ? 15 : 3,
@@ -192,6 +209,7 @@ VIV_TEST(zab_network, nothing_delivered_is_lost_under_random_faults, .timeout = 
     uint64_t steps = 0;
     uint64_t rollovers = 0;
     uint64_t kinds[32] = {0};
+    uint64_t reconfigurations = 0;
     for (uint64_t seed = first; seed <= last; seed++) {
         struct net *net = whole_run(seed);
         cr_assert_str_empty(net->failure, "%s; again: VIV_ZAB_SEED=%llu ./test_zab", net->failure,
@@ -199,21 +217,25 @@ VIV_TEST(zab_network, nothing_delivered_is_lost_under_random_faults, .timeout = 
         delivered += net->truth.count;
         steps += net->steps;
         rollovers += net->rollovers;
+        reconfigurations += net->reconfigurations;
         for (int i = 0; i < 32; i++) {
             kinds[i] += net->sync_kinds[i];
         }
         net_free(net);
     }
-    printf("# seeds=%llu steps=%llu delivered=%llu rollovers=%llu diff=%llu trunc=%llu snap=%llu\n",
+    printf("# seeds=%llu steps=%llu delivered=%llu rollovers=%llu diff=%llu trunc=%llu snap=%llu "
+           "reconfigurations=%llu\n",
            (unsigned long long)(last - first + 1), (unsigned long long)steps, (unsigned long long)delivered,
            (unsigned long long)rollovers, (unsigned long long)kinds[VIV_PACKET_DIFF],
-           (unsigned long long)kinds[VIV_PACKET_TRUNC], (unsigned long long)kinds[VIV_PACKET_SNAP]);
+           (unsigned long long)kinds[VIV_PACKET_TRUNC], (unsigned long long)kinds[VIV_PACKET_SNAP],
+           (unsigned long long)reconfigurations);
     if (only == 0) { /* a run that never meets a case proves nothing about it */
         cr_assert_gt(delivered, 10 * last);
         cr_assert_gt(rollovers, last / 4);
         cr_assert_gt(kinds[VIV_PACKET_DIFF], 0);
         cr_assert_gt(kinds[VIV_PACKET_TRUNC], 0);
         cr_assert_gt(kinds[VIV_PACKET_SNAP], 0);
+        cr_assert_gt(reconfigurations, last / 2);
     }
 }
 
