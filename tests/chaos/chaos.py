@@ -156,12 +156,12 @@ class Run:
         return None
 
     def longest_gap(self, from_ns, to_ns):
-        """The longest time without an answered write that touches these times, in seconds."""
-        gap, last = 0, None
+        """The longest time without an answered write between two times, in seconds."""
+        gap, last = 0, from_ns
         for _, answered in self.taken_writes():
-            if last is not None and answered >= from_ns and last <= to_ns:
+            if from_ns <= answered and last <= to_ns:
                 gap = max(gap, answered - last)
-            last = answered
+                last = answered
         return gap / 1e9
 
     def one_fault(self, name):
@@ -185,7 +185,7 @@ class Run:
                                  (name, victims, "%.1f" % write_s if write_s else ">60", os.getloadavg()[0]))
         time.sleep(self.rng.uniform(0.5, 1.5))
         end = mended + int((write_s or SERVING_LIMIT_S) * 1e9)
-        return {"fault": name, "victims": victims, "seconds": round((mended - begin) / 1e9, 3),
+        return {"fault": name, "victims": victims, "begin_ns": begin, "seconds": round((mended - begin) / 1e9, 3),
                 "gap_s": round(self.longest_gap(begin, end), 3), "after_s": write_s and round(write_s, 3)}
 
     def bury(self, name):
@@ -212,6 +212,7 @@ class Run:
         self.collect_log()
         if not for_good:
             os.unlink(pause)
+            self.await_write_since(time.monotonic_ns(), SERVING_LIMIT_S)
 
     def collect_log(self):
         """What is committed, out of copies of the logs of those who keep them; there is no load."""

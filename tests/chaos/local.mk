@@ -1,13 +1,17 @@
 # `make chaos MINUTES=60 SEED=1`: live servers under every fault that the machine can make. Needs root.
-dist_check_SCRIPTS += %reldir%/chaos.py %reldir%/recorder.py %reldir%/workload.py %reldir%/verify.py
+dist_check_SCRIPTS += %reldir%/chaos.py %reldir%/saturated.py %reldir%/recorder.py %reldir%/workload.py %reldir%/verify.py
 EXTRA_DIST += %reldir%/README.md %reldir%/arena.py %reldir%/checker.py %reldir%/controls.py %reldir%/nemesis.py
 
 MINUTES = 60
 SEED = 1
+FAULTS =
 chaos: all sync_shim.so check_history $(chaos_client)
 	VIV_BUILD_DIR=$(abs_top_builddir) nice /usr/bin/python3 $(srcdir)/tests/chaos/chaos.py --controls \
-		--minutes $(MINUTES) --seed $(SEED)
-.PHONY: chaos
+		--minutes $(MINUTES) --seed $(SEED) --faults "$(FAULTS)"
+# No false election while both cores are busy: `make saturated MINUTES=60`.
+saturated: all
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/chaos/saturated.py --minutes $(MINUTES)
+.PHONY: chaos saturated
 
 if HAVE_ZOOKEEPER_CLIENT
 check_PROGRAMS += workload_c

@@ -189,6 +189,20 @@ static void take_transactions(struct lives *lives)
 
 /* ---- what clients were told ---- */
 
+/* True when the server that was asked had to know of a transaction: it, or the client, had seen so much by then. A
+ * leader that was replaced does not know yet, and serves the sessions that it knew for as long as it may. */
+static bool is_known_there(const struct viv_check *check, const struct viv_check_connection *connection, uint64_t zxid)
+{
+    const struct viv_sim_record *open = &check->history->records[connection->open];
+    bool is_known = open->zxid >= zxid;
+    for (size_t i = 0; i < check->operation_count && !is_known; i++) {
+        const struct viv_sim_record *reply = viv_check_reply(check, i);
+        is_known = reply != NULL && check->connections[check->operations[i].connection].server == connection->server &&
+                   reply->time_ns < open->time_ns && (int64_t)reply->zxid > 0 && reply->zxid >= zxid;
+    }
+    return is_known;
+}
+
 static void check_told(struct lives *lives, const struct viv_check_connection *connection)
 {
     const struct viv_check *check = lives->check;
@@ -204,7 +218,8 @@ static void check_told(struct lives *lives, const struct viv_check_connection *c
             session_fail(lives, connection->grant, open->session_id, "its session, which nobody ended",
                          "that it is told to be over");
         }
-    } else if (is_over && lives->shown_ns[life->end] < open->time_ns) {
+    } else if (is_over && lives->shown_ns[life->end] < open->time_ns &&
+               is_known_there(check, connection, check->transactions[life->end].zxid)) {
         session_fail(lives, connection->grant, open->session_id, "that the session is over", "it granted again");
     }
 }
