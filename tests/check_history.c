@@ -18,6 +18,9 @@ static void print(const struct viv_check_report *report)
     for (size_t i = 0; i < report->kept_count; i++) {
         printf("%.*s\n", (int)report->failures[i].text.size, (const char *)report->failures[i].text.data);
     }
+    if (report->guess_count > 0) {
+        printf("guessed: %zu that nobody was told of\n", report->guess_count);
+    }
     for (int i = 0; i < VIV_CHECKER_COUNT; i++) {
         printf("%s: %zu checked, %zu failures\n", viv_checker_text(i), report->checked[i], report->failures_of[i]);
     }

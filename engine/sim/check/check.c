@@ -43,6 +43,10 @@ void viv_check_fail(struct viv_check *check, enum viv_checker checker, size_t re
     struct viv_check_report *report = check->report;
     char text[TEXT_BYTES];
     va_list arguments;
+    check->has_failed = true;
+    if (check->is_trial) {
+        return;
+    }
     report->failure_count++;
     if (report->failures_of[checker]++ >= VIV_CHECK_KEPT_EACH) {
         return;
@@ -63,6 +67,9 @@ void viv_check_history(const struct viv_sim_history *history, struct viv_check_r
 {
     struct viv_check check = {.history = history, .report = report};
     viv_check_index(&check);
+    if (!history->header.has_log) {
+        viv_check_guess(&check);
+    }
     viv_check_replay(&check);
     viv_check_order(&check);
     viv_check_watches(&check);

@@ -35,6 +35,7 @@ struct viv_check_report {
     size_t failure_count, kept_count; /* the first VIV_CHECK_KEPT_EACH of each checker are kept */
     struct viv_check_failure failures[VIV_CHECK_KEPT_MAX];
     size_t failures_of[VIV_CHECKER_COUNT];
+    size_t guess_count; /* without a log: unanswered requests and ended sessions that explain what was seen */
     size_t checked[VIV_CHECKER_COUNT]; /* replies, events, ... that were compared: none is no evidence */
 };
 

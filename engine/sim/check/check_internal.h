@@ -42,6 +42,7 @@ struct viv_check_transaction {
     struct viv_txn_header header;
     struct viv_bytes body; /* behind the header */
     bool is_close;
+    bool is_guess; /* in a history without a log: what an unanswered request may have become */
     struct viv_ref_outcome outcome;
 };
 
@@ -54,6 +55,7 @@ struct viv_check {
     size_t operation_count, operation_capacity;
     struct viv_check_transaction *transactions; /* by zxid */
     size_t transaction_count, transaction_capacity;
+    bool is_trial, has_failed; /* a trial counts nothing, and stops where it fails first */
 };
 
 /* One more failure of a checker. `operation` may be VIV_CHECK_NONE; otherwise who did what comes first in the text. */
@@ -62,8 +64,13 @@ void viv_check_fail(struct viv_check *check, enum viv_checker checker, size_t re
 
 void viv_check_index(struct viv_check *check);
 void viv_check_index_fini(struct viv_check *check);
-/* Executes the transactions in their order on a reference tree, and compares all replies: writes and reads. */
-void viv_check_replay(struct viv_check *check);
+/* Executes the transactions in their order on a reference tree, and compares all replies: writes and reads. Returns how
+ * many comparisons there were. */
+size_t viv_check_replay(struct viv_check *check);
+/* Without a log: finds places among the zxids that nobody accounts for, at which requests without an answer, and
+ * sessions that ended by themselves, explain what was seen. Bounded: what it does not find stays a failure. */
+void viv_check_guess(struct viv_check *check);
+void viv_check_add_transaction(struct viv_check *check, size_t at, const struct viv_check_transaction *transaction);
 void viv_check_order(struct viv_check *check);
 void viv_check_watches(struct viv_check *check);
 void viv_check_sessions(struct viv_check *check);

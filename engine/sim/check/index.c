@@ -256,11 +256,14 @@ static void walk_records(struct walk *walk)
 
 /* ---- transactions ---- */
 
-static void add_transaction(struct viv_check *check, const struct viv_check_transaction *transaction)
+void viv_check_add_transaction(struct viv_check *check, size_t at, const struct viv_check_transaction *transaction)
 {
     check->transactions = grown(check->transactions, check->transaction_count, &check->transaction_capacity,
                                 sizeof(*check->transactions));
-    check->transactions[check->transaction_count++] = *transaction;
+    memmove(check->transactions + at + 1, check->transactions + at,
+            (check->transaction_count - at) * sizeof(*check->transactions));
+    check->transactions[at] = *transaction;
+    check->transaction_count++;
 }
 
 /* The committed order, as it was written down. */
@@ -286,7 +289,7 @@ static void take_log(struct viv_check *check)
                            (unsigned long long)record->zxid, (unsigned long long)check->transactions[last].zxid);
         } else {
             check->report->checked[VIV_CHECKER_agreement]++;
-            add_transaction(check, &transaction);
+            viv_check_add_transaction(check, check->transaction_count, &transaction);
         }
     }
 }
@@ -391,18 +394,17 @@ static void take_replies(struct viv_check *check)
     for (size_t i = 0; i < check->operation_count; i++) {
         if (viv_check_is_acknowledged_write(check, i)) {
             const struct viv_sim_record *request = viv_check_request(check, i), *reply = viv_check_reply(check, i);
-            add_transaction(check,
-                            &(struct viv_check_transaction){
-                                .zxid = reply->zxid,
-                                .record = check->operations[i].reply,
-                                .operation = i,
-                                .header = {.session_id = check->connections[check->operations[i].connection].session_id,
-                                           .cxid = request->xid,
-                                           .zxid = reply->zxid,
-                                           .time_ms = VIV_REF_TIME_UNKNOWN,
-                                           .type = reply->code == 0 ? request->type : VIV_OP_ERROR},
-                                .is_close = request->type == VIV_OP_CLOSE_SESSION,
-                            });
+            int64_t session_id = check->connections[check->operations[i].connection].session_id;
+            struct viv_txn_header header = {session_id, request->xid, reply->zxid, VIV_REF_TIME_UNKNOWN,
+                                            reply->code == 0 ? request->type : VIV_OP_ERROR};
+            viv_check_add_transaction(check, check->transaction_count,
+                                      &(struct viv_check_transaction){
+                                          .zxid = reply->zxid,
+                                          .record = check->operations[i].reply,
+                                          .operation = i,
+                                          .header = header,
+                                          .is_close = request->type == VIV_OP_CLOSE_SESSION,
+                                      });
         }
     }
     qsort(check->transactions, check->transaction_count, sizeof(*check->transactions), transaction_compare);

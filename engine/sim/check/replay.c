@@ -11,7 +11,19 @@ struct replay {
     struct viv_buffer difference;
     size_t *reads; /* operations that were answered and are no transactions, by the zxid of the reply */
     size_t read_count, next_read;
+    size_t compared;
 };
+
+static void count(struct replay *replay, enum viv_checker checker)
+{
+    replay->compared++;
+    replay->check->report->checked[checker] += !replay->check->is_trial;
+}
+
+static bool is_over(const struct replay *replay)
+{
+    return replay->check->is_trial && replay->check->has_failed;
+}
 
 /* ---- what is read at a zxid ---- */
 
@@ -106,7 +118,7 @@ static void compare_read(struct replay *replay, size_t operation)
         return;
     }
     viv_buffer_clear(&replay->difference);
-    check->report->checked[VIV_CHECKER_reads]++;
+    count(replay, VIV_CHECKER_reads);
     if (!viv_check_same_read(&replay->tree, request, session_id, &who, reply, &replay->difference)) {
         viv_check_fail(check, VIV_CHECKER_reads, check->operations[operation].reply, operation, "%.*s",
                        (int)replay->difference.size, (const char *)replay->difference.data);
@@ -115,7 +127,7 @@ static void compare_read(struct replay *replay, size_t operation)
 
 static void compare_reads_before(struct replay *replay, uint64_t zxid)
 {
-    while (replay->next_read < replay->read_count &&
+    while (replay->next_read < replay->read_count && !is_over(replay) &&
            viv_check_reply(replay->check, replay->reads[replay->next_read])->zxid < zxid) {
         compare_read(replay, replay->reads[replay->next_read++]);
     }
@@ -201,7 +213,7 @@ static void compare_reply(struct replay *replay, const struct viv_check_transact
     }
     size_t at = check->operations[transaction->operation].reply;
     viv_buffer_clear(&replay->difference);
-    check->report->checked[VIV_CHECKER_writes]++;
+    count(replay, VIV_CHECKER_writes);
     if (!viv_check_is_acknowledged_write(check, transaction->operation)) {
         viv_check_fail(check, VIV_CHECKER_writes, at, transaction->operation,
                        "refused with %d, expected no effect, saw a transaction", reply->code);
@@ -294,20 +306,38 @@ static void replay_transaction(struct replay *replay, size_t index)
     }
 }
 
-void viv_check_replay(struct viv_check *check)
+/* What an earlier trial left. */
+static void forget_outcomes(struct viv_check *check)
+{
+    for (size_t i = 0; i < check->transaction_count; i++) {
+        viv_ref_outcome_fini(&check->transactions[i].outcome);
+    }
+    for (size_t i = 0; i < check->operation_count; i++) {
+        free(check->operations[i].missed);
+        check->operations[i].missed = NULL;
+        check->operations[i].missed_count = 0;
+    }
+}
+
+size_t viv_check_replay(struct viv_check *check)
 {
     struct replay replay = {.check = check};
+    check->has_failed = false;
+    forget_outcomes(check);
     viv_ref_tree_init(&replay.tree);
     replay.tree.is_zookeeper = check->history->header.is_zookeeper;
     replay.tree.extended_types = check->history->header.extended_types;
     replay.tree.sessions_are_unknown = !check->history->header.has_log;
     sort_reads(&replay);
-    for (size_t i = 0; i < check->transaction_count; i++) {
+    for (size_t i = 0; i < check->transaction_count && !is_over(&replay); i++) {
         compare_reads_before(&replay, check->transactions[i].zxid);
-        replay_transaction(&replay, i);
+        if (!is_over(&replay)) {
+            replay_transaction(&replay, i);
+        }
     }
     compare_reads_before(&replay, UINT64_MAX);
     free(replay.reads);
     viv_buffer_fini(&replay.difference);
     viv_ref_tree_fini(&replay.tree);
+    return replay.compared;
 }

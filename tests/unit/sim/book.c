@@ -117,3 +117,23 @@ void viv_book_check(const struct viv_book *book, struct viv_check_report *report
     viv_check_history(&history, report);
     viv_sim_history_fini(&history);
 }
+
+void viv_lie_expect_found(const struct viv_lie *lie)
+{
+    struct viv_book book;
+    struct viv_check_report report = {0};
+    bool is_said = false;
+    viv_book_open(&book, "three_servers.jsonl");
+    lie->tell(&book);
+    viv_book_check(&book, &report);
+    for (size_t i = 0; i < report.kept_count; i++) {
+        struct viv_bytes text = viv_buffer_bytes(&report.failures[i].text);
+        is_said = is_said || (report.failures[i].checker == lie->checker &&
+                              memmem(text.data, text.size, lie->says, strlen(lie->says)) != NULL);
+    }
+    cr_assert(report.failures_of[lie->checker] > 0, "%s: not found", lie->name);
+    cr_assert(is_said, "%s: found, but nothing says \"%s\": %.*s", lie->name, lie->says,
+              (int)report.failures[0].text.size, (const char *)report.failures[0].text.data);
+    viv_check_report_fini(&report);
+    viv_book_close(&book);
+}

@@ -33,4 +33,13 @@ size_t viv_book_request_of(const struct viv_book *book, size_t reply);
 
 void viv_book_check(const struct viv_book *book, struct viv_check_report *report);
 
+/* A falsification of three_servers.jsonl. */
+struct viv_lie {
+    const char *name, *says; /* what the failure must speak of */
+    enum viv_checker checker;
+    void (*tell)(struct viv_book *book);
+};
+/* Fails the test unless that checker finds it, and says so. */
+void viv_lie_expect_found(const struct viv_lie *lie);
+
 #endif /* VIV_TESTS_UNIT_SIM_BOOK_H */

@@ -9,32 +9,6 @@
 /* A recorded history is accepted as it is, and each falsification of it is found by the checker that is there for it.
  */
 
-struct lie {
-    const char *name, *says; /* what the failure must speak of */
-    enum viv_checker checker;
-    void (*tell)(struct viv_book *book);
-};
-
-static void expect_found(const struct lie *lie)
-{
-    struct viv_book book;
-    struct viv_check_report report = {0};
-    bool is_said = false;
-    viv_book_open(&book, "three_servers.jsonl");
-    lie->tell(&book);
-    viv_book_check(&book, &report);
-    for (size_t i = 0; i < report.kept_count; i++) {
-        struct viv_bytes text = viv_buffer_bytes(&report.failures[i].text);
-        is_said = is_said || (report.failures[i].checker == lie->checker &&
-                              memmem(text.data, text.size, lie->says, strlen(lie->says)) != NULL);
-    }
-    cr_assert(report.failures_of[lie->checker] > 0, "%s: not found", lie->name);
-    cr_assert(is_said, "%s: found, but nothing says \"%s\": %.*s", lie->name, lie->says,
-              (int)report.failures[0].text.size, (const char *)report.failures[0].text.data);
-    viv_check_report_fini(&report);
-    viv_book_close(&book);
-}
-
 static void expect_accepted(struct viv_book *book, size_t checked_min)
 {
     struct viv_check_report report = {0};
@@ -160,7 +134,7 @@ static void entry_says_otherwise(struct viv_book *book)
 
 VIV_TEST(sim_check, lies_about_writes_are_found)
 {
-    static const struct lie lies[] = {
+    static const struct viv_lie lies[] = {
         {"a version is too high", "version", VIV_CHECKER_writes, version_is_higher},
         {"a delete that was done is refused", "error", VIV_CHECKER_writes, refusal_is_told_for_success},
         {"a delete that was refused is done", "error", VIV_CHECKER_writes, success_is_told_for_refusal},
@@ -171,7 +145,7 @@ VIV_TEST(sim_check, lies_about_writes_are_found)
         {"the entry has another path", "the entry", VIV_CHECKER_writes, entry_says_otherwise},
     };
     for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-        expect_found(&lies[i]);
+        viv_lie_expect_found(&lies[i]);
     }
 }
 
@@ -232,7 +206,7 @@ static void replies_change_places(struct viv_book *book)
 
 VIV_TEST(sim_check, lies_about_reads_are_found)
 {
-    static const struct lie lies[] = {
+    static const struct viv_lie lies[] = {
         {"data is another", "data", VIV_CHECKER_reads, data_is_another},
         {"a child is another", "children", VIV_CHECKER_reads, child_is_another},
         {"a node is older", "mzxid", VIV_CHECKER_reads, node_is_older},
@@ -243,7 +217,7 @@ VIV_TEST(sim_check, lies_about_reads_are_found)
         {"replies come out of order", "oldest request", VIV_CHECKER_reads, replies_change_places},
     };
     for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-        expect_found(&lies[i]);
+        viv_lie_expect_found(&lies[i]);
     }
 }
 
@@ -306,7 +280,7 @@ static void event_of_nobody(struct viv_book *book)
 
 VIV_TEST(sim_check, lies_about_watches_are_found)
 {
-    static const struct lie lies[] = {
+    static const struct viv_lie lies[] = {
         {"an event is lost", "", VIV_CHECKER_watches, event_is_lost},
         {"an event comes twice", "", VIV_CHECKER_watches, event_comes_twice},
         {"an event comes after what reveals it", "", VIV_CHECKER_watches, event_is_late},
@@ -315,7 +289,7 @@ VIV_TEST(sim_check, lies_about_watches_are_found)
         {"someone hears what he does not wait for", "", VIV_CHECKER_watches, event_of_nobody},
     };
     for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-        expect_found(&lies[i]);
+        viv_lie_expect_found(&lies[i]);
     }
 }
 
@@ -450,7 +424,7 @@ static void number_is_used_again(struct viv_book *book)
 
 VIV_TEST(sim_check, lies_about_sessions_are_found)
 {
-    static const struct lie lies[] = {
+    static const struct viv_lie lies[] = {
         {"a session ends by itself", "without either", VIV_CHECKER_sessions, session_ends_by_itself},
         {"a session ends before its time", "no earlier than", VIV_CHECKER_sessions, session_ends_early},
         {"a session is told to be over", "nobody ended", VIV_CHECKER_sessions, session_is_told_to_be_over},
@@ -459,7 +433,7 @@ VIV_TEST(sim_check, lies_about_sessions_are_found)
         {"numbers go back", "sequence number", VIV_CHECKER_sessions, number_is_used_again},
     };
     for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-        expect_found(&lies[i]);
+        viv_lie_expect_found(&lies[i]);
     }
 }
 
@@ -545,7 +519,7 @@ static void log_goes_back(struct viv_book *book)
 
 VIV_TEST(sim_check, lies_about_servers_are_found)
 {
-    static const struct lie lies[] = {
+    static const struct viv_lie lies[] = {
         {"a server leaves an entry out", "committed order", VIV_CHECKER_agreement, entry_is_left_out},
         {"a server's tree is another", "digest", VIV_CHECKER_agreement, tree_is_another},
         {"a server applies what was not committed", "committed order", VIV_CHECKER_agreement, entry_is_of_nobody},
@@ -553,7 +527,7 @@ VIV_TEST(sim_check, lies_about_servers_are_found)
         {"the log goes back", "committed before", VIV_CHECKER_agreement, log_goes_back},
     };
     for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-        expect_found(&lies[i]);
+        viv_lie_expect_found(&lies[i]);
     }
 }
 
@@ -586,12 +560,12 @@ static void session_is_lost(struct viv_book *book)
 
 VIV_TEST(sim_check, lies_about_durability_are_found)
 {
-    static const struct lie lies[] = {
+    static const struct viv_lie lies[] = {
         {"an acknowledged write is lost", "acknowledged", VIV_CHECKER_durability, write_is_lost},
         {"the entry is another's", "acknowledged", VIV_CHECKER_durability, entry_is_of_another},
         {"a session that was granted is lost", "createSession", VIV_CHECKER_durability, session_is_lost},
     };
     for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-        expect_found(&lies[i]);
+        viv_lie_expect_found(&lies[i]);
     }
 }
