@@ -58,7 +58,7 @@ security:wire
 admin:server node tree zab store wire client partition metrics zkdata security datadir
 server:admin node tree zab store wire client partition metrics zkdata security datadir
 cli:client zkdata wire tree store datadir security
-sim:node tree zab detect partition metrics wire store'
+sim:node tree zab detect partition metrics wire store datadir'
 ok "rooms include only what the house allows" "$(printf '%s\n' "$rooms" | while IFS=: read -r room allowed; do
     pattern=$(printf '%s|' base "$room" $allowed | sed 's/|$//')
     find "engine/$room" -name '*.[ch]' 2>/dev/null | xargs -r grep -nE '^#include "[a-z]+/' |

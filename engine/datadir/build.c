@@ -90,6 +90,7 @@ viv_status viv_datadir_build(const struct viv_datadir_plan *plan, struct viv_tre
         .server_id = plan->server_id,
         .durable = plan->durable,
         .segment_bytes = plan->segment_bytes,
+        .disk = plan->disk,
     };
     VIV_TRY(write_image(plan, &config, tree));
     return write_log(plan, &config, viv_tree_zxid(tree));

@@ -16,6 +16,7 @@ struct viv_datadir_plan {
     bool durable;
     uint64_t segment_bytes;
     uint32_t accepted_epoch, current_epoch;
+    const struct viv_disk *disk; /* as in viv_store_config */
 };
 
 /* VIV_ERR_UNSUPPORTED: the configuration keeps nothing; or those of the stores. Logged. */

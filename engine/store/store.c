@@ -25,7 +25,7 @@ viv_status viv_log_open(const struct viv_log_ops *ops, const struct viv_store_co
                         struct viv_store_report *report)
 {
     VIV_ASSERT(config->log_dir != NULL);
-    VIV_ASSERT(config->segment_bytes == 0 || (config->segment_bytes >= 1 << 20 && config->segment_bytes <= 1 << 30));
+    VIV_ASSERT(config->segment_bytes == 0 || (config->segment_bytes >= 16 << 10 && config->segment_bytes <= 1 << 30));
     VIV_TRY(ops->open(config, log, report));
     VIV_ASSERT(log_ops(*log) == ops);
     return VIV_OK;

@@ -18,7 +18,7 @@ struct viv_store_config {
     uint64_t cluster[2];         /* identity written into new files; {0,0} adopts what is found */
     int64_t server_id;           /* refuse (VIV_ERR_FOREIGN) files of another server */
     bool durable;                /* false only for durability=none: no sync is made */
-    uint64_t segment_bytes;      /* log segment size, 1 MiB to 1 GiB; 0 = 16 MiB */
+    uint64_t segment_bytes;      /* log segment size, 16 KiB to 1 GiB; 0 = 16 MiB */
     unsigned load_threads;       /* 1 or 2; 0 = 2 */
     bool may_forget;             /* a hard state without a good copy is begun anew, as a new server's: the caller sees
                                     to it that a server without promises counts for nothing */

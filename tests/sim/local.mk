@@ -7,3 +7,11 @@ histories: all check_history
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/sim/record.py --zookeeper \
 		--operations $(HISTORY_OPERATIONS) --clients 6
 .PHONY: histories
+
+# Whole ensembles in virtual time. SEEDS=A..B for the long form; about 25 ms a seed.
+dist_check_SCRIPTS += %reldir%/sample.sh
+TESTS += %reldir%/sample.sh
+SEEDS = 1..10000
+sim: vivarium-sim
+	./vivarium-sim --seeds $(SEEDS)
+.PHONY: sim

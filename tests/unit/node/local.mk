@@ -9,7 +9,6 @@ TESTS += test_node
 test_node_SOURCES = \
 	%reldir%/test_authenticate.c \
 	%reldir%/test_access.c \
-	%reldir%/test_chaos.c \
 	%reldir%/test_ensemble.c \
 	%reldir%/test_expiry.c \
 	%reldir%/test_fresh.c \
@@ -33,8 +32,3 @@ test_node_SOURCES = \
 	tests/support/hex.c tests/support/hex.h \
 	tests/support/world.c tests/support/world.h
 test_node_LDADD = $(viv_test_libs)
-
-# The long form: SEEDS=FIRST-LAST runs of three servers against whatever the seed throws at them.
-SEEDS = 1-10000
-node-chaos: test_node
-	VIV_CHAOS_SEEDS=$(SEEDS) ./test_node --filter 'node_chaos/*'

@@ -1,0 +1,123 @@
+#include <stdlib.h>
+
+#include "base/stage.h"
+#include "node/inspect.h"
+#include "sim/world.h"
+#include "tree/image.h"
+
+/* Who leads, and what must hold when a run ends. */
+
+void viv_sim_truth_trace(struct viv_sim_world *world, size_t server, const struct viv_action *action)
+{
+    struct viv_sim_truth *truth = &world->truth;
+    struct viv_node_stats stats;
+    viv_sim_say(world, "server %zu: %s %llx %llx", server + 1, viv_trace_name((enum viv_trace_code)action->trace),
+                (unsigned long long)action->a, (unsigned long long)action->b);
+    if (action->trace != VIV_TRACE_SYNC_OK) {
+        return;
+    }
+    viv_node_stats(world->servers[server].node, &stats);
+    uint64_t epoch = stats.zab.current_epoch;
+    for (size_t i = 0; i < truth->leader_count; i++) {
+        if (truth->leaders[i].epoch == epoch && truth->leaders[i].server != server) {
+            viv_sim_fail(world, "servers %zu and %zu lead epoch %llu", truth->leaders[i].server + 1, server + 1,
+                         (unsigned long long)epoch);
+        }
+    }
+    truth->leaders = viv_realloc(truth->leaders, (truth->leader_count + 1) * sizeof *truth->leaders);
+    truth->leaders[truth->leader_count].epoch = epoch;
+    truth->leaders[truth->leader_count++].server = server;
+    world->result->epochs++;
+    viv_sim_history_add(&world->history, &(struct viv_sim_record){.kind = VIV_SIM_LEADS,
+                                                                  .time_ns = world->now_ns,
+                                                                  .server = (int32_t)server + 1,
+                                                                  .zxid = epoch << 32});
+}
+
+bool viv_sim_truth_decides(const struct viv_sim_world *world, size_t server)
+{
+    struct viv_node_stats stats;
+    if (!viv_node_keeps_deadlines(world->servers[server].node)) {
+        return false;
+    }
+    viv_node_stats(world->servers[server].node, &stats);
+    for (size_t i = 0; i < world->truth.leader_count; i++) {
+        if (world->truth.leaders[i].epoch > stats.zab.current_epoch) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint64_t last_zxid(const struct viv_sim_truth *truth)
+{
+    return truth->order_count > 0 ? truth->pool.entries[truth->order[truth->order_count - 1].number].zxid
+                                  : truth->first_zxid;
+}
+
+bool viv_sim_truth_stand_together(const struct viv_sim_world *world, size_t except)
+{
+    viv_sid leader = 0;
+    for (size_t i = 0; i < world->server_count; i++) {
+        struct viv_node_stats stats;
+        if (i == except) {
+            continue;
+        }
+        if (!viv_sim_serves(world, i)) {
+            return false;
+        }
+        viv_node_stats(world->servers[i].node, &stats);
+        if ((leader != 0 && stats.zab.leader != leader) ||
+            viv_tree_zxid(viv_node_tree(world->servers[i].node)) != last_zxid(&world->truth)) {
+            return false;
+        }
+        leader = stats.zab.leader;
+    }
+    return leader != 0 || world->server_count == 1;
+}
+
+size_t viv_sim_truth_grown_up(const struct viv_sim_world *world, uint64_t servers)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < (size_t)VIV_SIM_GET(world, voters); i++) {
+        count += (servers >> i & 1) != 0 && world->truth.mirrors[i].hard.current_epoch > 0;
+    }
+    return count;
+}
+
+/* The sums of a tree that is read back from its rows. */
+static void rescan(struct viv_sim_world *world, size_t server)
+{
+    struct viv_tree *tree = viv_node_tree_to_walk(world->servers[server].node), *copy = viv_tree_new_empty();
+    struct viv_buffer rows = {0};
+    viv_tree_walk_begin(tree, VIV_WALK_FULL);
+    while (viv_tree_walk_step(tree, SIZE_MAX / 2, &rows)) {
+    }
+    viv_tree_walk_end(tree, false);
+    bool is_loaded = viv_tree_load_rows(copy, viv_buffer_bytes(&rows)) == VIV_OK &&
+                     viv_tree_load_finish(copy, viv_tree_zxid(tree)) == VIV_OK;
+    if (!is_loaded || viv_tree_digest(copy) != viv_tree_digest(tree) ||
+        viv_tree_digest_extra(copy) != viv_tree_digest_extra(tree)) {
+        viv_sim_fail(world, "server %zu: its running sums are not those of its tree", server + 1);
+    }
+    viv_buffer_fini(&rows);
+    viv_tree_free(copy);
+}
+
+void viv_sim_truth_compare(struct viv_sim_world *world)
+{
+    const struct viv_sim_truth *truth = &world->truth;
+    if (truth->told_zxid > last_zxid(truth)) {
+        viv_sim_fail(world, "a client was told of 0x%llx, and all end at 0x%llx", (unsigned long long)truth->told_zxid,
+                     (unsigned long long)last_zxid(truth));
+    }
+    for (size_t i = 0; i < world->server_count; i++) {
+        struct viv_node_stats stats, first;
+        viv_node_stats(world->servers[0].node, &first);
+        viv_node_stats(world->servers[i].node, &stats);
+        if (stats.digest != first.digest || stats.digest_extra != first.digest_extra) {
+            viv_sim_fail(world, "servers 1 and %zu end with different trees", i + 1);
+        }
+        rescan(world, i);
+    }
+}
