@@ -39,9 +39,18 @@ static void gather(struct viv_zab *zab)
     viv_durable_epochs(zab, leader->epoch, zab->durable.current_epoch, VIV_DURABLE_LEADER_PROMISED);
 }
 
+/* Who voted for it comes at once, and has nothing to read or write for that: should too few come, they follow another
+ * by now, and nobody would call it back. All who did come would wait with it for as long. */
+static void set_gathering_deadline(struct viv_zab *zab)
+{
+    enum { TICKS = 2, MS_MIN = 2000 };
+    uint64_t wait_ms = TICKS * (uint64_t)zab->tick_ms > MS_MIN ? TICKS * (uint64_t)zab->tick_ms : MS_MIN;
+    zab->leader.deadline_ms = zab->now_ms + (wait_ms < zab->init_limit_ms ? wait_ms : zab->init_limit_ms);
+}
+
 void viv_leader_discover(struct viv_zab *zab)
 {
-    set_deadline(zab);
+    set_gathering_deadline(zab);
     gather(zab);
 }
 

@@ -50,6 +50,26 @@ VIV_TEST(zab_leader, every_step_of_a_reign_waits_for_the_disk)
     actor_fini(&actor);
 }
 
+VIV_TEST(zab_leader, who_voted_for_it_comes_within_two_ticks_or_follows_another)
+{
+    struct actor actor;
+    struct actor_config slow = three;
+    slow.tick_ms = 1000;
+    for (int i = 0; i < 2; i++) {
+        actor_init(&actor, &slow);
+        actor_elect(&actor);
+        if (i == 1) { /* a quorum came: it may take its time with what follows */
+            actor_introduce(&actor, 1, 1, 2, true);
+            actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_EPOCHS_STORED});
+        }
+        actor_tick(&actor, 1900);
+        cr_assert_eq(actor_state(&actor), VIV_LEADING);
+        actor_tick(&actor, 200);
+        cr_assert_eq(actor_state(&actor), i == 1 ? VIV_LEADING : VIV_LOOKING);
+        actor_fini(&actor);
+    }
+}
+
 VIV_TEST(zab_leader, an_entry_commits_with_a_quorum_and_is_delivered_when_it_is_on_its_own_disk)
 {
     struct actor actor;
