@@ -98,9 +98,13 @@ void viv_address_limit_silence(const uv_tcp_t *handle, unsigned limit_ms)
 
 /* ---- dialling ---- */
 
+static void connect_to(struct viv_dial *dial, const struct sockaddr *address);
+
 static void on_timer_closed(uv_handle_t *handle)
 {
     struct viv_dial *dial = handle->data;
+    uv_freeaddrinfo(dial->found);
+    dial->found = NULL;
     dial->done(dial->ctx, dial->status);
 }
 
@@ -122,6 +126,9 @@ static void finish(struct viv_dial *dial, int status)
         (void)uv_cancel((uv_req_t *)&dial->resolve); /* its callback goes on from here, also when it is too late */
         return;
     }
+    if (dial->is_switching) {
+        return; /* so does that of the socket */
+    }
     if (status != 0 && dial->is_socket_open) {
         uv_close((uv_handle_t *)dial->handle, on_socket_closed);
         return;
@@ -129,10 +136,34 @@ static void finish(struct viv_dial *dial, int status)
     uv_close((uv_handle_t *)&dial->timer, on_timer_closed);
 }
 
+/* The socket of an address that does not answer is closed: the next one, unless time is up. */
+static void on_given_up(uv_handle_t *handle)
+{
+    struct viv_dial *dial = handle->data;
+    dial->is_socket_open = false;
+    if (dial->is_over) {
+        uv_close((uv_handle_t *)&dial->timer, on_timer_closed);
+    } else {
+        dial->is_switching = false;
+        connect_to(dial, dial->at->ai_addr);
+    }
+}
+
+static bool go_on(struct viv_dial *dial)
+{
+    if (dial->at == NULL || dial->at->ai_next == NULL) {
+        return false;
+    }
+    dial->at = dial->at->ai_next;
+    dial->is_switching = true;
+    uv_close((uv_handle_t *)dial->handle, on_given_up);
+    return true;
+}
+
 static void on_connected(uv_connect_t *request, int status)
 {
     struct viv_dial *dial = request->data;
-    if (dial->is_over) {
+    if (dial->is_over || dial->is_switching || (status != 0 && go_on(dial))) {
         return;
     }
     finish(dial, status != 0 ? status : uv_tcp_nodelay(dial->handle, 1));
@@ -147,34 +178,52 @@ static void connect_to(struct viv_dial *dial, const struct sockaddr *address)
     dial->is_socket_open = true;
     dial->connect.data = dial;
     status = uv_tcp_connect(&dial->connect, dial->handle, address, on_connected);
-    if (status != 0) {
+    if (status != 0 && !go_on(dial)) {
         finish(dial, status);
     }
+}
+
+/* An address that swallows everything must not take the time of the others. */
+static void on_timeout(uv_timer_t *timer)
+{
+    struct viv_dial *dial = timer->data;
+    if (dial->is_resolving || dial->is_switching || !go_on(dial)) {
+        finish(dial, UV_ETIMEDOUT);
+    } else {
+        VIV_ASSERT(uv_timer_start(timer, on_timeout, dial->share_ms, 0) == 0);
+    }
+}
+
+static uint64_t count_addresses(const struct addrinfo *found)
+{
+    uint64_t count = 0;
+    for (; found != NULL; found = found->ai_next) {
+        count++;
+    }
+    return count;
 }
 
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
     struct viv_dial *dial = request->data;
     dial->is_resolving = false;
+    dial->found = found; /* freed at the end */
     if (dial->is_over) {
         uv_close((uv_handle_t *)&dial->timer, on_timer_closed);
     } else if (status != 0) {
         finish(dial, status);
     } else {
+        dial->at = found;
+        dial->share_ms /= count_addresses(found);
+        VIV_ASSERT(uv_timer_start(&dial->timer, on_timeout, dial->share_ms, 0) == 0);
         connect_to(dial, found->ai_addr);
     }
-    uv_freeaddrinfo(found);
-}
-
-static void on_timeout(uv_timer_t *timer)
-{
-    finish(timer->data, UV_ETIMEDOUT);
 }
 
 void viv_dial_start(struct viv_dial *dial, uv_loop_t *loop, uv_tcp_t *handle, const char *host, int port,
                     uint64_t timeout_ms, viv_dial_done_fn *done, void *ctx)
 {
-    *dial = (struct viv_dial){.handle = handle, .done = done, .ctx = ctx};
+    *dial = (struct viv_dial){.handle = handle, .share_ms = timeout_ms, .done = done, .ctx = ctx};
     VIV_ASSERT(uv_timer_init(loop, &dial->timer) == 0);
     dial->timer.data = dial;
     VIV_ASSERT(uv_timer_start(&dial->timer, on_timeout, timeout_ms, 0) == 0);

@@ -31,9 +31,10 @@ int viv_address_peer(const uv_tcp_t *handle, struct viv_address *address);
  * again after 0.2, 0.4, 0.8 s and so on: a network that was cut for eight seconds stays silent for six more. */
 void viv_address_limit_silence(const uv_tcp_t *handle, unsigned limit_ms);
 
-/* A dial under way: resolve, then connect to the first address, within a time limit. Owned by the caller and not moved
- * until `done` was called, exactly once and never from within start. On failure the handle is closed (or was never
- * opened) and its memory is the caller's again; on success it is connected, without delay for small packets. */
+/* A dial under way: resolve, at each dial anew, then connect to one address after the other, within a time limit. Owned
+ * by the caller and not moved until `done` was called, exactly once and never from within start. On failure the handle
+ * is closed (or was never opened) and its memory is the caller's again; on success it is connected, without delay for
+ * small packets. */
 struct viv_dial;
 typedef void viv_dial_done_fn(void *ctx, int status);
 struct viv_dial {
@@ -41,10 +42,14 @@ struct viv_dial {
     uv_connect_t connect;
     uv_timer_t timer;
     uv_tcp_t *handle;
+    struct addrinfo *found; /* the addresses of a name; NULL: it is one itself */
+    const struct addrinfo *at;
+    uint64_t share_ms; /* of the time limit, for each of them */
     int status;
     bool is_socket_open; /* the handle needs closing */
     bool is_over;        /* the outcome is known; what is open is being closed */
     bool is_resolving;
+    bool is_switching; /* the socket is closing, the next address is to be tried */
     viv_dial_done_fn *done;
     void *ctx;
 };

@@ -231,6 +231,8 @@ static struct viv_node *make_node(const struct viv_recovery *recovery, const str
                 .config_text = viv_buffer_bytes(&text),
                 .config_version = config->members.version,
                 .reconfigurable = config->reconfig_enabled,
+                .snap_syncs_max = (uint32_t)config->snap_syncs_max,
+                .diff_syncs_max = (uint32_t)config->diff_syncs_max,
                 .tick_ms = (uint32_t)config->tick_ms,
                 .init_limit_ticks = (uint32_t)config->init_limit_ticks,
                 .sync_limit_ticks = (uint32_t)config->sync_limit_ticks,

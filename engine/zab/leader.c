@@ -259,6 +259,11 @@ void viv_leader_tick(struct viv_zab *zab)
         viv_zab_leave(zab, "no quorum came");
         return;
     }
+    for (size_t i = 0; leader->stage >= VIV_LEADER_SYNCING && i < leader->peers.count; i++) {
+        if (leader->peers.items[i].stage == VIV_PEER_PROMISED) {
+            viv_sync_begin(zab, &leader->peers.items[i]); /* who had to wait */
+        }
+    }
     viv_rollover_look(zab);
     if (zab->now_ms >= leader->ping_at_ms || zab->now_ms >= leader->beat_at_ms) {
         ping(zab);

@@ -37,6 +37,7 @@ struct viv_leader_peer {
     uint64_t acked_zxid;   /* newest entry it acknowledged */
     uint64_t read_to_zxid; /* READING: end of what was asked for */
     bool read_opened;      /* READING: DIFF was sent */
+    bool takes_snapshot;   /* how it is brought up to date */
     uint32_t epoch;        /* of the last NEWLEADER sent */
     uint32_t asked_epoch, promised_epoch; /* of the last LEADERINFO sent while it serves, and of its answer */
     uint64_t heard_at_ms;

@@ -154,6 +154,23 @@ static void open_snap(struct viv_zab *zab, struct viv_leader_peer *peer)
     viv_zab_emit(zab, VIV_ZAB_SNAP_SEND)->link = peer->link;
 }
 
+/* Many that come at once would take the leader's disk and links from those whose word is needed. */
+static bool must_wait(const struct viv_zab *zab, const struct viv_leader_peer *peer, bool takes_snapshot)
+{
+    const struct viv_peers *peers = &zab->leader.peers;
+    uint32_t most = takes_snapshot ? zab->snap_syncs_max : zab->diff_syncs_max;
+    uint32_t under_way = 0;
+    if (most == 0 || viv_membership_voter(&zab->membership, peer->sid) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < peers->count; i++) {
+        const struct viv_leader_peer *other = &peers->items[i];
+        under_way += other->stage > VIV_PEER_PROMISED && other->stage < VIV_PEER_SYNCED &&
+                     other->takes_snapshot == takes_snapshot;
+    }
+    return under_way >= most;
+}
+
 void viv_sync_begin(struct viv_zab *zab, struct viv_leader_peer *peer)
 {
     VIV_ASSERT(peer->stage == VIV_PEER_PROMISED);
@@ -165,6 +182,10 @@ void viv_sync_begin(struct viv_zab *zab, struct viv_leader_peer *peer)
         .native_voter = peer->native && peer->is_follower,
         .native = peer->native,
     });
+    if (must_wait(zab, peer, chosen.kind == VIV_SYNC_SNAP)) {
+        return;
+    }
+    peer->takes_snapshot = chosen.kind == VIV_SYNC_SNAP;
     switch (chosen.kind) {
     case VIV_SYNC_DIFF:
         open_diff(zab, peer, chosen.zxid);
@@ -206,9 +227,15 @@ void viv_sync_log_data(struct viv_zab *zab, struct viv_leader_peer *peer, const 
         next = 1;
     }
     if (!peer->read_opened) {
-        if (count > 0 || last) {
-            open_snap(zab, peer);
+        if (count == 0 && !last) {
+            return;
         }
+        if (must_wait(zab, peer, true)) {
+            viv_leader_drop(zab, peer, "too many take snapshots: it may come again");
+            return;
+        }
+        peer->takes_snapshot = true;
+        open_snap(zab, peer);
         return;
     }
     for (; next < count; next++) {

@@ -36,7 +36,8 @@ struct viv_sync_choice {
 
 struct viv_sync_choice viv_sync_choose(const struct viv_sync_question *question);
 
-/* Brings the learner, whose claim is known, up to date and adds it to the broadcast, ending with NEWLEADER. */
+/* Brings the learner, whose claim is known, up to date and adds it to the broadcast, ending with NEWLEADER. Who has no
+ * vote waits, as PROMISED, while as many as may are under way; call again. */
 void viv_sync_begin(struct viv_zab *zab, struct viv_leader_peer *peer);
 void viv_sync_log_data(struct viv_zab *zab, struct viv_leader_peer *peer, const struct viv_entry *entries, size_t count,
                        bool last);

@@ -20,6 +20,8 @@ void actor_init(struct actor *actor, const struct actor_config *config)
         .config_text = VIV_BYTES_LITERAL("version=0"),
         .tick_ms = config->tick_ms > 0 ? config->tick_ms : 100,
         .adaptive = config->adaptive,
+        .reconfigurable = config->reconfigurable,
+        .diff_syncs_max = config->diff_syncs_max,
         .init_limit_ticks = 10,
         .sync_limit_ticks = 5,
         .seed = 1,
@@ -87,7 +89,7 @@ void actor_introduce_as(struct actor *actor, struct viv_zab_input up, viv_sid si
     viv_learner_info_encode(&info, &(struct viv_learner_info){
                                        .sid = sid, .protocol_version = 0x10000, .native = native, .capabilities = 3});
     actor_give(actor, up);
-    actor_packet(actor, link, sid == 4 ? VIV_PACKET_OBSERVERINFO : VIV_PACKET_FOLLOWERINFO, VIV_ZXID(accepted, 0),
+    actor_packet(actor, link, sid >= 4 ? VIV_PACKET_OBSERVERINFO : VIV_PACKET_FOLLOWERINFO, VIV_ZXID(accepted, 0),
                  viv_buffer_bytes(&info));
     viv_buffer_fini(&info);
 }

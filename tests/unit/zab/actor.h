@@ -15,7 +15,8 @@ struct actor {
 
 struct actor_config {
     viv_sid sid;
-    bool standalone, adaptive;
+    bool standalone, adaptive, reconfigurable;
+    uint32_t diff_syncs_max;
     uint32_t tick_ms; /* 0: 100 */
     uint32_t accepted_epoch, current_epoch;
     const uint64_t *zxids; /* of the log, 0 at its end; may be NULL */
