@@ -65,43 +65,99 @@ static int open_connection(const char *host, uint16_t port, uint32_t timeout_ms)
     return fd;
 }
 
-static bool exchange(int fd, const char *host, const char *path, struct viv_buffer *answer)
+/* ---- bytes ---- */
+
+/* A connection to talk over, plain or not. */
+struct talk {
+    int fd;
+    struct viv_tls_channel *tls; /* NULL: plain */
+    struct viv_buffer out;       /* for the network */
+    const char *why;             /* what TLS has against it */
+};
+
+static bool send_out(struct talk *talk)
+{
+    bool sent = send(talk->fd, talk->out.data, talk->out.size, MSG_NOSIGNAL) == (ssize_t)talk->out.size;
+    viv_buffer_clear(&talk->out);
+    return sent;
+}
+
+/* Appends what comes next. 1, 0 at the end, -1. */
+static int receive(struct talk *talk, struct viv_buffer *in)
+{
+    uint8_t piece[PIECE_BYTES];
+    ssize_t got = recv(talk->fd, piece, sizeof piece, 0);
+    if (talk->tls == NULL || got <= 0) {
+        viv_buffer_append(in, piece, got > 0 ? (size_t)got : 0);
+        return got > 0 ? 1 : (int)got;
+    }
+    viv_status status = viv_tls_channel_take(talk->tls, viv_bytes_of(piece, (size_t)got), in, &talk->out);
+    bool is_sent = talk->out.size == 0 || send_out(talk);
+    if (status == VIV_ERR_MALFORMED) {
+        talk->why = viv_tls_channel_why(talk->tls);
+    }
+    return status == VIV_ERR_INTERRUPTED ? 0 : status == VIV_OK && is_sent ? 1 : -1;
+}
+
+static bool shake_hands(struct talk *talk, struct viv_buffer *in)
+{
+    viv_status status = viv_tls_channel_take(talk->tls, (struct viv_bytes){0}, in, &talk->out);
+    bool goes_on = status == VIV_OK && send_out(talk);
+    while (goes_on && !viv_tls_channel_is_open(talk->tls)) {
+        goes_on = receive(talk, in) == 1;
+    }
+    return goes_on;
+}
+
+static bool exchange(struct talk *talk, const char *host, const char *path, struct viv_buffer *answer)
 {
     struct viv_buffer request = {0};
     viv_buffer_printf(&request, "GET %s HTTP/1.0\r\nHost: %s\r\nAccept: application/json\r\n\r\n", path, host);
-    bool sent = send(fd, request.data, request.size, MSG_NOSIGNAL) == (ssize_t)request.size;
-    ssize_t got = sent ? 1 : -1;
+    bool goes_on = talk->tls == NULL || shake_hands(talk, answer);
+    if (goes_on && talk->tls != NULL) {
+        viv_tls_channel_put(talk->tls, viv_buffer_bytes(&request), &talk->out);
+    } else if (goes_on) {
+        viv_buffer_append_bytes(&talk->out, viv_buffer_bytes(&request));
+    }
+    int got = goes_on && send_out(talk) ? 1 : -1;
     while (got > 0 && answer->size < ANSWER_BYTES_MAX) {
-        got = recv(fd, viv_buffer_reserve(answer, PIECE_BYTES), PIECE_BYTES, 0);
-        answer->size += got > 0 ? (size_t)got : 0;
+        got = receive(talk, answer);
     }
     viv_buffer_fini(&request);
     return got == 0;
 }
 
-int viv_cli_http_get(const char *host, uint16_t port, const char *path, uint32_t timeout_ms, struct viv_buffer *body)
+int viv_cli_http_get(const struct viv_cli_http_place *place, const char *path, uint32_t timeout_ms,
+                     struct viv_buffer *body)
 {
     struct viv_buffer answer = {0};
     struct viv_bytes content;
-    int status = 0;
-    int code = VIV_CLI_UNREACHABLE;
-    int fd = open_connection(host, port, timeout_ms);
-    if (fd < 0 || !exchange(fd, host, path, &answer)) {
+    struct talk talk = {.fd = open_connection(place->host, place->port, timeout_ms)};
+    int status = 0, code = VIV_CLI_UNREACHABLE;
+    if (talk.fd >= 0 && place->tls != NULL) {
+        talk.tls = viv_tls_channel_connect(place->tls, place->host);
+    }
+    if (talk.fd < 0 || !exchange(&talk, place->host, path, &answer)) {
         viv_cli_error("the admin port %s:%u does not answer (%s); does the server enable it, and is this the address? "
-                      "(--admin HOST:PORT)",
-                      host, port, strerror(errno));
+                      "(--admin HOST:PORT, or https://HOST:PORT when it speaks TLS)",
+                      place->host, place->port, talk.why != NULL ? talk.why : strerror(errno));
     } else if (!viv_cli_http_parse(viv_buffer_bytes(&answer), &status, &content)) {
-        viv_cli_error("%s:%u does not speak HTTP; --admin HOST:PORT wants the admin port", host, port);
+        viv_cli_error(
+            "%s:%u does not speak HTTP; --admin HOST:PORT wants the admin port, https:// in front of it when it "
+            "speaks TLS",
+            place->host, place->port);
     } else if (status != STATUS_OK) {
-        viv_cli_error("the admin port %s:%u answered %d to %s", host, port, status, path);
+        viv_cli_error("the admin port %s:%u answered %d to %s", place->host, place->port, status, path);
         code = VIV_CLI_REFUSED;
     } else {
         viv_buffer_append_bytes(body, content);
         code = VIV_CLI_OK;
     }
-    if (fd >= 0) {
-        close(fd);
+    if (talk.fd >= 0) {
+        close(talk.fd);
     }
+    viv_tls_channel_free(talk.tls);
+    viv_buffer_fini(&talk.out);
     viv_buffer_fini(&answer);
     return code;
 }

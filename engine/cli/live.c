@@ -12,18 +12,21 @@
 
 /* top and slow: what a server tells of itself on its admin port, as a table or as JSON. */
 
-enum { ADMIN_PORT = 8080, MS_PER_S = 1000, HOST_BYTES_MAX = 255, ROWS_USUAL = 20, COUNTED_MAX = 100000 };
+enum { ADMIN_PORT = 8080, MS_PER_S = 1000, ROWS_USUAL = 20, COUNTED_MAX = 100000 };
 
-struct place {
-    char host[HOST_BYTES_MAX + 1];
-    uint16_t port;
-};
-
-/* --admin HOST:PORT; without it the first server's host and the usual port. */
-static bool find_place(const struct viv_cli *cli, const struct viv_cli_args *args, struct place *place)
+/* --admin [https://]HOST:PORT; without it the first server's host and the usual port, plain. */
+static bool find_place(const struct viv_cli *cli, const struct viv_cli_args *args, struct viv_cli_http_place *place)
 {
+    static const char secure[] = "https://", plain[] = "http://";
     const char *admin = viv_cli_value(args, "--admin");
     const char *text = admin != NULL ? admin : cli->settings.servers;
+    bool is_secure = strncmp(text, secure, sizeof secure - 1) == 0;
+    text += is_secure ? sizeof secure - 1 : strncmp(text, plain, sizeof plain - 1) == 0 ? sizeof plain - 1 : 0;
+    place->tls = is_secure ? cli->tls : NULL;
+    if (is_secure && cli->tls == NULL) {
+        viv_cli_error("https:// needs to know whom to trust: --tls or --tls-trust FILE");
+        return false;
+    }
     size_t size = strcspn(text, ",/");
     const char *colon = memrchr(text, ':', size);
     size_t host_size = colon != NULL ? (size_t)(colon - text) : size;
@@ -36,7 +39,7 @@ static bool find_place(const struct viv_cli *cli, const struct viv_cli_args *arg
     if (admin != NULL && colon != NULL) {
         snprintf(port_text, sizeof port_text, "%s", colon + 1);
     }
-    if (host_size == 0 || host_size > HOST_BYTES_MAX ||
+    if (host_size == 0 || host_size >= sizeof place->host ||
         (*port_text != '\0' && (!viv_cli_parse_uint64(port_text, &port) || port == 0 || port > UINT16_MAX))) {
         return false;
     }
@@ -64,12 +67,13 @@ static int read_answer(struct viv_bytes body, size_t flags, json_t **answer)
 }
 
 /* flags: jansson's for reading. */
-static int ask(const struct viv_cli *cli, const struct place *place, const char *command, size_t flags, json_t **answer)
+static int ask(const struct viv_cli *cli, const struct viv_cli_http_place *place, const char *command, size_t flags,
+               json_t **answer)
 {
     struct viv_buffer body = {0};
     struct viv_buffer path = {0};
     viv_buffer_printf(&path, "/commands/%s%c", command, '\0');
-    int code = viv_cli_http_get(place->host, place->port, (const char *)path.data, cli->settings.timeout_ms, &body);
+    int code = viv_cli_http_get(place, (const char *)path.data, cli->settings.timeout_ms, &body);
     code = code == VIV_CLI_OK ? read_answer(viv_buffer_bytes(&body), flags, answer) : code;
     viv_buffer_fini(&path);
     viv_buffer_fini(&body);
@@ -91,7 +95,8 @@ static const struct counted counted[] = {
      "most_ephemerals"},
 };
 
-static int add_counts(const struct viv_cli *cli, const struct place *place, size_t rows_max, json_t *answer)
+static int add_counts(const struct viv_cli *cli, const struct viv_cli_http_place *place, size_t rows_max,
+                      json_t *answer)
 {
     int code = VIV_CLI_OK;
     for (size_t i = 0; code == VIV_CLI_OK && i < sizeof counted / sizeof *counted; i++) {
@@ -123,7 +128,7 @@ struct view {
     bool with_counts, clear_screen;
 };
 
-static int show_once(const struct viv_cli *cli, const struct place *place, const struct view *view)
+static int show_once(const struct viv_cli *cli, const struct viv_cli_http_place *place, const struct view *view)
 {
     json_t *answer = NULL;
     int code = ask(cli, place, view->command, 0, &answer);
@@ -148,7 +153,7 @@ static int show(struct viv_cli *cli, const struct viv_cli_args *args, struct vie
 {
     uint64_t interval = 2;
     uint64_t rows = ROWS_USUAL;
-    struct place place;
+    struct viv_cli_http_place place;
     const char *interval_text = viv_cli_value(args, "--interval");
     const char *rows_text = viv_cli_value(args, "--rows");
     if ((interval_text != NULL &&

@@ -136,7 +136,8 @@ static viv_status join(struct viv_datadir_reader *reader)
     uint64_t upto = reader->config.image_upto;
     if (!facts->has_image && facts->log.base_zxid > 0) {
         viv_log(VIV_LOG_ERROR, "datadir",
-                upto != 0 ? "no image reaches back that far, and the log begins later"
+                upto != 0 ? "the past is gone: no image that is kept is that old (flat keeps two, lmdb-wal and "
+                            "rocksdb-wal one), and the log begins later"
                           : "there is a log but no image that it goes on from",
                 "path=%s upto=0x%llx log=0x%llx..0x%llx", reader->copy.log_path, (unsigned long long)upto,
                 (unsigned long long)facts->log.base_zxid, (unsigned long long)facts->log.last_zxid);

@@ -75,6 +75,7 @@ struct parse {
     enum token token;
     unsigned char sign;
     struct viv_buffer text; /* of the token, without quotes and escapes */
+    bool names_kerberos;    /* in the section that is wanted */
 };
 
 static bool fail(struct parse *parse, const char *why)
@@ -281,9 +282,12 @@ static bool is_flag(const struct parse *parse)
 /* MODULE FLAG OPTION...; */
 static bool parse_module(struct parse *parse, bool is_wanted)
 {
+    static const char kerberos[] = "Krb5LoginModule";
     if (parse->token != TOKEN_WORD && parse->token != TOKEN_QUOTED) {
         return fail(parse, "the name of a login module is expected, or } at the end of the section");
     }
+    parse->names_kerberos |= is_wanted && parse->text.size > 0 &&
+                             memmem(parse->text.data, parse->text.size, kerberos, sizeof kerberos - 1) != NULL;
     next(parse);
     if (parse->token != TOKEN_WORD || !is_flag(parse)) {
         return fail(parse, "behind the login module required, requisite, sufficient or optional is expected");
@@ -333,7 +337,10 @@ bool viv_jaas_parse(struct viv_jaas *jaas, struct viv_bytes text, const char *se
         fail(&parse, "the section of that name is missing");
     }
     if (parse.why == NULL && jaas->count == 0) {
-        fail(&parse, "the section names no user (user_NAME=\"password\" of DigestLoginModule)");
+        fail(&parse, parse.names_kerberos
+                         ? "Kerberos (GSSAPI) is not served, and the section names no user of DigestLoginModule "
+                           "(user_NAME=\"password\"); let clients show certificates, or name users"
+                         : "the section names no user (user_NAME=\"password\" of DigestLoginModule)");
     }
     OPENSSL_cleanse(parse.text.data, parse.text.capacity);
     viv_buffer_fini(&parse.text);

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import ssl
+import subprocess
 import sys
 import tempfile
 import time
@@ -15,7 +16,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from admin_support import STORES, Ours, get  # noqa: E402
 import pki  # noqa: E402
-from ensemble import Tap, four_letter  # noqa: E402
+from ensemble import BUILD, Tap, four_letter  # noqa: E402
 
 from kazoo.client import KazooClient  # noqa: E402
 
@@ -142,6 +143,20 @@ def check_long_answer(tap):
         client.close()
 
 
+def check_shell(tap, port):
+    """top and slow of vivarium-cli, with the options that are its clients' too."""
+    def ask(scheme, *options):
+        done = subprocess.run([os.path.join(BUILD, "vivarium-cli"), "--timeout", "5000", *options, "top", "--once", "--admin",
+                               "%s127.0.0.1:%d" % (scheme, port)], capture_output=True, text=True, timeout=20)
+        return done.returncode, done.stdout + done.stderr
+    trust = ("--tls-trust", os.path.join(STORES, "trust.pem"))
+    code, said = ask("https://", *trust, "--tls-key", os.path.join(STORES, "plain.pem"))
+    tap.ok(code == 0, "ours: vivarium-cli speaks TLS to it", (code, said))
+    told = [ask("https://", *trust), ask("https://"), ask("", *trust)]
+    tap.ok([code for code, _ in told] == [3, 2, 3] and "certificate required" in told[0][1] and "--tls-trust" in told[1][1] and
+           "https://" in told[2][1], "ours: and says what is missing", told)
+
+
 def check_tls(tap):
     stores = {"ssl.quorum.keyStore.location": STORES + "/plain.pem", "ssl.quorum.trustStore.location":
               STORES + "/trust.pem"}
@@ -154,6 +169,7 @@ def check_tls(tap):
         port = ensemble.admin_ports[0]
         answers = [over_tls(port, "/live"), over_tls(port, "/live", "plain.pem"), plainly(port, "/live") == 200]
         tap.ok(answers[0] != 200 and answers[1:] == [200, False], "ours: only with TLS and a certificate", answers)
+        check_shell(tap, port)
     ensemble = Ours(1, **{"admin.forceHttps": "true"})
     try:
         ensemble.start(0)

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from ensemble import BUILD, Ensemble, Tap, free_ports, zookeeper_class_path  # n
 PROGRAM = os.path.join(BUILD, "vivarium-cli")
 ALL_BYTES = bytes(range(256))
 CHILDREN = 12000
+SOURCE = os.environ.get("VIV_SOURCE_DIR", ".")
 
 
 def run(hosts, *words, data=None, options=()):
@@ -142,24 +144,47 @@ def check_json(tap, hosts):
     tap.ok(tell_json(hosts, "deleteall", "/j") == {"path": "/j", "deleted": 1}, "what was deleted is counted")
 
 
+# What these do is seen, or told in the words of an event; the shell's own are for people.
+SILENT = {"delete", "addWatch", "removewatches", "printwatches", "setquota", "delquota", "addauth", "connect", "close", "help",
+          "history", "redo", "quit"}
+
+
+def offline(folder):
+    """Commands on data directories, each on what the one before has made."""
+    ours, dump = os.path.join(folder, "ours"), os.path.join(folder, "dump")
+    theirs = os.path.join(SOURCE, "datasets", "zookeeper-3.8", "basic")
+    return (("import", "--to", ours, theirs), ("inspect", ours), ("inspect", theirs), ("inspect", folder),
+            ("dump", "--from", theirs, "/acl"), ("dump", "--from", theirs, "--out", dump, "/acl"),
+            ("restore", "--to", os.path.join(folder, "back"), dump), ("restore", "--at", "/restored", dump),
+            ("deleteall", "/restored"), ("export", "--to", os.path.join(folder, "theirs"), ours),
+            ("rollback", "--to", os.path.join(folder, "before"), "--to-zxid", "0x4d", ours), ("rescue", ours),
+            ("diff", theirs, os.path.join(folder, "back")), ("dirls", theirs, "/"), ("dirget", theirs, "/acl"))
+
+
 def check_documents(tap, hosts):
     """documents.def, from which the manual page is made, against what is really printed."""
-    with open(os.path.join(os.environ.get("VIV_SOURCE_DIR", "."), "engine", "cli", "documents.def")) as f:
+    with open(os.path.join(SOURCE, "engine", "cli", "documents.def")) as f:
         text = re.sub(r'"\s+"', "", f.read())
     documents = {name: members.split() for name, members in re.findall(r'^VIV_CLI_DOCUMENT\((\w+), "(.*?)"\)', text, re.M)}
+    with open(os.path.join(SOURCE, "engine", "cli", "commands.def")) as f:
+        commands = set(re.findall(r"^VIV_CLI_COMMAND\((\w+),", f.read(), re.M))
+    undocumented = commands - set(documents) - SILENT
+    tap.ok(not undocumented, "each command that prints something has its members named", undocumented)
     run(hosts, "create", "/d", "x")
     run(hosts, "setquota", "-n", "5", "/d")
-    wrong = []
+    wrong, folder = [], tempfile.mkdtemp(prefix="viv-cli-")
     for words in (("ls", "/"), ("ls", "-s", "/"), ("get", "/d"), ("stat", "/d"), ("create", "/d/x"), ("set", "/d", "y"),
                   ("getAcl", "/d"), ("setAcl", "/d", "world:anyone:cdrwa"), ("getAllChildrenNumber", "/"), ("sync", "/"),
                   ("getEphemerals",), ("listquota", "/d"), ("whoami",), ("config",), ("config", "-c"), ("version",),
-                  ("deleteall", "/d")):
-        told = set(tell_json(hosts, *words))
-        members = documents[words[0]]
-        legal = set("|".join(members).replace("[", "").replace("]", "").split("|"))
-        needed = [set(member.split("|")) for member in members if not member.startswith("[")]
-        if not told <= legal or not all(told & some for some in needed):
-            wrong.append("%s: %s instead of %s" % (" ".join(words), sorted(told), members))
+                  ("deleteall", "/d"), *offline(folder)):
+        for line in run(hosts, "--json", *words).stdout.splitlines():
+            told = set(json.loads(line))
+            members = documents[words[0]]
+            legal = set("|".join(members).replace("[", "").replace("]", "").split("|"))
+            needed = [set(member.split("|")) for member in members if not member.startswith("[")]
+            if not told <= legal or not all(told & some for some in needed):
+                wrong.append("%s: %s instead of %s" % (" ".join(words), sorted(told), members))
+    shutil.rmtree(folder)
     tap.ok(not wrong and len(documents) > 20, "JSON has the members that the manual page names", "\n".join(wrong))
     run(hosts, "delquota", "/d")
 

@@ -66,6 +66,15 @@ c_client_SOURCES = %reldir%/c_client.c
 c_client_LDADD = -lzookeeper_mt -lpthread
 endif
 
+# The limits at their full size.
+EXTRA_PROGRAMS += crowd
+crowd_SOURCES = %reldir%/crowd.c
+crowd_LDADD = libcore.a
+dist_check_SCRIPTS += %reldir%/limits.py
+limits: all crowd
+	VIV_BUILD_DIR=$(abs_top_builddir) VIV_SOURCE_DIR=$(abs_top_srcdir) /usr/bin/python3 $(srcdir)/tests/interop/limits.py
+.PHONY: limits
+
 # The long form: mixed ensembles with Apache ZooKeeper, random conversations with both, real clients and their recipes.
 dist_check_SCRIPTS += %reldir%/mixed.py %reldir%/migration.py %reldir%/curator.py %reldir%/mutants.py %reldir%/patroni.py %reldir%/zkcli.py %reldir%/zookeeper_data.py
 interop: all

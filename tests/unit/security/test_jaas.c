@@ -55,6 +55,7 @@ VIV_TEST(security_jaas, what_is_wrong_is_told_with_its_line)
         {"", 1, "missing"},
         {"Client {\nm required user_a=\"1\"; };", 2, "section of that name"},
         {"Server {\n};", 2, "names no user"},
+        {"Server {\ncom.sun.security.auth.module.Krb5LoginModule required a=\"1\"; };", 2, "Kerberos"},
         {"Server {\nm required\n password=\"1\"; };", 3, "names no user"},
         {"Server {\nm\nuser_a=\"1\"; };", 3, "required, requisite"},
         {"Server {\nm required\nuser_a=\"1\"\n};", 4, "; is missing"},
