@@ -10,14 +10,13 @@ import fcntl
 import os
 import re
 import signal
-import socket
 import struct
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import BUILD, die_with_parent  # noqa: E402
+from ensemble import BUILD, die_with_parent, end_of, fill_disk, four_letter  # noqa: E402
 
 SHIM = os.path.join(os.path.abspath(BUILD), "sync_shim.so")
 CLIENTS = 100                # their place beside the servers 1, 2, ...
@@ -95,13 +94,7 @@ class Disk:
         run("mount", "-o", "loop", self.image, self.path)
 
     def fill(self):
-        with open(os.path.join(self.path, "filler"), "ab", buffering=0) as filler:
-            for size in (1 << 20, 4096):
-                try:
-                    while True:
-                        filler.write(b"f" * size)
-                except OSError:
-                    pass
+        fill_disk(os.path.join(self.path, "filler"))
 
     def empty(self):
         try:
@@ -170,37 +163,22 @@ class Server:
         """SIGTERM; the exit code, None when it did not end."""
         process, self.process = self.process, None
         process.terminate()
-        try:
-            return process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            return None
+        return end_of(process, timeout)
 
     def ended(self):
         """The exit code of a server that ended by itself, else None."""
         return None if self.process is None else self.process.poll()
 
-    def word(self, word, timeout=1.0):
-        try:
-            with socket.create_connection((address(self.number), CLIENT_PORT), timeout=timeout) as s:
-                s.sendall(word)
-                parts = []
-                while True:
-                    part = s.recv(65536)
-                    if not part:
-                        return b"".join(parts).decode("utf-8", "replace")
-                    parts.append(part)
-        except OSError:
-            return ""
+    def word(self, word):
+        return four_letter(CLIENT_PORT, word, timeout=1.0, host=address(self.number))
 
     def mode(self):
-        found = re.search(r"^Mode: (\w+)", self.word(b"srvr"), re.M)
+        found = re.search(r"^Mode: (\w+)", self.word("srvr"), re.M)
         return found.group(1) if found else ""
 
     def state(self):
         """(zxid, digest) of its tree at one moment, or None."""
-        pairs = dict(line.split("\t", 1) for line in self.word(b"mntr").splitlines() if "\t" in line)
+        pairs = dict(line.split("\t", 1) for line in self.word("mntr").splitlines() if "\t" in line)
         try:
             return (int(pairs["viv_group_0_last_zxid"], 0),
                     pairs["viv_group_0_digest"] + "/" + pairs["viv_group_0_digest_extra"])

@@ -22,7 +22,6 @@ import os
 import random
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -35,7 +34,7 @@ import controls  # noqa: E402
 import nemesis  # noqa: E402
 import workload  # noqa: E402
 from checker import Checker  # noqa: E402
-from ensemble import BUILD, Tap, build_configurations  # noqa: E402
+from ensemble import BUILD, Tap, build_configurations, end_of  # noqa: E402
 from history import check, export_log, read_log  # noqa: E402
 
 SERVERS = 5
@@ -47,16 +46,6 @@ REST_EVERY = 8           # faults
 SETTINGS = {"tickTime": 2000, "initLimit": 10, "syncLimit": 5, "maxClientCnxns": 0, "clientPort": place.CLIENT_PORT,
             "clientPortAddress": "0.0.0.0", "4lw.commands.whitelist": "*", "snapCount": 5000,
             "log.segmentBytes": 2 << 20, "disk.reserveMiB": 24, "admin.enableServer": "false"}
-
-
-def end_of(program, limit_s):
-    """The exit code of a program that ends, None when it had to be killed."""
-    try:
-        return program.wait(limit_s)
-    except subprocess.TimeoutExpired:
-        program.kill()
-        program.wait()
-        return None
 
 
 class Run:

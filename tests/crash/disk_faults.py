@@ -14,7 +14,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import BUILD, Ensemble, Tap, default_configuration, four_letter  # noqa: E402
+from ensemble import BUILD, Ensemble, Tap, default_configuration, fill_disk, four_letter  # noqa: E402
 
 from kazoo.client import KazooClient  # noqa: E402
 from kazoo.exceptions import KazooException, NodeExistsError, SystemZookeeperError  # noqa: E402
@@ -38,13 +38,7 @@ class SmallDisks(Ensemble):
             self.mounted.append(self.data_dir(index))
 
     def fill(self, index):
-        with open(os.path.join(self.data_dir(index), "filler"), "wb", buffering=0) as filler:
-            for size in (1 << 20, 4096):
-                try:
-                    while True:
-                        filler.write(b"f" * size)
-                except OSError:
-                    pass
+        fill_disk(os.path.join(self.data_dir(index), "filler"))
 
     def empty(self, index):
         os.unlink(os.path.join(self.data_dir(index), "filler"))

@@ -74,10 +74,31 @@ def free_ports(count):
     return ports
 
 
-def four_letter(port, word, timeout=5.0):
+def fill_disk(path):
+    """Writes the file until nothing more fits on its disk."""
+    with open(path, "ab", buffering=0) as filler:
+        for size in (1 << 20, 4096):
+            try:
+                while True:
+                    filler.write(b"f" * size)
+            except OSError:
+                pass
+
+
+def end_of(process, limit_s):
+    """The exit code of a process that ends in time, None when it had to be killed."""
+    try:
+        return process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return None
+
+
+def four_letter(port, word, timeout=5.0, host="127.0.0.1"):
     """The answer to a four-letter word, or '' when nobody answers."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=timeout) as s:
+        with socket.create_connection((host, port), timeout=timeout) as s:
             s.settimeout(timeout)
             s.sendall(word.encode())
             parts = []
@@ -185,12 +206,7 @@ class Ensemble:
         """SIGTERM; returns the exit code."""
         process, self.processes[index] = self.processes[index], None
         process.terminate()
-        try:
-            return process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            return None
+        return end_of(process, timeout)
 
     def mode(self, index):
         for line in four_letter(self.client_ports[index], "srvr").splitlines():
