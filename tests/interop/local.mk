@@ -26,6 +26,7 @@ dist_check_SCRIPTS += \
 	%reldir%/operations.py \
 	%reldir%/peer_tls.py \
 	%reldir%/pages.sh \
+	%reldir%/reconfig.py \
 	%reldir%/refusals.py \
 	%reldir%/rescue.py \
 	%reldir%/sessions.py \
@@ -54,6 +55,7 @@ TESTS += \
 	%reldir%/operations.py \
 	%reldir%/peer_tls.py \
 	%reldir%/pages.sh \
+	%reldir%/reconfig.py \
 	%reldir%/refusals.py \
 	%reldir%/rescue.py \
 	%reldir%/sessions.py \
@@ -80,6 +82,7 @@ dist_check_SCRIPTS += %reldir%/mixed.py %reldir%/migration.py %reldir%/curator.p
 interop: all
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/mixed.py
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/migration.py
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/reconfig.py --real
 	VIV_BUILD_DIR=$(abs_top_builddir) VIV_SOURCE_DIR=$(abs_top_srcdir) \
 		/usr/bin/python3 $(srcdir)/tests/interop/zookeeper_data.py
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/admin.py --real
