@@ -31,15 +31,22 @@ include tests/sim/local.mk
 include tests/chaos/local.mk
 
 # `make fuzz` in a folder configured with --enable-sanitizers: the long form, by default ten million a wire decoder and
-# a million a file loader. FUZZ_WIRE=N and FUZZ_FILES=N change that.
+# a million a file loader; a hundred thousand of key stores, most of which is the TLS library's own work, some
+# milliseconds each. FUZZ_WIRE=N, FUZZ_FILES=N and FUZZ_KEYS=N change that.
 FUZZ_WIRE = 10000000
 FUZZ_FILES = 1000000
+FUZZ_KEYS = 100000
 # Files go to memory where there is some.
 fuzz_run = TMPDIR=$$(test -w /dev/shm && echo /dev/shm || echo /tmp) VIV_SOURCE_DIR=$(abs_top_srcdir)
-fuzz: test_fuzz test_fuzz_tree
+fuzz: test_fuzz test_fuzz_tree test_fuzz_zkdata
 	$(fuzz_run) VIV_FUZZ_ROUNDS=$(FUZZ_WIRE) ./test_fuzz --verbose --filter 'fuzz_decoders/*'
+	$(fuzz_run) VIV_FUZZ_ROUNDS=$(FUZZ_WIRE) ./test_fuzz --verbose --filter 'fuzz_wire/*'
+	$(fuzz_run) VIV_FUZZ_ROUNDS=$(FUZZ_WIRE) ./test_fuzz --verbose --filter 'fuzz_operators/*'
 	$(fuzz_run) VIV_FUZZ_ROUNDS=$(FUZZ_FILES) ./test_fuzz --verbose --filter 'fuzz_files/*'
+	$(fuzz_run) VIV_FUZZ_ROUNDS=$(FUZZ_FILES) ./test_fuzz --verbose --filter 'fuzz_jaas/*'
+	$(fuzz_run) VIV_FUZZ_ROUNDS=$(FUZZ_KEYS) ./test_fuzz --verbose --filter 'fuzz_keys/*'
 	$(fuzz_run) VIV_FUZZ_ROUNDS=$(FUZZ_FILES) ./test_fuzz_tree --verbose
+	$(fuzz_run) VIV_FUZZ_ROUNDS=$(FUZZ_FILES) ./test_fuzz_zkdata --verbose
 .PHONY: fuzz
 
 # Checks a history of a run of live processes: tests/sim/record.py writes them.

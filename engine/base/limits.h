@@ -58,6 +58,9 @@
  * any length still passes, and so does what waited behind one write, as long as it is read. */
 #define VIV_OUTPUT_STALL_BYTES (8 << 20)
 #define VIV_OUTPUT_STALL_MS    5000
+/* Reply bytes made in one turn of the loop, after which further connections wait for a later turn, first come first
+ * served: many who ask for much must neither fill the memory nor keep others waiting. About ten milliseconds. */
+#define VIV_TURN_REPLY_BYTES_MAX (16 << 20)
 /* From fewer unsent bytes on a connection that was held back is answered again. */
 #define VIV_OUTPUT_DRAINED_BYTES (256 << 10)
 /* Unsent reply bytes of all connections together. Over it, those that hold most of them are closed. */

@@ -419,6 +419,11 @@ struct viv_bytes viv_node_members(const struct viv_node *node)
     return viv_zab_members_text(node->group.zab);
 }
 
+uint64_t viv_node_reply_bytes(const struct viv_node *node)
+{
+    return node->connections.reply_bytes;
+}
+
 const struct viv_tree *viv_node_tree(const struct viv_node *node)
 {
     return node->group.tree;

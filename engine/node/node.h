@@ -76,6 +76,8 @@ void viv_node_stats(const struct viv_node *node, struct viv_node_stats *stats);
 /* The text of the ensemble's active configuration. */
 struct viv_bytes viv_node_members(const struct viv_node *node);
 const struct viv_tree *viv_node_tree(const struct viv_node *node);
+/* Of replies to clients, since the start. */
+uint64_t viv_node_reply_bytes(const struct viv_node *node);
 /* The node records what it sees; its owner records what the node does not see. */
 struct viv_metrics *viv_node_metrics(const struct viv_node *node);
 /* Brings up to date what the node counts elsewhere. */

@@ -246,6 +246,23 @@ static size_t take_frames(struct viv_caller *caller, struct viv_bytes in)
 
 /* ---- reading ---- */
 
+/* In a turn that has made many replies nobody else is read; who would have been waits in a queue. */
+static bool is_its_turn(struct viv_caller *caller)
+{
+    struct viv_client_port *port = caller->port;
+    bool is_admitted = caller->is_admitted;
+    caller->is_admitted = false;
+    if (is_admitted || (port->waiting.size == 0 &&
+                        viv_node_reply_bytes(port->server->node) - port->reply_bytes < VIV_TURN_REPLY_BYTES_MAX)) {
+        return true;
+    }
+    if (!caller->is_waiting) {
+        caller->is_waiting = true;
+        viv_buffer_append(&port->waiting, &caller->id, sizeof caller->id);
+    }
+    return false;
+}
+
 /* A held part of a frame is put in front of the read, so that frames are whole in one place; only a frame that is
  * larger than a read is collected in memory of its own. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -253,8 +270,8 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     (void)suggested;
     struct viv_caller *caller = handle->data;
     struct viv_client_port *port = caller->port;
-    if (caller->read_turn == port->server->turn) {
-        *buf = uv_buf_init(NULL, 0); /* one read a turn: the rest is still there in the next */
+    if (caller->read_turn == port->server->turn || !is_its_turn(caller)) {
+        *buf = uv_buf_init(NULL, 0); /* one read a turn at most: the rest is still there in the next */
         return;
     }
     if (!caller->is_plain) {

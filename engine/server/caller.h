@@ -30,11 +30,12 @@ enum viv_listener_kind { VIV_LISTENER_PLAIN, VIV_LISTENER_TLS, VIV_LISTENER_EITH
 struct viv_caller {
     uv_tcp_t handle;
     struct viv_client_port *port;
-    struct viv_tls_channel *tls; /* NULL: none, or not yet */
-    bool is_plain;               /* its bytes are frames; until then, and with TLS, caller_tls.c takes them */
-    bool is_open;                /* the node knows it */
-    bool is_shaking;             /* among the handshakes under way */
-    bool tell_drained;           /* the node waits to hear that it may answer more */
+    struct viv_tls_channel *tls;  /* NULL: none, or not yet */
+    bool is_plain;                /* its bytes are frames; until then, and with TLS, caller_tls.c takes them */
+    bool is_open;                 /* the node knows it */
+    bool is_shaking;              /* among the handshakes under way */
+    bool is_waiting, is_admitted; /* to be read in a later turn; in this one, whatever others have asked for */
+    bool tell_drained;            /* the node waits to hear that it may answer more */
     enum viv_listener_kind kind;
     uint64_t since_ms;   /* when it was accepted */
     uint64_t partial_ms; /* since when a frame is not whole; 0: none is */
@@ -95,6 +96,9 @@ struct viv_client_port {
     struct viv_buffer to_resume; /* of viv_conn */
     struct viv_buffer resuming;
     struct viv_buffer drained; /* of viv_conn */
+    struct viv_buffer waiting; /* of viv_conn: to be read in a later turn, in their order */
+    uint64_t reply_bytes;      /* of the node's replies, when the turn began */
+    size_t admitted_count;     /* of those who wait, in one turn */
     struct viv_buffer plain;   /* what one read of a TLS connection said */
     uint8_t *shared;           /* room for a held part of a frame and one read behind it */
 };

@@ -80,6 +80,7 @@ void viv_client_port_free(struct viv_client_port *port)
     viv_buffer_fini(&port->to_resume);
     viv_buffer_fini(&port->resuming);
     viv_buffer_fini(&port->drained);
+    viv_buffer_fini(&port->waiting);
     viv_buffer_fini(&port->plain);
     free(port->slots);
     free(port->shared);
@@ -196,6 +197,34 @@ static void report_drained(struct viv_client_port *port)
         }
     }
     viv_buffer_clear(&port->drained);
+}
+
+/* Fewer of those who wait after a turn that was long, more after one that was not: small requests pass quickly. */
+static void admit(struct viv_client_port *port, bool was_long)
+{
+    enum { FIRST_COUNT = 8 };
+    size_t count = port->waiting.size / sizeof(viv_conn), most = port->admitted_count;
+    most = most == 0 ? FIRST_COUNT : was_long ? most / 2 + (most == 1) : most < count ? most * 2 : most;
+    const viv_conn *conns = (const viv_conn *)port->waiting.data;
+    count = count < most ? count : most;
+    for (size_t i = 0; i < count; i++) {
+        struct viv_caller *caller = viv_caller_find(port, conns[i]);
+        if (caller != NULL) {
+            caller->is_waiting = false;
+            caller->is_admitted = true;
+        }
+    }
+    viv_buffer_consume(&port->waiting, count * sizeof *conns);
+    port->admitted_count = port->waiting.size > 0 ? most : 0;
+}
+
+void viv_client_port_begin_turn(struct viv_client_port *port)
+{
+    uint64_t reply_bytes = viv_node_reply_bytes(port->server->node);
+    if (port->waiting.size > 0) {
+        admit(port, reply_bytes - port->reply_bytes >= VIV_TURN_REPLY_BYTES_MAX);
+    }
+    port->reply_bytes = reply_bytes;
 }
 
 void viv_client_port_resume(struct viv_client_port *port)

@@ -32,6 +32,8 @@ void viv_client_port_pause(struct viv_client_port *port, viv_conn conn, bool is_
 void viv_client_port_drain(struct viv_client_port *port);
 /* One write to each connection that was sent to. */
 void viv_client_port_flush(struct viv_client_port *port);
+/* A new turn of the loop begins. */
+void viv_client_port_begin_turn(struct viv_client_port *port);
 /* Gives the node frames that were read before a pause and may go in now, and says what has drained. Called when a turn
  * begins. */
 void viv_client_port_resume(struct viv_client_port *port);

@@ -158,6 +158,7 @@ static void on_before_poll(uv_prepare_t *handle)
     struct viv_server *server = handle->data;
     end_turn(server);
     server->turn++;
+    viv_client_port_begin_turn(server->clients);
     stop_when_drained(server);
 }
 
