@@ -28,6 +28,7 @@ include tests/scenario/local.mk
 include tests/interop/local.mk
 include tests/crash/local.mk
 include tests/sim/local.mk
+include tests/mutants/local.mk
 include tests/chaos/local.mk
 
 # `make fuzz` in a folder configured with --enable-sanitizers: the long form, by default ten million a wire decoder and

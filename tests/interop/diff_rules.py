@@ -13,8 +13,8 @@ RULES = {
         "watch.",
         "ZooKeeper 3.8.4 and 3.9.2 on; part of the answer to CVE-2024-23944."),
     "multi-create2": (
-        "create2 (also createContainer and createTTL) inside a multi is answered as create2, with path and Stat; 3.8.0 "
-        "answers it as create, with the path only.",
+        "create2 inside a multi is answered as create2, with path and Stat; 3.8.0 answers it as create, with the path "
+        "only. createContainer and createTTL are answered as create2 by both.",
         "ZooKeeper 3.8.3 and 3.9 on; clients decode by the type in the result's header."),
     "multi-flags": (
         "A create flag outside 0..6 inside a multi fails the whole request with -5; 3.8.0 puts -8 into the results.",

@@ -5,6 +5,7 @@ test_zab_SOURCES = \
 	%reldir%/net.c %reldir%/net.h %reldir%/net_internal.h \
 	%reldir%/net_host.c %reldir%/net_propose.c \
 	%reldir%/net_wire.c \
+	%reldir%/test_acknowledge.c \
 	%reldir%/test_election.c \
 	%reldir%/test_history.c \
 	%reldir%/test_leader.c \
