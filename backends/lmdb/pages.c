@@ -313,7 +313,7 @@ static bool check_file(struct check *check, size_t file_bytes)
 static viv_status check_map(const char *path, int fd, size_t bytes)
 {
     if (bytes < META_BYTES) {
-        viv_log(VIV_LOG_ERROR, "lmdb", "the image's file is too short", "path=%s bytes=%zu", path, bytes);
+        viv_log(VIV_LOG_ERROR, "lmdb", "the image's file is too short", "file=%s offset=%zu", path, bytes);
         return VIV_ERR_CORRUPT;
     }
     void *map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
@@ -327,8 +327,9 @@ static viv_status check_map(const char *path, int fd, size_t bytes)
     bool is_sound = check_file(&check, bytes);
     munmap(map, bytes);
     if (!is_sound) {
-        viv_log(VIV_LOG_ERROR, "lmdb", "the image's file is damaged", "path=%s page=%llu found=\"%s\"", path,
-                (unsigned long long)check.fault_page, check.fault);
+        viv_log(VIV_LOG_ERROR, "lmdb", "the image's file is damaged", "file=%s offset=%llu page=%llu found=\"%s\"",
+                path, (unsigned long long)(check.fault_page * check.page_bytes), (unsigned long long)check.fault_page,
+                check.fault);
     }
     return is_sound ? VIV_OK : VIV_ERR_CORRUPT;
 }
@@ -340,7 +341,8 @@ viv_status viv_lmdb_pages_check(const char *path)
     viv_status status;
     if (fd < 0 || fstat(fd, &file) != 0) {
         int error = errno;
-        viv_log(VIV_LOG_ERROR, "lmdb", "the image's file cannot be opened", "path=%s error=%s", path, strerror(error));
+        viv_log(VIV_LOG_ERROR, "lmdb", "the image's file is missing or cannot be opened", "file=%s error=\"%s\"", path,
+                strerror(error));
         /* The directory is ours and has its final name: a file that is not in it was lost. */
         status = error == ENOENT ? VIV_ERR_CORRUPT : viv_file_status(-error);
     } else {
