@@ -52,17 +52,22 @@ node_net = tests/support/node_client.c tests/support/node_client.h tests/support
 	tests/support/node_net.c tests/support/node_net.h tests/support/node_net_clients.c \
 	tests/support/node_net_internal.h tests/support/node_queue.c tests/support/node_queue.h \
 	tests/support/node_recipe.c tests/support/node_recipe.h tests/support/node_sasl.c tests/support/node_sasl.h
-check_PROGRAMS += rot
-rot_SOURCES = %reldir%/rot.c %reldir%/rot_atlas.c %reldir%/rot_case.h %reldir%/rot_damage.c %reldir%/rot_ensemble.c \
+check_PROGRAMS += store_rot
+store_rot_SOURCES = %reldir%/store_rot.c %reldir%/rot_atlas.c %reldir%/rot_case.h %reldir%/rot_damage.c %reldir%/rot_ensemble.c \
 	%reldir%/rot_stores.c %reldir%/rot_stores.h $(node_net) \
 	tests/support/disk_recorder.h tests/support/power_cut.c tests/support/power_cut.h \
 	tests/support/power_cut_choose.c tests/support/power_cut_internal.h tests/support/power_cut_make.c
-rot_LDADD = $(viv_test_libs)
+store_rot_LDADD = $(viv_test_libs)
 endif
 
-# The long form of storage faults: every durable configuration, 2500 targeted and 5000 random injections each, and more.
+# The long form of storage faults: of every durable configuration 2500 targeted and 5000 random injections and more, in
+# hundredths, and every damaged directory below real servers.
 ROT_CASES = 100
 ROT_SEED = 1
-rot-table: rot
-	./rot --cases $(ROT_CASES) --seed $(ROT_SEED)
-.PHONY: rot-table
+rot: store_rot all
+	./store_rot --cases $(ROT_CASES) --seed $(ROT_SEED)
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/crash/damaged.py --full --seed $(ROT_SEED)
+.PHONY: rot
+
+dist_check_SCRIPTS += %reldir%/damaged.py
+TESTS += %reldir%/damaged.py

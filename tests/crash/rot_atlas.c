@@ -12,9 +12,9 @@
 const char *const rot_structure_names[ROT_STRUCTURES] = {
     [ROT_SEGMENT_HEADER] = "segment header", [ROT_BATCH_HEADER] = "batch header",
     [ROT_BATCH_TABLE] = "batch table",       [ROT_BODY] = "entry",
-    [ROT_HARD_SLOT] = "hard state slot",     [ROT_IMAGE_HEADER] = "image header",
-    [ROT_IMAGE_FRAME] = "image frame",       [ROT_IMAGE_FOOTER] = "image footer",
-    [ROT_LIBRARY_FILE] = "library file",
+    [ROT_IDENTIFIER] = "identifier",         [ROT_HARD_SLOT] = "hard state slot",
+    [ROT_IMAGE_HEADER] = "image header",     [ROT_IMAGE_FRAME] = "image frame",
+    [ROT_IMAGE_FOOTER] = "image footer",     [ROT_LIBRARY_FILE] = "library file",
 };
 
 /* ---- reading ---- */
@@ -48,58 +48,70 @@ static bool read_whole(const char *folder, const char *file, struct viv_buffer *
     return true;
 }
 
-static void add_batch(struct rot_atlas *atlas, const char *file, const struct viv_flat_batch_header *header,
-                      const uint8_t *body, uint64_t salt)
+/* Adds the entries of a batch, and says from which to which. */
+static void add_entries(struct rot_atlas *atlas, const char *file, const struct viv_flat_batch_header *header,
+                        const uint8_t *body, uint64_t salt, uint64_t *first, uint64_t *last)
 {
     struct viv_flat_batch_cursor cursor;
-    VIV_ASSERT(viv_flat_batch_open(&cursor, header, body, salt));
-    uint64_t first = 0, last = 0;
-    uint64_t body_at = header->offset + VIV_FLAT_BATCH_HEADER_BYTES;
     struct viv_flat_run run;
     struct viv_entry entry;
+    VIV_ASSERT(viv_flat_batch_open(&cursor, header, body, salt));
     while (viv_flat_batch_next_run(&cursor, &run)) {
         while (viv_flat_batch_next_entry(&cursor, &entry)) {
-            uint64_t at = body_at + (uint64_t)(entry.body.data - body);
+            uint64_t at = header->offset + VIV_FLAT_BATCH_HEADER_BYTES + (uint64_t)(entry.body.data - body);
             struct rot_place *place = add(atlas, ROT_BODY, file, at, at + entry.body.size);
             place->first_zxid = place->last_zxid = entry.zxid;
-            first = first == 0 ? entry.zxid : first;
-            last = entry.zxid;
-            atlas->first_zxid = atlas->first_zxid == 0 ? entry.zxid : atlas->first_zxid;
+            *first = *first == 0 ? entry.zxid : *first;
+            *last = entry.zxid;
         }
     }
-    struct rot_place *head = add(atlas, ROT_BATCH_HEADER, file, header->offset, body_at);
-    head->first_zxid = first;
-    head->last_zxid = last;
-    uint64_t table =
-        (uint64_t)header->run_count * VIV_FLAT_RUN_BYTES + (uint64_t)header->entry_count * VIV_FLAT_ENTRY_BYTES;
-    struct rot_place *place = add(atlas, ROT_BATCH_TABLE, file, body_at, body_at + table);
+}
+
+/* The batch and, ending at `identifier_to`, its identifier; without that the entries are still whole. */
+static void add_batch(struct rot_atlas *atlas, const char *file, const struct viv_flat_batch_header *header,
+                      const uint8_t *body, uint64_t salt, uint64_t identifier_to)
+{
+    size_t before = atlas->count;
+    uint64_t first = 0, last = 0;
+    uint64_t body_at = header->offset + VIV_FLAT_BATCH_HEADER_BYTES;
+    add_entries(atlas, file, header, body, salt, &first, &last);
+    struct rot_place *place = add(atlas, ROT_BATCH_HEADER, file, header->offset, body_at);
     place->first_zxid = first;
     place->last_zxid = last;
+    place = add(atlas, ROT_BATCH_TABLE, file, body_at, body_at + viv_flat_table_bytes_of(header));
+    place->first_zxid = first;
+    place->last_zxid = last;
+    add(atlas, ROT_IDENTIFIER, file, identifier_to - viv_flat_identifier_bytes_of(header), identifier_to);
+    for (size_t i = before; i < atlas->count; i++) {
+        atlas->places[i].batch_to = header->offset + viv_flat_batch_bytes_of(header);
+    }
 }
 
 static void add_segment(struct rot_atlas *atlas, const char *file, const struct viv_buffer *bytes)
 {
     struct viv_flat_segment_header segment;
     struct viv_flat_batch_header header;
-    if (bytes->size < VIV_FLAT_BLOCK_BYTES || viv_flat_segment_header_decode(bytes->data, &segment) != VIV_OK) {
+    if (bytes->size < 2 * VIV_FLAT_BLOCK_BYTES || viv_flat_segment_header_decode(bytes->data, &segment) != VIV_OK) {
         return;
     }
-    size_t segment_place = atlas->count;
+    size_t before = atlas->count;
+    uint64_t identifier_to = bytes->size - VIV_FLAT_BLOCK_BYTES;
     add(atlas, ROT_SEGMENT_HEADER, file, 0, 128);
+    add(atlas, ROT_SEGMENT_HEADER, file, identifier_to, identifier_to + 128);
     uint64_t first = 0, last = 0;
     for (uint64_t at = VIV_FLAT_BLOCK_BYTES; at + VIV_FLAT_SECTOR_BYTES <= bytes->size &&
                                              viv_flat_batch_header_decode(bytes->data + at, &segment, at, &header);
          at += viv_flat_batch_bytes_of(&header)) {
-        size_t before = atlas->count;
-        add_batch(atlas, file, &header, bytes->data + at + VIV_FLAT_BATCH_HEADER_BYTES, segment.salt);
-        for (size_t i = before; i < atlas->count; i++) {
-            const struct rot_place *place = &atlas->places[i];
-            first = first == 0 ? place->first_zxid : first;
-            last = place->last_zxid > last ? place->last_zxid : last;
-        }
+        add_batch(atlas, file, &header, bytes->data + at + VIV_FLAT_BATCH_HEADER_BYTES, segment.salt, identifier_to);
+        identifier_to -= viv_flat_identifier_bytes_of(&header);
     }
-    atlas->places[segment_place].first_zxid = first;
-    atlas->places[segment_place].last_zxid = last;
+    for (size_t i = before; i < atlas->count; i++) {
+        const struct rot_place *place = &atlas->places[i];
+        first = first == 0 ? place->first_zxid : first;
+        last = place->last_zxid > last ? place->last_zxid : last;
+    }
+    atlas->places[before].first_zxid = atlas->places[before + 1].first_zxid = first;
+    atlas->places[before].last_zxid = atlas->places[before + 1].last_zxid = last;
 }
 
 static void add_image(struct rot_atlas *atlas, const char *file, const struct viv_buffer *bytes, unsigned image)

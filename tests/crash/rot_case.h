@@ -39,6 +39,7 @@ enum rot_structure {
     ROT_BATCH_HEADER,
     ROT_BATCH_TABLE,
     ROT_BODY,
+    ROT_IDENTIFIER,
     ROT_HARD_SLOT,
     ROT_IMAGE_HEADER,
     ROT_IMAGE_FRAME,
@@ -54,6 +55,7 @@ struct rot_place {
     char file[96]; /* below the server's folder */
     uint64_t from, to;
     uint64_t first_zxid, last_zxid; /* entries that are gone with it; 0: none */
+    uint64_t batch_to;              /* of a batch's parts and its identifier: where the batch ends */
     unsigned image;                 /* 0 the newest, 1 the one before */
 };
 

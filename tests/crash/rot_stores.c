@@ -98,6 +98,7 @@ static viv_status append(struct viv_log *log, const struct viv_action *action)
     struct viv_log_run run = {action->gid, action->zxid, action->entries, action->entry_count};
     VIV_TRY(viv_log_append(log, &run, 1));
     VIV_TRY(viv_log_sync(log));
+    VIV_TRY(viv_log_settle(log)); /* in virtual time the 20 ms are over at once */
     return viv_log_prepare(log);
 }
 
@@ -111,6 +112,9 @@ static viv_status read_log(struct viv_log *log, const struct viv_action *action,
     size_t count = 1;
     while (status == VIV_OK && count > 0) {
         status = viv_log_iter_next(log, iter, entries, READ_ENTRIES, READ_BYTES, &count);
+        for (size_t i = 0; status == VIV_OK && i < count; i++) {
+            status = viv_entry_is_damaged(&entries[i]) ? VIV_ERR_CORRUPT : VIV_OK;
+        }
         if (status == VIV_OK) {
             struct viv_event event = {.kind = VIV_EVENT_LOG_READ,
                                       .ticket = action->ticket,

@@ -6,7 +6,7 @@
 /* Shared by power_cut.c (what is durable and what is not), power_cut_choose.c (which states there are) and
  * power_cut_make.c (folders). */
 
-enum { SECTOR_BYTES = 512, BLOCK_BYTES = 4096, TORN_PLACES_MAX = 64, PATH_BYTES = 512, NOBODY = -1 };
+enum { SECTOR_BYTES = 512, BLOCK_BYTES = 4096, TORN_PLACES_MAX = 128, PATH_BYTES = 512, NOBODY = -1 };
 
 struct entry {
     char *name;

@@ -17,7 +17,7 @@
  * over their real stores; a client then asks each that serves for everything. An atlas of the files says before
  * whether a copy of everything is left. Speaks TAP, a line a row.
  *
- *   rot [CONFIGURATION...] [--cases N] [--seed S] [--only ROW.CASE] [--truncating]
+ *   store_rot [CONFIGURATION...] [--cases N] [--seed S] [--only ROW.CASE] [--truncating]
  *
  * --cases N     so many hundredths of a whole run (100: 2500 targeted cases, 5000 random ones); 1 when not given
  * --only        that one case, with what the servers say
@@ -286,9 +286,8 @@ static void truncate_logs(const struct one_case *chosen, const char *work)
         for (size_t j = 0; j < atlas->count && strncmp(damage->file, "log-", 4) == 0; j++) {
             const struct rot_place *place = &atlas->places[j];
             int order = strcmp(place->file, damage->file);
-            bool is_behind = order > 0 || (order == 0 && place->to > damage->from);
-            if (place->structure != ROT_BATCH_HEADER && place->structure != ROT_BODY &&
-                place->structure != ROT_BATCH_TABLE) {
+            bool is_behind = order > 0 || (order == 0 && place->batch_to > damage->from);
+            if (place->batch_to == 0) {
                 continue;
             }
             struct rot_damage rest = {.server = damage->server, .from = place->from, .to = place->to};
@@ -351,7 +350,7 @@ static void show(const struct run *run, size_t row, unsigned number, const struc
         printf(" server %zu %s %" PRIu64 "..%" PRId64 " %s;", damage->server + 1, damage->file, damage->from,
                (int64_t)damage->to, rot_fault_names[chosen->faults[i]]);
     }
-    printf(" %s; repeat: ./rot %s --seed %" PRIu64 " --only %zu.%u%s\n", outcome->why, run->configuration->name,
+    printf(" %s; repeat: ./store_rot %s --seed %" PRIu64 " --only %zu.%u%s\n", outcome->why, run->configuration->name,
            run->seed, row, number, run->is_truncating ? " --truncating" : "");
     for (size_t i = 0; i < ROT_SERVERS; i++) {
         if (outcome->words[i][0] != '\0') {
@@ -494,8 +493,9 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--truncating") == 0) {
             run->is_truncating = true;
         } else if ((only = viv_configuration_find(argv[i])) == NULL) {
-            fprintf(stderr,
-                    "usage: rot [CONFIGURATION] [--cases HUNDREDTHS] [--seed S] [--only ROW.CASE] [--truncating]\n");
+            fprintf(
+                stderr,
+                "usage: store_rot [CONFIGURATION] [--cases HUNDREDTHS] [--seed S] [--only ROW.CASE] [--truncating]\n");
             return 2;
         }
     }
