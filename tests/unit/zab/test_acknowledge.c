@@ -17,8 +17,8 @@ VIV_TEST(zab_acknowledge, nothing_counts_before_the_epoch_is_adopted)
     actor_introduce(&actor, 2, 2, 2, false);
     actor_ackepoch(&actor, 2, VIV_ZXID(2, 3), 2);
     actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_PROPOSE,
-                                             .zxid = viv_zab_next_zxid(actor.zab),
-                                             .data = VIV_BYTES_LITERAL("body")});
+                                              .zxid = viv_zab_next_zxid(actor.zab),
+                                              .data = VIV_BYTES_LITERAL("body")});
     actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_STORED, .zxid = VIV_ZXID(3, 1)});
     actor_packet(&actor, 2, VIV_PACKET_ACK, VIV_ZXID(3, 1), nothing);
     cr_assert_eq(viv_zab_last_committed(actor.zab), VIV_ZXID(2, 3));
