@@ -148,7 +148,8 @@ class Server:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                             preexec_fn=die_with_parent,
-                                            env=dict(os.environ, LD_PRELOAD=SHIM, VIV_SYNC_CONTROL=self.control))
+                                            env=dict(os.environ, LD_PRELOAD=SHIM, VIV_SYNC_CONTROL=self.control,
+                                                     ASAN_OPTIONS="verify_asan_link_order=0"))
 
     def signal(self, number):
         self.process.send_signal(number)
