@@ -311,6 +311,7 @@ static void set_up(struct viv_sim_world *world)
     world->history.header = (struct viv_sim_header){
         .has_log = true,
         .extended_types = true,
+        .strict_sync = true,
         .clock_percent_max = 200,
         .expiry_slack_ms = VIV_SIM_GET(world, tick_ms),
         .wall_ms = 0,
