@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "sim/replica.h"
 
 static size_t slot_of(const struct viv_sim_pool *pool, uint64_t zxid, uint32_t crc)
@@ -24,6 +25,13 @@ static void grow(struct viv_sim_pool *pool)
     }
 }
 
+/* Of a damaged one what its identifier says. */
+static bool is_same(const struct viv_sim_entry *known, const struct viv_entry *entry)
+{
+    return viv_entry_is_damaged(entry) ? known->crc == entry->body_crc && known->body.size == entry->body.size
+                                       : viv_bytes_equal(known->body, entry->body);
+}
+
 uint32_t viv_sim_pool_number(struct viv_sim_pool *pool, const struct viv_entry *entry)
 {
     if (pool->count + 2 >= pool->capacity) {
@@ -32,10 +40,11 @@ uint32_t viv_sim_pool_number(struct viv_sim_pool *pool, const struct viv_entry *
     size_t slot = slot_of(pool, entry->zxid, entry->body_crc);
     for (; pool->slots[slot] != 0; slot = (slot + 1) & (pool->slot_count - 1)) {
         const struct viv_sim_entry *known = &pool->entries[pool->slots[slot]];
-        if (known->zxid == entry->zxid && viv_bytes_equal(known->body, entry->body)) {
+        if (known->zxid == entry->zxid && is_same(known, entry)) {
             return pool->slots[slot];
         }
     }
+    VIV_ASSERT(!viv_entry_is_damaged(entry)); /* it was whole once */
     uint8_t *body = viv_alloc(entry->body.size + 1);
     memcpy(body, entry->body.data, entry->body.size);
     pool->entries[++pool->count] =
