@@ -267,6 +267,7 @@ static void set_defaults(struct viv_config *config, const struct viv_config_back
     config->durable = true;
     config->snapshot = true;
     config->adaptive = true;
+    snprintf(config->election_policy, sizeof config->election_policy, "fle");
     snprintf(config->backend, sizeof config->backend, "%s", backends->default_name);
 }
 

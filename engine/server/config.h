@@ -98,8 +98,10 @@ struct viv_config {
     bool durable, snapshot, adaptive;
     int64_t segment_bytes, load_threads;
     int64_t epoch_transactions_max;
-    int64_t reserve_mib;                    /* of the disk, to be left free; -1: as it is large */
-    char trace_file[VIV_CONFIG_PATH_BYTES]; /* "" = none */
+    char election_policy[VIV_CONFIG_HOST_BYTES];
+    int64_t election_slack, election_priority; /* slack -1: any */
+    int64_t reserve_mib;                       /* of the disk, to be left free; -1: as it is large */
+    char trace_file[VIV_CONFIG_PATH_BYTES];    /* "" = none */
     uint64_t cluster[2];
     struct viv_config_tls client_tls, peer_tls;
     int64_t secure_client_port;                        /* -1: none */

@@ -294,6 +294,19 @@ static void check_peer_auth(struct viv_config_parse *parse)
     }
 }
 
+static void check_election(struct viv_config_parse *parse)
+{
+    struct viv_config *config = parse->config;
+    if (strcmp(config->election_policy, "fle") == 0 && config->election_slack != 0) {
+        viv_config_complain(parse, viv_config_line_of(parse, "election.slack"), true,
+                            "with election.policy=fle a leader never lags; legal: 0");
+    }
+    if (strcmp(config->election_policy, "priority") != 0 && config->election_priority != 0) {
+        viv_config_complain(parse, viv_config_line_of(parse, "election.priority"), false,
+                            "election.priority has no effect without election.policy=priority");
+    }
+}
+
 /* What the keys of one prefix mean together. The stores themselves are looked at when the server starts. */
 static void settle_tls(struct viv_config_tls *tls)
 {
@@ -316,6 +329,7 @@ void viv_config_check(struct viv_config_parse *parse, const char *myid)
     check_admin(parse);
     check_access(parse);
     check_peer_auth(parse);
+    check_election(parse);
     settle_tls(&parse->config->client_tls);
     settle_tls(&parse->config->peer_tls);
 }

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -10,6 +11,7 @@
 #include "node/identity.h"
 #include "tree/acl.h"
 #include "tree/prepare.h"
+#include "zab/election_policy.h"
 
 _Static_assert((int)VIV_TLS_PATH_BYTES == (int)VIV_CONFIG_PATH_BYTES, "one parser fits both");
 
@@ -229,6 +231,15 @@ static bool parse_reads(struct viv_config *config, const struct viv_config_value
     return *(bool *)member || strcmp(value->text, "local") == 0;
 }
 
+static bool parse_policy(struct viv_config *config, const struct viv_config_value *value, void *member,
+                         const char **why)
+{
+    (void)config;
+    *why = "not a policy of electing";
+    snprintf(member, VIV_CONFIG_HOST_BYTES, "%s", value->text);
+    return viv_election_policy_find(value->text) != NULL;
+}
+
 static bool parse_snapshot(struct viv_config *config, const struct viv_config_value *value, void *member,
                            const char **why)
 {
@@ -402,6 +413,7 @@ bool viv_config_value_parse(struct viv_config *config, const struct viv_config_v
         [VIV_CONFIG_KIND_SNAPSHOT] = parse_snapshot,
         [VIV_CONFIG_KIND_DETECTOR] = parse_detector,
         [VIV_CONFIG_KIND_READS] = parse_reads,
+        [VIV_CONFIG_KIND_POLICY] = parse_policy,
         [VIV_CONFIG_KIND_VERSION] = parse_version,
         [VIV_CONFIG_KIND_GROUP] = parse_group,
         [VIV_CONFIG_KIND_WEIGHT] = parse_weight,

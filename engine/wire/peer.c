@@ -9,6 +9,7 @@ enum {
     VOTE_FORMAT_VERSION = 2,
     VOTE_BYTES_OLDEST = 28, /* state, leader, zxid, round */
     VOTE_BYTES_OLD = 40,    /* and peer epoch, format version */
+    RANK_BYTES = 32,
     HELLO_HEAD_BYTES = 20,
     HELLO_ADDRESS_BYTES_MAX = 2048,
     PACKET_HEAD_BYTES = 16,
@@ -21,8 +22,36 @@ enum {
 };
 
 #define VOTE_MARK            "VIVA"
+#define RANK_MARK            "RANK"
 #define HELLO_ONE_ADDRESS    (-65536)
 #define HELLO_MANY_ADDRESSES (-65535)
+
+static void rank_encode(struct viv_buffer *out, const struct viv_vote_rank *rank)
+{
+    viv_buffer_append(out, RANK_MARK, VOTE_MARK_BYTES);
+    viv_jute_write_int(out, (int32_t)rank->policy);
+    viv_jute_write_long(out, (int64_t)rank->slack);
+    viv_jute_write_long(out, (int64_t)rank->rank);
+    viv_jute_write_int(out, (int32_t)rank->stamp);
+    viv_jute_write_int(out, (int32_t)rank->echo);
+}
+
+/* Anything else behind a vote is somebody else's, and passed over. */
+static void rank_decode(struct viv_bytes tail, struct viv_vote_rank *rank)
+{
+    struct viv_vote_rank got = {.present = true};
+    if (tail.size < RANK_BYTES || !viv_bytes_starts_with(tail, VIV_BYTES_LITERAL(RANK_MARK))) {
+        return;
+    }
+    struct viv_jute_reader reader = viv_jute_reader_of(tail);
+    (void)viv_jute_read_int(&reader);
+    got.policy = (uint32_t)viv_jute_read_int(&reader);
+    got.slack = (uint64_t)viv_jute_read_long(&reader);
+    got.rank = (uint64_t)viv_jute_read_long(&reader);
+    got.stamp = (uint32_t)viv_jute_read_int(&reader);
+    got.echo = (uint32_t)viv_jute_read_int(&reader);
+    *rank = got;
+}
 
 void viv_vote_encode(struct viv_buffer *out, const struct viv_vote *vote)
 {
@@ -37,17 +66,21 @@ void viv_vote_encode(struct viv_buffer *out, const struct viv_vote *vote)
         viv_buffer_append(out, VOTE_MARK, VOTE_MARK_BYTES);
         viv_jute_write_bytes(out, vote->proposed);
     }
+    if (vote->rank.present) {
+        rank_encode(out, &vote->rank);
+    }
 }
 
 /* Whatever is not of our making is passed over. */
-static struct viv_bytes proposed_in(struct viv_bytes tail)
+static struct viv_bytes proposed_in(struct viv_bytes *tail)
 {
-    if (tail.size <= VOTE_MARK_BYTES || memcmp(tail.data, VOTE_MARK, VOTE_MARK_BYTES) != 0) {
+    if (!viv_bytes_starts_with(*tail, VIV_BYTES_LITERAL(VOTE_MARK))) {
         return (struct viv_bytes){0};
     }
     struct viv_jute_reader reader =
-        viv_jute_reader_of(viv_bytes_of(tail.data + VOTE_MARK_BYTES, tail.size - VOTE_MARK_BYTES));
+        viv_jute_reader_of(viv_bytes_of(tail->data + VOTE_MARK_BYTES, tail->size - VOTE_MARK_BYTES));
     struct viv_bytes text = viv_jute_read_buffer(&reader).bytes;
+    *tail = reader.rest;
     return reader.bad ? (struct viv_bytes){0} : text;
 }
 
@@ -70,7 +103,9 @@ viv_status viv_vote_decode(struct viv_bytes body, struct viv_vote *vote)
     }
     if (format >= VOTE_FORMAT_VERSION && reader.rest.size > 0) {
         got.config = viv_jute_read_buffer(&reader).bytes;
-        got.proposed = proposed_in(reader.rest);
+        struct viv_bytes tail = reader.rest;
+        got.proposed = proposed_in(&tail);
+        rank_decode(tail, &got.rank);
     }
     if (reader.bad || state < VIV_LOOKING || state > VIV_OBSERVING) {
         return VIV_ERR_MALFORMED;

@@ -11,6 +11,14 @@
 
 enum viv_server_state { VIV_LOOKING = 0, VIV_FOLLOWING = 1, VIV_LEADING = 2, VIV_OBSERVING = 3 };
 
+/* What our own voters append to a vote when they elect by another policy than ZooKeeper's. */
+struct viv_vote_rank {
+    bool present;
+    uint32_t policy;
+    uint64_t slack, rank;
+    uint32_t stamp, echo; /* the sender's time, to be given back; a stamp given back. 0: none */
+};
+
 struct viv_vote {
     enum viv_server_state state; /* the sender's */
     viv_sid leader;
@@ -20,9 +28,12 @@ struct viv_vote {
     struct viv_bytes config; /* config text of the sender's committed configuration; borrowed */
     /* Ours: text of a configuration that the sender's history proposes, or empty. Behind what ZooKeeper reads. */
     struct viv_bytes proposed;
+    struct viv_vote_rank rank;
 };
 
-/* Appends the body (format version 2), without the length. */
+/* Appends the body (format version 2), without the length. Behind the configuration, where ZooKeeper's servers do not
+ * look, go {'V','I','V','A', buffer proposed} and {'R','A','N','K', u32 policy, u64 slack, u64 rank, u32 stamp, u32
+ * echo}, each when it is present. */
 void viv_vote_encode(struct viv_buffer *out, const struct viv_vote *vote);
 /* VIV_ERR_MALFORMED below 28 bytes or on bad lengths. Legacy bodies of 28 and 40 bytes are accepted (peer_epoch is
  * then zxid >> 32). vote->config borrows from body. */

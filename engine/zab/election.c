@@ -23,10 +23,11 @@ static struct viv_vote vote_of(const struct viv_zab *zab, const struct viv_candi
         .zxid = candidate->zxid,
         .round = zab->election.round,
         .peer_epoch = candidate->peer_epoch,
+        .rank.rank = candidate->rank,
     };
 }
 
-static void send_vote(struct viv_zab *zab, viv_sid sid)
+static void send_vote_with(struct viv_zab *zab, viv_sid sid, uint32_t echo)
 {
     const struct viv_election *election = &zab->election;
     struct viv_zab_output *output = viv_zab_emit(zab, VIV_ZAB_VOTE_SEND);
@@ -37,6 +38,12 @@ static void send_vote(struct viv_zab *zab, viv_sid sid)
     if (zab->membership.has_proposed) {
         output->vote.proposed = viv_buffer_bytes(&zab->membership.proposed.text);
     }
+    output->vote.rank = viv_ranking_say(zab, output->vote.rank.rank, echo);
+}
+
+static void send_vote(struct viv_zab *zab, viv_sid sid)
+{
+    send_vote_with(zab, sid, 0);
 }
 
 static void broadcast(struct viv_zab *zab)
@@ -51,13 +58,19 @@ static void broadcast(struct viv_zab *zab)
 }
 
 /* Who may not lead proposes the smallest of everything: it learns of the leader and never wins. */
-static struct viv_candidate own_candidate(const struct viv_zab *zab)
+static struct viv_candidate own_candidate(const struct viv_zab *zab, uint64_t round)
 {
     if (!viv_membership_may_lead(&zab->membership, zab->sid)) {
-        return (struct viv_candidate){INT64_MIN, (uint64_t)INT64_MIN, INT64_MIN};
+        return (struct viv_candidate){INT64_MIN, (uint64_t)INT64_MIN, INT64_MIN, VIV_ELECTION_RANK_WORST};
     }
     VIV_ASSERT(viv_durable_is_idle(&zab->durable)); /* D8 */
-    return (struct viv_candidate){zab->sid, zab->durable.last_zxid, (int64_t)zab->durable.current_epoch};
+    return (struct viv_candidate){zab->sid, zab->durable.last_zxid, (int64_t)zab->durable.current_epoch,
+                                  viv_ranking_own(zab, round)};
+}
+
+static bool is_better(const struct viv_zab *zab, const struct viv_candidate *a, const struct viv_candidate *b)
+{
+    return viv_election_better(zab->ranking.policy, zab->ranking.slack, a, b);
 }
 
 static bool ballots_agree(const struct viv_ballot *a, const struct viv_ballot *b)
@@ -117,7 +130,7 @@ static void count(struct viv_zab *zab)
         election->is_agreed = false;
         return;
     }
-    uint64_t expected = viv_membership_deciding(&zab->membership) & ~election->absent;
+    uint64_t expected = viv_membership_deciding(&zab->membership) & ~election->absent & ~zab->ranking.strangers;
     if ((expected & ~agreed) == 0) {
         decide(zab, &election->proposal, agreed);
         return;
@@ -140,12 +153,12 @@ static void looking_vote(struct viv_zab *zab, int index, const struct viv_ballot
         return;
     }
     if (ballot->round > election->round) {
-        struct viv_candidate own = own_candidate(zab);
+        struct viv_candidate own = own_candidate(zab, ballot->round);
         election->round = ballot->round;
         memset(election->seen, 0, sizeof election->seen);
         election->is_agreed = false;
-        propose(zab, zab->policy->better(&ballot->candidate, &own) ? &ballot->candidate : &own);
-    } else if (zab->policy->better(&ballot->candidate, &election->proposal)) {
+        propose(zab, is_better(zab, &ballot->candidate, &own) ? &ballot->candidate : &own);
+    } else if (is_better(zab, &ballot->candidate, &election->proposal)) {
         election->is_agreed = false;
         propose(zab, &ballot->candidate);
     } else if ((election->answered & bit(index)) == 0) {
@@ -241,7 +254,14 @@ void viv_election_vote(struct viv_zab *zab, viv_sid sid, const struct viv_vote *
         }
         return;
     }
-    struct viv_ballot ballot = {true, vote->state, vote->round, {vote->leader, vote->zxid, vote->peer_epoch}};
+    if (!viv_ranking_hear(zab, index, vote)) {
+        return;
+    }
+    if (zab->ranking.policy->measures && vote->rank.stamp != 0 && has_vote) {
+        send_vote_with(zab, sid, vote->rank.stamp);
+    }
+    struct viv_ballot ballot = {
+        true, vote->state, vote->round, {vote->leader, vote->zxid, vote->peer_epoch, vote->rank.rank}};
     if (zab->state != VIV_LOOKING) {
         if (vote->state == VIV_LOOKING) {
             send_vote(zab, sid);
@@ -281,14 +301,14 @@ void viv_election_open(struct viv_zab *zab)
     election->is_open = true;
     if (viv_membership_may_lead(&zab->membership, election->designated)) {
         struct viv_candidate candidate = {election->designated, zab->durable.last_zxid,
-                                          (int64_t)zab->durable.current_epoch};
+                                          (int64_t)zab->durable.current_epoch, 0};
         decide(zab, &candidate, viv_membership_voters(&zab->membership));
         return;
     }
     election->round++;
     election->resend_wait_ms = RESEND_MS_MIN;
     election->resend_at_ms = zab->now_ms + election->resend_wait_ms;
-    struct viv_candidate own = own_candidate(zab);
+    struct viv_candidate own = own_candidate(zab, election->round);
     propose(zab, &own);
     count(zab);
     for (size_t i = 0; i < VIV_MEMBERS_MAX && election->is_open; i++) {
@@ -317,6 +337,13 @@ void viv_election_tick(struct viv_zab *zab)
         election->resend_wait_ms = at_most ? RESEND_MS_MAX : 2 * election->resend_wait_ms;
         /* Servers that lost the same leader should not speak in unison for ever. */
         election->resend_at_ms = zab->now_ms + election->resend_wait_ms + viv_rng_below(&zab->rng, RESEND_MS_MIN / 4);
+    }
+}
+
+void viv_election_measure(struct viv_zab *zab)
+{
+    if (zab->state != VIV_LOOKING && viv_ranking_is_probe_due(zab)) {
+        broadcast(zab);
     }
 }
 

@@ -42,6 +42,8 @@ void viv_election_begin(struct viv_zab *zab, viv_sid lost, viv_sid designated);
 void viv_election_open(struct viv_zab *zab);
 void viv_election_vote(struct viv_zab *zab, viv_sid sid, const struct viv_vote *vote);
 void viv_election_tick(struct viv_zab *zab);
+/* While nobody is looked for: asks the other voters for an echo, when the policy measures. */
+void viv_election_measure(struct viv_zab *zab);
 /* Tells every voter the vote served under, with the state of now. */
 void viv_election_announce(struct viv_zab *zab);
 /* The epoch is established: late joiners must see one and the same everywhere. */

@@ -46,6 +46,10 @@ uint64_t viv_leader_last_proposed(const struct viv_zab *zab)
 void viv_leader_check_quorum(struct viv_zab *zab)
 {
     enum viv_leader_stage stage = zab->leader.stage;
+    if (stage == VIV_LEADER_PULLING && viv_peers_find(&zab->leader.peers, zab->leader.pull.link) == NULL) {
+        viv_zab_leave(zab, "the source of its history is gone");
+        return;
+    }
     enum viv_peer_stage needed = stage == VIV_LEADER_BROADCASTING ? VIV_PEER_SYNCED : VIV_PEER_INTRODUCED;
     if (stage > VIV_LEADER_GATHERING && !viv_leader_has_quorum(zab, needed)) {
         viv_zab_leave(zab, "the quorum is gone");
@@ -147,6 +151,8 @@ void viv_leader_packet(struct viv_zab *zab, uint32_t link, const struct viv_pack
         viv_leader_introduce(zab, peer, packet);
     } else if (peer->stage == VIV_PEER_ASKED) {
         viv_leader_promise(zab, peer, packet);
+    } else if (zab->leader.stage == VIV_LEADER_PULLING && link == zab->leader.pull.link) {
+        viv_pull_heard(zab, packet);
     } else if (peer->stage < VIV_PEER_FOLLOWS) {
         viv_leader_drop(zab, peer, "it spoke out of turn");
     } else if (packet->type == VIV_PACKET_ACK) {

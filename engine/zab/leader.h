@@ -4,6 +4,7 @@
 #include "base/rate.h"
 #include "zab/confirm.h"
 #include "zab/peers.h"
+#include "zab/pull.h"
 #include "zab/rollover.h"
 
 /* The leader's side: gathers promises for a new epoch, brings learners up to date, proposes, counts, commits, and
@@ -15,6 +16,7 @@ enum viv_leader_stage {
     VIV_LEADER_GATHERING, /* waits for FOLLOWERINFO of a quorum */
     VIV_LEADER_PROMISING, /* stores the promise of its own epoch */
     VIV_LEADER_ASKING,    /* waits for ACKEPOCH of a quorum */
+    VIV_LEADER_PULLING,   /* takes over a better history of that quorum's */
     VIV_LEADER_ADOPTING,  /* stores the epoch */
     VIV_LEADER_SYNCING,   /* waits for a quorum to acknowledge NEWLEADER */
     VIV_LEADER_BROADCASTING,
@@ -38,6 +40,7 @@ struct viv_leader {
     struct viv_peers peers;
     struct viv_confirm confirm;
     struct viv_rollover rollover;
+    struct viv_pull pull;
     uint64_t last_zxid_before;     /* the epoch before, when this reign went over to another; else 0 */
     struct viv_log_gate strangers; /* lines about connections that never said who they are */
 };

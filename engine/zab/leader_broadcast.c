@@ -206,4 +206,5 @@ void viv_leader_propose(struct viv_zab *zab, uint64_t zxid, struct viv_bytes bod
 void viv_leader_stored(struct viv_zab *zab)
 {
     viv_leader_commit(zab);
+    viv_pull_stored(zab);
 }

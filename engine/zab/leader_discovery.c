@@ -6,8 +6,6 @@
 
 /* From an election won to an epoch that a quorum has adopted (zab.md §5, §6.5). */
 
-static void adopt(struct viv_zab *zab);
-
 /* ---- its own steps ---- */
 
 /* For the quorum of the next stage. */
@@ -87,14 +85,31 @@ void viv_leader_promised(struct viv_zab *zab)
     leader->stage = VIV_LEADER_ASKING;
     set_deadline(zab);
     viv_leader_ask_waiting(zab);
-    adopt(zab);
+    viv_leader_adopt(zab);
 }
 
-static void adopt(struct viv_zab *zab)
+/* A leader that was elected although it has no past is like any other voter without one: see is_newborn. */
+static uint64_t own_promise(const struct viv_zab *zab)
+{
+    const struct viv_peers *peers = &zab->leader.peers;
+    for (size_t i = 0; i < peers->count && zab->durable.current_epoch == 0; i++) {
+        if (peers->items[i].counted && peers->items[i].claimed_epoch > 0) {
+            return 0;
+        }
+    }
+    return viv_membership_voter(&zab->membership, zab->sid);
+}
+
+void viv_leader_adopt(struct viv_zab *zab)
 {
     struct viv_leader *leader = &zab->leader;
-    uint64_t counted = viv_peers_counted(&leader->peers) | viv_membership_voter(&zab->membership, zab->sid);
+    uint64_t counted = viv_peers_counted(&leader->peers) | own_promise(zab);
     if (leader->stage != VIV_LEADER_ASKING || !viv_membership_has(&zab->membership, counted)) {
+        return;
+    }
+    const struct viv_leader_peer *source = viv_ranking_pulls(zab) ? viv_pull_source(zab) : NULL;
+    if (source != NULL) {
+        viv_pull_begin(zab, source);
         return;
     }
     leader->stage = VIV_LEADER_ADOPTING;
@@ -211,6 +226,10 @@ void viv_leader_introduce(struct viv_zab *zab, struct viv_leader_peer *peer, con
     peer->is_follower = follower;
     peer->native = info.native && (info.capabilities & VIV_ZAB_NATIVE) == VIV_ZAB_NATIVE;
     peer->rolls = peer->native && (info.capabilities & VIV_PEER_ROLLOVER) != 0;
+    if (follower && !peer->native && viv_ranking_pulls(zab)) {
+        viv_leader_drop(zab, peer, "with this election.policy only servers of our own kind may vote");
+        return;
+    }
     viv_peers_advance(peer, VIV_PEER_INTRODUCED);
     leader->looking &= ~viv_membership_voter(&zab->membership, info.sid);
     if (peer->index >= 0 && !heed_promise(zab, peer->is_follower, accepted)) {
@@ -257,22 +276,24 @@ void viv_leader_promise(struct viv_zab *zab, struct viv_leader_peer *peer, const
     }
     int32_t epoch = (int32_t)viv_load_be32(packet->data.data);
     bool counts = epoch != -1 && (peer->is_follower || peer->native) && packet->zxid != UINT64_MAX;
-    if (leader->stage == VIV_LEADER_ASKING && epoch != -1 && is_ahead(zab, epoch, packet->zxid)) {
+    if (leader->stage == VIV_LEADER_ASKING && epoch != -1 && !viv_ranking_pulls(zab) &&
+        is_ahead(zab, epoch, packet->zxid)) {
         hurry(zab);
         viv_leader_drop(zab, peer, "its history is ahead of the leader's");
         return;
     }
-    if (counts && leader->stage == VIV_LEADER_ASKING && is_newborn(zab, epoch, packet->zxid)) {
+    if (counts && leader->stage < VIV_LEADER_ADOPTING && is_newborn(zab, epoch, packet->zxid)) {
         viv_log(VIV_LOG_WARN, VIV_ZAB_ROOM, "a voter without a past does not help to establish a leader",
                 "gid=%u sid=%lld", zab->gid, (long long)peer->sid);
         counts = false;
     }
     viv_peers_advance(peer, VIV_PEER_PROMISED);
     peer->claimed_zxid = packet->zxid;
+    peer->claimed_epoch = epoch;
     peer->counted = counts;
     if (leader->stage >= VIV_LEADER_SYNCING) {
         viv_sync_begin(zab, peer);
     } else {
-        adopt(zab);
+        viv_leader_adopt(zab);
     }
 }

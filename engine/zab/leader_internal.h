@@ -14,6 +14,8 @@ void viv_leader_check_quorum(struct viv_zab *zab);
 
 /* ---- leader_discovery.c ---- */
 void viv_leader_discover(struct viv_zab *zab);
+/* Goes on as soon as a quorum has promised and no history of it is better. */
+void viv_leader_adopt(struct viv_zab *zab);
 /* LEADERINFO to all that have introduced themselves. */
 void viv_leader_ask_waiting(struct viv_zab *zab);
 /* The first word of a learner, and its answer to LEADERINFO. */

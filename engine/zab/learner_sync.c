@@ -96,6 +96,10 @@ static void install(struct viv_zab *zab, uint64_t zxid)
 void viv_learner_synchronise(struct viv_zab *zab, const struct viv_packet *packet)
 {
     struct viv_learner *learner = &zab->learner;
+    if (packet->type == VIV_PACKET_ACKEPOCH && learner->native && !learner->claims_nothing) {
+        viv_pull_serve(zab, packet);
+        return;
+    }
     bool is_kind =
         packet->type == VIV_PACKET_DIFF || packet->type == VIV_PACKET_TRUNC || packet->type == VIV_PACKET_SNAP;
     bool deaf = learner->claims_nothing && zab->history.last_zxid != 0 && packet->type != VIV_PACKET_SNAP;

@@ -11,6 +11,8 @@ libcore_a_SOURCES += \
 	%reldir%/membership.c %reldir%/membership.h \
 	%reldir%/peers.c %reldir%/peers.h \
 	%reldir%/quorum.c %reldir%/quorum.h \
+	%reldir%/pull.c %reldir%/pull.h \
+	%reldir%/ranking.c %reldir%/ranking.h \
 	%reldir%/rollover.c %reldir%/rollover.h \
 	%reldir%/sync.c %reldir%/sync.h \
 	%reldir%/zab.c %reldir%/zab.h %reldir%/zab_internal.h \

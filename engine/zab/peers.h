@@ -32,6 +32,7 @@ struct viv_leader_peer {
     bool rolls;            /* goes over to a later epoch while it serves */
     bool counted;          /* its ACKEPOCH counts */
     uint64_t claimed_zxid; /* its newest entry when it came */
+    int32_t claimed_epoch; /* and the epoch that it had adopted; -1: not told */
     uint64_t sent_zxid;    /* newest entry it has or was sent */
     uint64_t told_zxid;    /* newest commit it was told of */
     uint64_t acked_zxid;   /* newest entry it acknowledged */

@@ -204,8 +204,7 @@ struct viv_zab *viv_zab_new(const struct viv_zab_config *config)
     zab->counter_max = config->epoch_entries_max == 0 ? VIV_ZAB_COUNTER_MAX : config->epoch_entries_max;
     VIV_ASSERT(zab->counter_max <= VIV_ZAB_COUNTER_MAX);
     zab->sync_limit_ms = (uint64_t)config->sync_limit_ticks * config->tick_ms;
-    zab->policy = viv_election_policy_find(config->election_policy != NULL ? config->election_policy : "fle");
-    VIV_ASSERT(zab->policy != NULL); /* names are checked where configuration is read */
+    viv_ranking_init(zab, config);
     viv_rng_init(&zab->rng, config->seed);
     return zab;
 }
@@ -287,6 +286,7 @@ static void on_tick(struct viv_zab *zab, const struct viv_zab_input *input)
         return;
     }
     bool is_stuck = viv_durable_is_stuck(zab);
+    viv_election_measure(zab);
     if (zab->state == VIV_LOOKING) {
         viv_election_tick(zab);
     } else if (zab->state == VIV_LEADING && is_stuck) {
@@ -366,7 +366,9 @@ static void on_truncated(struct viv_zab *zab, const struct viv_zab_input *input)
 {
     (void)input;
     viv_durable_truncated(zab);
-    if (zab->state != VIV_LOOKING) {
+    if (zab->state == VIV_LEADING) {
+        viv_pull_stored(zab);
+    } else if (zab->state != VIV_LOOKING) {
         viv_learner_truncated(zab);
     }
 }

@@ -42,7 +42,9 @@ struct viv_zab_config {
                       syncLimit */
     uint32_t epoch_entries_max; /* then a leader goes over to another epoch (rollover.h); 0: as many as there are */
     uint64_t seed;
-    const char *election_policy; /* "fle" */
+    const char *election_policy; /* "fle", "ring", "priority" or "rtt", as every voter's: election_policy.h */
+    uint64_t election_slack;     /* 0 with fle */
+    uint32_t election_priority;
 };
 
 /* Where the server stands after recovery. */

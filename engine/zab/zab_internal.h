@@ -8,6 +8,7 @@
 #include "zab/history.h"
 #include "zab/leader.h"
 #include "zab/learner.h"
+#include "zab/ranking.h"
 #include "zab/membership.h"
 
 /* What the modules of this room share: the whole state machine, and how it speaks. No other room includes this. */
@@ -24,7 +25,7 @@ struct viv_zab {
     uint64_t tick_ms, init_limit_ms, sync_limit_ms;
     bool adaptive;
     uint32_t counter_max; /* of an epoch's zxids */
-    const struct viv_election_policy *policy;
+    struct viv_ranking ranking;
     struct viv_rng rng;
 
     /* where it stands */

@@ -78,9 +78,10 @@ limits: all crowd
 .PHONY: limits
 
 # The long form: mixed ensembles with Apache ZooKeeper, random conversations with both, real clients and their recipes.
-dist_check_SCRIPTS += %reldir%/mixed.py %reldir%/migration.py %reldir%/curator.py %reldir%/mutants.py %reldir%/patroni.py %reldir%/zkcli.py %reldir%/zookeeper_data.py
+dist_check_SCRIPTS += %reldir%/mixed.py %reldir%/mixed_policies.py %reldir%/migration.py %reldir%/curator.py %reldir%/mutants.py %reldir%/patroni.py %reldir%/zkcli.py %reldir%/zookeeper_data.py
 interop: all
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/mixed.py
+	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/mixed_policies.py
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/migration.py
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/interop/reconfig.py --real
 	VIV_BUILD_DIR=$(abs_top_builddir) VIV_SOURCE_DIR=$(abs_top_srcdir) \

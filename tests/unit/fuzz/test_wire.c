@@ -125,7 +125,10 @@ VIV_TEST(fuzz_wire, damaged_peer_messages_are_decoded_within_their_bounds)
 {
     static const uint8_t ids[] = {0, 0, 0, 1, 0, 0, 0, 2, 'i', 'p', 0, 0, 0, 1, 'x'};
     struct viv_buffer sound[4] = {{0}};
-    viv_vote_encode(&sound[0], &(struct viv_vote){.leader = 3, .zxid = 9, .config = VIV_BYTES_LITERAL("server.1")});
+    viv_vote_encode(&sound[0], &(struct viv_vote){.leader = 3,
+                                                  .zxid = 9,
+                                                  .config = VIV_BYTES_LITERAL("server.1"),
+                                                  .rank = {.present = true, .policy = 1, .slack = 7, .rank = 8}});
     viv_election_hello_encode(&sound[1], 3, VIV_BYTES_LITERAL("127.0.0.1:3888"));
     viv_packet_encode(&sound[2], &(struct viv_packet){.type = VIV_PACKET_REQUEST,
                                                       .has_data = true,

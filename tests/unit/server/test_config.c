@@ -209,6 +209,15 @@ VIV_TEST(server_config, a_bad_choice_names_what_is_legal)
 {
     expect_message(BASE "backend=flatt\n", NULL,
                    "f:3: error: backend=flatt: not in this build; legal: solid, fleeting\n");
+    expect_message(
+        BASE "election.policy=dice\n", NULL,
+        "f:3: error: election.policy=dice: not a policy of electing; legal: fle (the default, as ZooKeeper), "
+        "ring, priority or rtt, the same on every server; all but fle are for voters of this program only\n");
+    expect_message(BASE "election.slack=3\n", NULL,
+                   "f:3: error: with election.policy=fle a leader never lags; legal: 0\n");
+    expect_message(BASE "reads=fresh\n", NULL,
+                   "f:3: error: reads=fresh: neither of the two; legal: local (the default, as ZooKeeper) or "
+                   "linearizable: a read shows every write acknowledged before it\n");
     expect_message(BASE "durability=maybe\n", NULL,
                    "f:3: error: durability=maybe: neither of the two; legal: sync or none\n");
     expect_message(BASE "snapshot=fork\n", NULL,

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "tests/support/hex.h"
 #include "tests/support/viv_test.h"
 #include "wire/peer.h"
@@ -103,6 +105,26 @@ VIV_TEST(wire_peer, a_proposed_configuration_stands_behind_what_zookeeper_reads_
     out.size--; /* what cannot be read is passed over, as by ZooKeeper */
     cr_assert_eq(viv_vote_decode(viv_buffer_bytes(&out), &got), VIV_OK);
     cr_assert_eq(got.proposed.size, 0);
+    viv_buffer_fini(&plain);
+    viv_buffer_fini(&out);
+}
+
+VIV_TEST(wire_peer, a_rank_goes_behind_the_configuration_where_others_do_not_look)
+{
+    struct viv_buffer plain = {0}, out = {0};
+    struct viv_vote vote = {.leader = 3, .round = 1, .peer_epoch = 2, .config = VIV_BYTES_LITERAL("version=0")};
+    struct viv_vote got;
+    viv_vote_encode(&plain, &vote);
+    vote.rank = (struct viv_vote_rank){true, 1, 5, UINT64_MAX, 77, 78};
+    viv_vote_encode(&out, &vote);
+    cr_assert_eq(out.size, plain.size + 32);
+    cr_assert_eq(memcmp(out.data, plain.data, plain.size), 0);
+    cr_assert_eq(viv_vote_decode(viv_buffer_bytes(&out), &got), VIV_OK);
+    cr_assert(got.rank.present && got.rank.policy == 1 && got.rank.slack == 5 && got.rank.rank == UINT64_MAX);
+    cr_assert(got.rank.stamp == 77 && got.rank.echo == 78);
+    out.size--; /* what is behind a vote and is not whole is nothing of ours */
+    cr_assert_eq(viv_vote_decode(viv_buffer_bytes(&out), &got), VIV_OK);
+    cr_assert_not(got.rank.present);
     viv_buffer_fini(&plain);
     viv_buffer_fini(&out);
 }

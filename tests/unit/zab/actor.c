@@ -25,7 +25,8 @@ void actor_init(struct actor *actor, const struct actor_config *config)
         .init_limit_ticks = 10,
         .sync_limit_ticks = 5,
         .seed = 1,
-        .election_policy = "fle",
+        .election_policy = config->policy,
+        .election_slack = config->slack,
     });
     uint64_t last = 0;
     for (const uint64_t *zxid = config->zxids; zxid != NULL && *zxid != 0; zxid++) {

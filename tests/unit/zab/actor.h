@@ -17,6 +17,8 @@ struct actor_config {
     viv_sid sid;
     bool standalone, adaptive, reconfigurable;
     uint32_t diff_syncs_max;
+    const char *policy; /* NULL: fle */
+    uint64_t slack;
     uint32_t tick_ms; /* 0: 100 */
     uint32_t accepted_epoch, current_epoch;
     const uint64_t *zxids; /* of the log, 0 at its end; may be NULL */

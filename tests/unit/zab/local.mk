@@ -12,6 +12,7 @@ test_zab_SOURCES = \
 	%reldir%/test_learner.c \
 	%reldir%/test_network.c \
 	%reldir%/test_quorum.c \
+	%reldir%/test_reign.c \
 	%reldir%/test_reconfigure.c \
 	%reldir%/test_sync.c \
 	tests/support/viv_test.h

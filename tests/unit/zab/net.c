@@ -271,7 +271,9 @@ void net_start(struct net *net, size_t index)
         .adaptive = net->config.seed % 2 == 0,
         .epoch_entries_max = net->config.epoch_entries_max,
         .seed = viv_rng_next(&net->rng),
-        .election_policy = "fle",
+        .election_policy = net->config.policy,
+        .election_slack = net->config.slack,
+        .election_priority = (uint32_t)(index * 7 % 5),
     });
     viv_buffer_fini(&text);
     net_records_copy(&server->tree, &disk->image, UINT64_MAX);

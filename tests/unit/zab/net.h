@@ -76,6 +76,9 @@ struct net_config {
     uint32_t vote_ms_max;       /* and a vote */
     uint32_t votes_lost;        /* of a hundred */
     uint32_t epoch_entries_max; /* 0: more than there will be */
+    const char *policy;         /* NULL: fle */
+    uint64_t slack;
+    bool winner_imposes; /* the mutant: whoever is elected does not hear that others know more */
 };
 
 struct net {
@@ -95,7 +98,7 @@ struct net {
     struct net_records truth;   /* what was delivered anywhere */
     viv_sid leader_of[1 << 12]; /* by epoch */
     uint64_t sync_kinds[32];    /* by packet type */
-    uint64_t rollovers;
+    uint64_t rollovers, pulls;
     uint64_t digest; /* of everything that happened */
     uint64_t proposals, steps, reconfigurations;
     char failure[200];

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/checksum.h"
+#include "base/endian.h"
 #include "base/stage.h"
 
 /* ---- inputs and outputs ---- */
@@ -147,6 +148,23 @@ static void claim_epoch(struct net *net, const struct net_server *server, uint32
     *leader = server->sid;
 }
 
+/* zab.md §17.1: what a follower knows beyond the winner's own history does not count. */
+static void hide_history(struct net *net, size_t index, uint32_t id, struct message *message)
+{
+    struct net_link *link = net_link_find(net, id);
+    if (!net->config.winner_imposes || link == NULL || net->servers[index].state == VIV_LEADING) {
+        return;
+    }
+    const struct net_disk *winner = &net->servers[net_other_end(link, index)->server].disk;
+    uint32_t epoch = viv_load_be32(message->data.data);
+    if (epoch != UINT32_MAX && epoch > winner->current_epoch) {
+        viv_store_be32(message->data.data, winner->current_epoch);
+    }
+    if (message->packet.zxid > net_disk_last(winner)) {
+        message->packet.zxid = net_disk_last(winner);
+    }
+}
+
 static void send_packet(struct net *net, size_t index, const struct viv_zab_output *output)
 {
     const struct net_server *server = &net->servers[index];
@@ -159,6 +177,10 @@ static void send_packet(struct net *net, size_t index, const struct viv_zab_outp
     message->kind = MSG_PACKET;
     message->packet = output->packet;
     viv_buffer_append_bytes(&message->data, output->packet.data);
+    if (output->packet.type == VIV_PACKET_ACKEPOCH) {
+        net->pulls += server->state == VIV_LEADING;
+        hide_history(net, index, output->link, message);
+    }
     net_note(net, output->packet.zxid * 31 + (uint64_t)output->packet.type);
     net_link_send(net, index, output->link, message);
 }
@@ -172,7 +194,11 @@ static void send_vote(struct net *net, size_t index, const struct viv_zab_output
     }
     VIV_ASSERT(to < net->count);
     bool own = output->vote.state == VIV_LOOKING && output->vote.leader == server->sid;
-    if (own && output->vote.zxid != net_disk_last(&server->disk) && !net->config.rules_unchecked) {
+    /* By rank a server may take up what another still says of it, from before it was restarted: less, never more. */
+    bool may_be_less = net->config.slack > 0;
+    uint64_t durable = net_disk_last(&server->disk);
+    bool is_durable = output->vote.zxid == durable || (may_be_less && output->vote.zxid < durable);
+    if (own && !is_durable && !net->config.rules_unchecked) {
         net_fail(net, "server %d: votes with what is not durable", (int)server->sid);
     }
     if (net->cut[index][to] || viv_rng_below(&net->rng, 100) < net->config.votes_lost) {

@@ -1,5 +1,6 @@
 #include "tests/support/viv_test.h"
 #include "tests/unit/zab/actor.h"
+#include "zab/zab_internal.h"
 
 static const uint64_t two_entries[] = {VIV_ZXID(2, 1), VIV_ZXID(2, 2), 0};
 static const struct actor_config three = {
@@ -152,5 +153,70 @@ VIV_TEST(zab_election, an_election_begins_when_the_disk_has_answered)
     cr_assert_null(actor_said(&actor, VIV_ZAB_VOTE_SEND));
     actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_STORED, .zxid = VIV_ZXID(1, 1)});
     cr_assert_eq(actor_said(&actor, VIV_ZAB_VOTE_SEND)->vote.zxid, VIV_ZXID(1, 1));
+    actor_fini(&actor);
+}
+
+/* ---- other policies ---- */
+
+static void ranked_vote(struct actor *actor, viv_sid from, viv_sid leader, uint64_t zxid, struct viv_vote_rank rank)
+{
+    struct viv_zab_input input = {.kind = VIV_ZAB_VOTE, .sid = from};
+    input.vote = (struct viv_vote){
+        .state = VIV_LOOKING, .leader = leader, .zxid = zxid, .round = 1, .peer_epoch = 2, .rank = rank};
+    actor_give(actor, input);
+}
+
+static const struct viv_vote_rank first_of_ring = {.present = true, .policy = 1, .slack = 5, .rank = 0};
+
+VIV_TEST(zab_election, by_another_policy_a_voter_that_does_not_know_it_is_neither_heard_nor_followed)
+{
+    struct actor actor;
+    struct actor_config config = three;
+    config.policy = "ring";
+    config.slack = 5;
+    actor_init(&actor, &config);
+    cr_assert(actor_said(&actor, VIV_ZAB_VOTE_SEND)->vote.rank.present);
+    actor_vote(&actor, 1, VIV_LOOKING, 3, LAST, 1, 2);
+    actor_vote(&actor, 2, VIV_LOOKING, 3, LAST, 1, 2);
+    cr_assert_eq(actor_state(&actor), VIV_LOOKING);
+    struct viv_vote_rank other = first_of_ring;
+    other.slack = 6;
+    ranked_vote(&actor, 1, 3, LAST, other);
+    actor_tick(&actor, 300);
+    cr_assert_eq(actor_state(&actor), VIV_LOOKING); /* as many transactions behind as it likes: two orders */
+    struct viv_vote_rank same = first_of_ring;
+    same.rank = actor.zab->election.proposal.rank;
+    ranked_vote(&actor, 1, 3, LAST, same);
+    cr_assert_eq(actor_state(&actor), VIV_LEADING); /* and whoever is not heard is not waited for */
+    actor_introduce(&actor, 9, 2, 2, false);
+    cr_assert_eq(actor_said(&actor, VIV_ZAB_LINK_CLOSE)->link, 9);
+    actor_fini(&actor);
+}
+
+VIV_TEST(zab_election, by_the_policy_of_zookeeper_a_ranked_vote_is_not_heard)
+{
+    struct actor actor;
+    actor_init(&actor, &three);
+    cr_assert_not(actor_said(&actor, VIV_ZAB_VOTE_SEND)->vote.rank.present);
+    ranked_vote(&actor, 1, 3, LAST, first_of_ring);
+    ranked_vote(&actor, 2, 3, LAST, first_of_ring);
+    cr_assert_eq(actor_state(&actor), VIV_LOOKING);
+    actor_fini(&actor);
+}
+
+VIV_TEST(zab_election, times_are_measured_by_echoes_of_the_vote)
+{
+    struct actor actor;
+    struct actor_config config = three;
+    config.policy = "rtt";
+    actor_init(&actor, &config);
+    uint32_t stamp = actor_said(&actor, VIV_ZAB_VOTE_SEND)->vote.rank.stamp;
+    cr_assert_eq(actor.zab->election.proposal.rank, VIV_ELECTION_RANK_WORST); /* nothing is known yet */
+    actor_tick(&actor, 40);
+    ranked_vote(&actor, 1, 1, LAST, (struct viv_vote_rank){true, 3, 0, VIV_ELECTION_RANK_WORST, 77, 0});
+    const struct viv_zab_output *echo = actor_said(&actor, VIV_ZAB_VOTE_SEND);
+    cr_assert(echo->sid == 1 && echo->vote.rank.echo == 77 && echo->vote.rank.stamp == 0);
+    ranked_vote(&actor, 1, 1, LAST, (struct viv_vote_rank){true, 3, 0, VIV_ELECTION_RANK_WORST, 0, stamp});
+    cr_assert_eq(viv_ranking_own(actor.zab, 2), 40);
     actor_fini(&actor);
 }

@@ -395,38 +395,6 @@ VIV_TEST(zab_leader, followers_of_our_own_kind_hear_of_it_often_and_java_followe
     cr_assert_eq(pings_of(false), 2);
 }
 
-static void confirm(struct actor *actor, uint64_t mark)
-{
-    actor_give(actor, (struct viv_zab_input){.kind = VIV_ZAB_CONFIRM, .zxid = mark});
-}
-
-VIV_TEST(zab_leader, a_round_of_pings_shows_that_a_quorum_still_follows)
-{
-    struct actor actor;
-    actor_init(&actor, &three);
-    actor_lead(&actor, true, LAST);
-    confirm(&actor, 1);
-    const struct viv_packet *ping = actor_sent(&actor, 1, VIV_PACKET_PING);
-    cr_assert_not_null(ping);
-    cr_assert(ping->has_data && ping->data.size == 0); /* the sessions are not asked for */
-    uint64_t round = ping->zxid;
-    cr_assert_null(actor_said(&actor, VIV_ZAB_CONFIRMED));
-    confirm(&actor, 2);
-    confirm(&actor, 3);
-    cr_assert_null(actor_sent(&actor, 1, VIV_PACKET_PING)); /* they share the next round */
-    actor_packet(&actor, 1, VIV_PACKET_PING, round - 1, nothing);
-    cr_assert_null(actor_said(&actor, VIV_ZAB_CONFIRMED)); /* an echo from before the question */
-    actor_packet(&actor, 1, VIV_PACKET_PING, round, nothing);
-    cr_assert_eq(actor_said(&actor, VIV_ZAB_CONFIRMED)->zxid, 1);
-    cr_assert_eq(actor_sent(&actor, 1, VIV_PACKET_PING)->zxid, round + 1);
-    actor_packet(&actor, 1, VIV_PACKET_PING, round + 7, nothing);
-    cr_assert_null(actor_said(&actor, VIV_ZAB_CONFIRMED)); /* a round that was never asked for */
-    actor_packet(&actor, 1, VIV_PACKET_PING, round + 1, nothing);
-    cr_assert_eq(actor_said(&actor, VIV_ZAB_CONFIRMED)->zxid, 3);
-    cr_assert_null(actor_sent(&actor, 1, VIV_PACKET_PING));
-    actor_fini(&actor);
-}
-
 VIV_TEST(zab_leader, a_disk_that_does_not_answer_ends_a_reign)
 {
     struct actor actor;
@@ -441,49 +409,6 @@ VIV_TEST(zab_leader, a_disk_that_does_not_answer_ends_a_reign)
     cr_assert_eq(actor_state(&actor), VIV_LOOKING);
     cr_assert_null(actor_said(&actor, VIV_ZAB_VOTE_SEND)); /* nor does it vote before the disk has spoken */
     actor_fini(&actor);
-}
-
-/* For how long a leader bears a disk whose answers took so long, when the next one does not come. */
-static uint64_t borne_ms(uint64_t answer_ms)
-{
-    struct actor actor;
-    struct actor_config config = three;
-    uint64_t waited_ms = 0;
-    config.adaptive = true;
-    config.tick_ms = 2000;
-    actor_init(&actor, &config);
-    actor_lead(&actor, true, LAST);
-    for (uint64_t zxid = VIV_ZXID(3, 1); zxid <= VIV_ZXID(3, 20); zxid++) {
-        propose(&actor);
-        for (uint64_t ms = 0; ms < answer_ms; ms += 20) {
-            actor_packet(&actor, 1, VIV_PACKET_PING, 0, nothing);
-            actor_tick(&actor, 20);
-        }
-        stored(&actor, zxid);
-        actor_packet(&actor, 1, VIV_PACKET_ACK, zxid, nothing);
-        actor_tick(&actor, 20);
-    }
-    for (int i = 0; i < 50; i++) { /* a second without work is none of waiting */
-        actor_packet(&actor, 1, VIV_PACKET_PING, 0, nothing);
-        actor_tick(&actor, 20);
-    }
-    propose(&actor);
-    actor_packet(&actor, 1, VIV_PACKET_ACK, VIV_ZXID(3, 21), nothing);
-    for (; actor_state(&actor) == VIV_LEADING && waited_ms < 20000; waited_ms += 20) {
-        actor_packet(&actor, 1, VIV_PACKET_PING, 0, nothing);
-        actor_tick(&actor, 20);
-    }
-    cr_assert_null(actor_said(&actor, VIV_ZAB_VOTE_SEND)); /* it could not keep a promise */
-    actor_fini(&actor);
-    return waited_ms;
-}
-
-VIV_TEST(zab_leader, a_disk_that_freezes_ends_a_reign_soon_and_a_slow_one_is_given_time)
-{
-    cr_assert_eq(borne_ms(20), 620);
-    cr_assert_eq(borne_ms(100), 620);
-    cr_assert_eq(borne_ms(400), 1620);
-    cr_assert_eq(borne_ms(3000), 10020); /* syncLimit */
 }
 
 VIV_TEST(zab_leader, the_last_zxid_of_an_epoch_is_never_used)
