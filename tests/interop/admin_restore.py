@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 
@@ -66,7 +67,8 @@ def wait_restarted(ensemble, count=2):
 
 
 def check_there_and_back(tap, backend):
-    with Ours(1, **dict(NO_PAUSE, backend=backend)) as ensemble:
+    with tempfile.TemporaryDirectory(prefix="viv-log-") as log_dir, \
+            Ours(1, **dict(NO_PAUSE, backend=backend, dataLogDir=log_dir)) as ensemble:
         client = connect(ensemble)
         for i in range(200):
             client.create("/n%d" % i, b"first %d" % i)
@@ -103,10 +105,10 @@ def check_there_and_back(tap, backend):
         late.retry(late.get, "/n1")
         tap.ok(late.connected, "%s: one opened later finds it gone and opens another" % backend)
         wait_restarted(ensemble)
-        tap.ok(os.path.isdir(os.path.join(ensemble.data_dir(0), "vivarium.replaced")) and
-               not [name for name in os.listdir(ensemble.data_dir(0)) if ".restor" in name],
-               "%s: what was there before is kept aside, and nothing else is left" % backend,
-               os.listdir(ensemble.data_dir(0)))
+        names = sorted(os.listdir(ensemble.data_dir(0))), sorted(os.listdir(log_dir))
+        tap.ok("vivarium.replaced" in names[0] and names[1] == ["vivarium", "vivarium.replaced"] and
+               not [name for name in names[0] if ".restor" in name],
+               "%s: what was there before is kept aside, and nothing else is left" % backend, names)
         ensemble.kill(0)
         ensemble.start(0)
         ensemble.wait_serving()
