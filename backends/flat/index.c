@@ -95,14 +95,16 @@ static void truncate_group(struct viv_flat_group *group, uint64_t keep_zxid)
 
 void viv_flat_index_forget(struct viv_flat_index *index)
 {
+    index->has_forgotten = true;
     for (size_t i = 0; i < index->group_count; i++) {
         index->groups[i].span_count = 0;
         index->groups[i].is_lost = true;
     }
 }
 
-bool viv_flat_index_is_lost(const struct viv_flat_index *index)
+bool viv_flat_index_is_lost(struct viv_flat_index *index)
 {
+    index->has_forgotten = false;
     for (size_t i = 0; i < index->group_count; i++) {
         if (index->groups[i].is_lost) {
             return true;
@@ -129,6 +131,7 @@ bool viv_flat_index_apply(struct viv_flat_index *index, const struct viv_flat_ru
     }
     bool is_new = viv_flat_index_find(index, run->gid) == NULL;
     struct viv_flat_group *group = viv_flat_index_group(index, run->gid);
+    group->is_lost = group->is_lost || (is_new && index->has_forgotten);
     if (group->is_lost) {
         find_again(group, run, first);
     }

@@ -26,6 +26,7 @@ struct viv_flat_group {
 struct viv_flat_index {
     struct viv_flat_group *groups; /* by gid */
     size_t group_count;
+    bool has_forgotten; /* while the log is read: a group that was not heard of yet may have stood in the lost part */
 };
 
 void viv_flat_index_fini(struct viv_flat_index *index);
@@ -39,8 +40,8 @@ bool viv_flat_index_apply(struct viv_flat_index *index, const struct viv_flat_ru
                           uint64_t seq, uint64_t offset);
 /* Part of the log is missing: of every group only what comes now is known. */
 void viv_flat_index_forget(struct viv_flat_index *index);
-/* Whether some group has not been heard of since. */
-bool viv_flat_index_is_lost(const struct viv_flat_index *index);
+/* The log was read to its end. True: some group has not been heard of since part of it was missing. */
+bool viv_flat_index_is_lost(struct viv_flat_index *index);
 /* The first span with entries above zxid; NULL at the end. Valid until the index changes. */
 const struct viv_flat_span *viv_flat_group_above(const struct viv_flat_group *group, uint64_t zxid);
 /* Whether zxid lies in a span of the group. */

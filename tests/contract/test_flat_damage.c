@@ -264,6 +264,26 @@ VIV_TEST(flat_damage, what_is_lost_with_its_identifiers_counts_as_trimmed)
     world_fini(&world);
 }
 
+VIV_TEST(flat_damage, a_log_whose_first_batches_are_lost_does_not_begin_at_the_beginning)
+{
+    static const uint8_t zeros[BLOCK];
+    struct world world;
+    char path[512];
+    flat_world(&world);
+    uint64_t last = fill(&world, 60);
+    close_settled(&world);
+    cr_assert(world_file(&world, "log-0", 0, path, sizeof path));
+    struct viv_buffer whole = read_all(path);
+    write_at(path, zeros, sizeof zeros, BLOCK);
+    write_at(path, zeros, sizeof zeros, whole.size - 2 * BLOCK); /* the oldest identifiers */
+    world_open_log(&world);
+    struct viv_log_bounds bounds = world_bounds(&world, 0);
+    cr_assert_gt(bounds.base_zxid, 0, "the lost entries would not be missed");
+    world_expect_log(&world, 0, bounds.base_zxid, last, 0);
+    viv_buffer_fini(&whole);
+    world_fini(&world);
+}
+
 VIV_TEST(flat_damage, a_segment_of_the_first_version_is_read_and_written_on)
 {
     struct world world;
