@@ -35,6 +35,7 @@ libcli_a_SOURCES = \
 	%reldir%/read_commands.c \
 	%reldir%/refusal.c %reldir%/refusals.def \
 	%reldir%/rescue.c \
+	%reldir%/member_commands.c \
 	%reldir%/session_commands.c \
 	%reldir%/shell.c %reldir%/shell.h \
 	%reldir%/table.c %reldir%/table.h \

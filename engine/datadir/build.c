@@ -72,6 +72,7 @@ void viv_datadir_begin_epoch(struct viv_tree *tree, uint32_t epoch)
     viv_jute_write_int(&body, 0);
     viv_tree_apply(tree, viv_buffer_bytes(&body), VIV_APPLY_REPLAY, &arena, &applied);
     VIV_ASSERT(!applied.malformed && viv_tree_zxid(tree) == header.zxid);
+    viv_tree_show_members(tree, (struct viv_bytes){0}, 0, 0);
     viv_arena_fini(&arena);
     viv_buffer_fini(&body);
 }

@@ -23,7 +23,7 @@ struct viv_datadir_plan {
 viv_status viv_datadir_build(const struct viv_datadir_plan *plan, struct viv_tree *tree) VIV_MUST_USE;
 
 /* The tree moves on to the beginning of an epoch later than its own: behind every zxid that a client can have seen, so
- * that clients come back by themselves. */
+ * that clients come back by themselves. Whom it belongs to is for the configuration files to say again. */
 void viv_datadir_begin_epoch(struct viv_tree *tree, uint32_t epoch);
 
 #endif /* VIV_DATADIR_BUILD_H */

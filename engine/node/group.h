@@ -72,6 +72,7 @@ struct viv_group {
     struct viv_tree *tree;
     struct viv_preparer *preparer;
     struct viv_prepare_rules rules;
+    viv_sid successor;    /* of the reconfiguration being made: who shall lead, or 0 */
     struct viv_reap reap; /* leader only */
     bool emulate_353_ttl;
     struct viv_expiry expiry; /* leader only; otherwise empty */

@@ -71,7 +71,10 @@ static int32_t propose(struct viv_group *group, const struct viv_request *reques
     }
     viv_ration_proposed(&group->ration, group->scratch.size);
     viv_group_measure_proposed(&group->measure, group->scratch.size);
-    struct viv_zab_input input = {.kind = VIV_ZAB_PROPOSE, .zxid = zxid, .data = viv_buffer_bytes(&group->scratch)};
+    struct viv_zab_input input = {.kind = VIV_ZAB_PROPOSE,
+                                  .sid = request->op == VIV_OP_RECONFIG ? group->successor : 0,
+                                  .zxid = zxid,
+                                  .data = viv_buffer_bytes(&group->scratch)};
     viv_group_input(group, &input);
     return code;
 }

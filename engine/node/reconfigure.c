@@ -140,13 +140,33 @@ static int32_t replace(struct viv_members *members, struct viv_bytes text)
 
 /* ---- the request ---- */
 
-static int32_t change(const struct viv_group *group, const struct viv_reconfig_request *request,
-                      struct viv_members *members)
+/* Another leader for the same members: it must follow now. */
+static int32_t hand_over(struct viv_group *group, struct viv_bytes text)
+{
+    char piece[JOINER_BYTES_MAX];
+    bool fits;
+    viv_sid others[VIV_MEMBERS_MAX], sid = 0;
+    size_t prefix = sizeof VIV_RECONFIG_LEADER - 1;
+    if (!next_piece(&text, piece, &fits) || text.size > 0 || parse_sid(piece + prefix, &sid) != VIV_REPLY_OK) {
+        return VIV_REPLY_BAD_ARGUMENTS;
+    }
+    size_t count = viv_zab_synced_voters(group->zab, others);
+    for (size_t i = 0; i < count; i++) {
+        group->successor = others[i] == sid ? sid : group->successor;
+    }
+    return group->successor == sid || sid == group->sid ? VIV_REPLY_OK : VIV_REPLY_NEW_CONFIG_NO_QUORUM;
+}
+
+static int32_t change(struct viv_group *group, const struct viv_reconfig_request *request, struct viv_members *members)
 {
     if (!request->members.null) {
         return replace(members, request->members.bytes);
     }
-    if (viv_members_parse(viv_zab_members_text(group->zab), members) != VIV_OK || members->has_groups) {
+    bool is_readable = viv_members_parse(viv_zab_members_text(group->zab), members) == VIV_OK;
+    if (viv_bytes_starts_with(request->joining.bytes, VIV_BYTES_LITERAL(VIV_RECONFIG_LEADER))) {
+        return is_readable ? hand_over(group, request->joining.bytes) : VIV_REPLY_BAD_ARGUMENTS;
+    }
+    if (!is_readable || members->has_groups) { /* groups are given anew, all of them */
         return VIV_REPLY_BAD_ARGUMENTS;
     }
     int32_t code = leave(members, request->leaving.bytes);
@@ -168,6 +188,7 @@ int32_t viv_reconfigure(void *ctx, const struct viv_reconfig_request *request, u
 {
     struct viv_group *group = ctx;
     struct viv_members members;
+    group->successor = 0;
     if (group->standalone) {
         return VIV_REPLY_UNIMPLEMENTED;
     }

@@ -102,7 +102,8 @@ void viv_set_acl_request_encode(struct viv_buffer *out, const struct viv_set_acl
 void viv_set_acl_request_decode(struct viv_jute_reader *reader, struct viv_set_acl_request *request);
 
 /* A change of the ensemble: lists with commas of servers to join ("server.5=...") and numbers of those to leave, or all
- * members as lines. */
+ * members as lines. Ours: "leader=3", alone in the list of those to join, changes only who leads. */
+#define VIV_RECONFIG_LEADER "leader="
 struct viv_reconfig_request {
     struct viv_jute_slice joining, leaving, members;
     int64_t version; /* the one that is changed; -1: whichever it is */

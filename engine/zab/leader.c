@@ -270,6 +270,12 @@ void viv_leader_tick(struct viv_zab *zab)
             viv_sync_begin(zab, &leader->peers.items[i]); /* who had to wait */
         }
     }
+    if (leader->successor != 0) {
+        viv_leader_commit(zab); /* it may be waited for no longer */
+        if (leader->stage == VIV_LEADER_IDLE) {
+            return;
+        }
+    }
     viv_rollover_look(zab);
     if (zab->now_ms >= leader->ping_at_ms || zab->now_ms >= leader->beat_at_ms) {
         ping(zab);

@@ -34,6 +34,7 @@ struct viv_leader {
     uint64_t ping_at_ms, beat_at_ms;
     struct viv_buffer stamped; /* the configuration with the version that it gets with this epoch; or empty */
     viv_sid successor;         /* who shall lead after the proposed reconfiguration; 0: this server if it can */
+    uint64_t handing_over_ms;  /* when that was proposed */
     uint64_t activated_zxid;   /* the newest reconfiguration of this reign, and who leads from it on */
     viv_sid designated;
     uint64_t looking; /* supporters that look for a leader again */

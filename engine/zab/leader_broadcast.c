@@ -112,6 +112,23 @@ static void activate(struct viv_zab *zab, uint64_t zxid)
     }
 }
 
+/* Who shall lead next has not stored the reconfiguration yet: without it, it cannot. It is given a tick. */
+static bool is_successor_awaited(const struct viv_zab *zab)
+{
+    const struct viv_leader *leader = &zab->leader;
+    if (leader->successor == 0 || leader->successor == zab->sid ||
+        zab->now_ms - leader->handing_over_ms >= zab->tick_ms) {
+        return false;
+    }
+    for (size_t i = 0; i < leader->peers.count; i++) {
+        const struct viv_leader_peer *peer = &leader->peers.items[i];
+        if (peer->sid == leader->successor) {
+            return peer->stage == VIV_PEER_SERVES && peer->acked_zxid < zab->membership.proposed.zxid;
+        }
+    }
+    return false;
+}
+
 void viv_leader_commit(struct viv_zab *zab)
 {
     const struct viv_leader *leader = &zab->leader;
@@ -128,7 +145,7 @@ void viv_leader_commit(struct viv_zab *zab)
     }
     if (!membership->has_proposed || zxid < membership->proposed.zxid) {
         commit_to(zab, zxid);
-    } else {
+    } else if (!is_successor_awaited(zab)) {
         activate(zab, membership->proposed.zxid);
         viv_leader_commit(zab);
     }
@@ -188,8 +205,10 @@ void viv_leader_propose(struct viv_zab *zab, uint64_t zxid, struct viv_bytes bod
     if (!viv_zab_note_entry(zab, &entry)) {
         viv_zab_fatal(zab, "a configuration of the ensemble cannot be read");
     }
-    leader->successor =
-        zab->membership.has_proposed && zab->membership.proposed.zxid == zxid ? successor : leader->successor;
+    if (zab->membership.has_proposed && zab->membership.proposed.zxid == zxid) {
+        leader->successor = successor;
+        leader->handing_over_ms = zab->now_ms;
+    }
     zab->proposals++;
     for (size_t i = 0; i < leader->peers.count; i++) {
         struct viv_leader_peer *peer = &leader->peers.items[i];

@@ -1,14 +1,15 @@
-"""Ensembles that change while they serve: the same requests for it to Apache ZooKeeper 3.8 and to ours, and ensembles of
-both kinds, whose servers join without a vote, vote, lead, observe and leave. TAP on standard output.
+"""Ensembles that change while they serve: the same requests for it to Apache ZooKeeper 3.8 and to ours, and ensembles
+of both kinds, whose servers join without a vote, vote, lead, observe and leave. TAP on standard output.
 
 reconfig.py [--real]: with --real also against and with ZooKeeper's own servers; else ours alone."""
 
 import os
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import Ensemble, Tap, default_configuration, zookeeper_class_path  # noqa: E402
+from ensemble import BUILD, Ensemble, Tap, default_configuration, zookeeper_class_path  # noqa: E402
 
 from kazoo.client import KazooClient  # noqa: E402
 from kazoo.exceptions import KazooException  # noqa: E402
@@ -123,7 +124,7 @@ def ask_everything(ensemble):
     """What is answered to requests that are refused, and to one that is served, in words that both kinds share."""
     client, stranger = ensemble.client(0), ensemble.client(1, is_super=False)
     now = int(ensemble.members(0).splitlines()[-1].split("=")[1], 16)
-    line = ensemble.line(3)
+    line, taken = ensemble.line(3), ensemble.line(0).replace("server.1", "server.4")
     asked = {
         "a stranger": lambda: stranger.reconfig(line, None, None),
         "a stranger, nonsense": lambda: stranger.reconfig("nonsense", None, None),
@@ -134,18 +135,19 @@ def ask_everything(ensemble):
         "a role of nobody": lambda: client.reconfig(line.replace("participant", "voter"), None, None),
         "no number leaves": lambda: client.reconfig(None, "x", None),
         "too few stay": lambda: client.reconfig(None, "1,2", None),
-        "nobody follows": lambda: client.reconfig(",".join(ensemble.line(i) for i in (3, 4)).replace("x", ""), "1,2", None),
+        "nobody follows": lambda: client.reconfig("%s,%s" % (line, ensemble.line(4)), "1,2", None),
         "all anew, nobody votes": lambda: client.reconfig(None, None, ensemble.line(0, "observer")),
         "all anew, an unknown line": lambda: client.reconfig(None, None, ensemble.line(0) + ",color=red"),
         "all anew, nobody follows": lambda: client.reconfig(None, None, ",".join(ensemble.line(i) for i in (0, 3, 4))),
         "nobody leaves": lambda: client.reconfig(None, "77", None, now),
-        "somebody else's address": lambda: client.reconfig(ensemble.line(0).replace("server.1", "server.4"), None, None),
+        "somebody else's address": lambda: client.reconfig(taken, None, None),
     }
     codes = {name: code_of(call) for name, call in asked.items()}
     data, stat = client.get("/zookeeper/config")
-    shown = [line.split("=")[0] + ":" + line.split(";")[0].rsplit(":", 1)[-1] for line in data.decode().splitlines()[:-1]]
-    shown = [line for line in shown if not line.startswith("server.4:")]  # of the last request
-    codes["shown afterwards"] = (shown, stat.version, int(data.decode().splitlines()[-1].split("=")[1], 16) == stat.mzxid)
+    lines = data.decode().splitlines()
+    shown = [line.split("=")[0] + ":" + line.split(";")[0].rsplit(":", 1)[-1] for line in lines[:-1]
+             if not line.startswith("server.4")]  # of the last request
+    codes["shown afterwards"] = (shown, stat.version, int(lines[-1].split("=")[1], 16) == stat.mzxid)
     for c in (client, stranger):
         c.stop()
         c.close()
@@ -163,7 +165,8 @@ def same_answers(tap):
             with_five.close()
     for name, answer in answers[0].items():
         is_meant = name in MEANT and MEANT[name][:2] == (answer, answers[1][name])
-        tap.ok(answers[1][name] == answer or is_meant, "answered %s: %s" % ("as is meant" if is_meant else "alike", name),
+        tap.ok(answers[1][name] == answer or is_meant,
+               "answered %s: %s" % ("as is meant" if is_meant else "alike", name),
                "%s\n%s" % (answer, answers[1][name]))
 
 
@@ -244,9 +247,38 @@ def play(tap, kinds):
         ensemble.close()
 
 
+def run_cli(ensemble, index, *words):
+    """Exit code and output of one command of the shell's."""
+    shell = subprocess.run([os.path.join(BUILD, "vivarium-cli"), "--server",
+                            "127.0.0.1:%d" % ensemble.client_ports[index]], timeout=90, capture_output=True, text=True,
+                           input="addauth digest %s\n%s\n" % (PASSWORD, " ".join(words)))
+    return shell.returncode, shell.stdout + shell.stderr
+
+
+def commands(tap):
+    """What the shell has for it."""
+    ensemble = Changing(["vivarium"] * 4, 3)
+    try:
+        ensemble.begin_with()
+        ensemble.start(3)
+        code, said = run_cli(ensemble, 0, "join", ensemble.line(3))
+        tap.ok(code == 0 and ensemble.line(3) in said, "join makes a started server a voter", said)
+        code, said = run_cli(ensemble, 0, "join", ensemble.line(3).split(";")[0])
+        tap.ok(code == 2 and "port" in said, "join asks for the port of clients", said)
+        for target in range(4):
+            code, said = run_cli(ensemble, (target + 1) % 4, "handover", str(target + 1))
+            ensemble.wait_serving()
+            tap.ok(code == 0 and ensemble.leader() == target, "server %d leads when it shall" % (target + 1), said)
+        code, said = run_cli(ensemble, 0, "handover", "9")
+        tap.ok(code == 1, "handover to nobody is refused", said)
+    finally:
+        ensemble.close()
+
+
 def main():
     tap = Tap()
     play(tap, ["vivarium"] * 4)
+    commands(tap)
     if "--real" in sys.argv:
         if zookeeper_class_path() is None:
             tap.skip("reconfigurations of mixed ensembles", "Debian's zookeeper is not installed")

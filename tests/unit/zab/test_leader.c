@@ -504,26 +504,3 @@ VIV_TEST(zab_leader, standalone_leads_at_once_and_delivers_what_is_durable)
     cr_assert_eq(actor_said(&actor, VIV_ZAB_DELIVER)->entry.zxid, 4);
     actor_fini(&actor);
 }
-
-/* Observers that come at once take turns; a voter never waits. */
-VIV_TEST(zab_leader, observers_beyond_a_limit_wait_until_others_are_up_to_date)
-{
-    struct actor actor;
-    actor_init(&actor, &(struct actor_config){.sid = 3, .reconfigurable = true, .diff_syncs_max = 1});
-    actor_lead(&actor, true, 0);
-    for (uint32_t link = 4; link <= 5; link++) { /* two guests that observe */
-        actor_introduce_as(&actor, (struct viv_zab_input){.link = link}, link == 4 ? 4 : 9, 1, true);
-        actor_ackepoch(&actor, link, 0, 0);
-        cr_assert_eq(actor_sent(&actor, link, VIV_PACKET_NEWLEADER) != NULL, link == 4);
-    }
-    actor_tick(&actor, 20);
-    cr_assert_null(actor_sent(&actor, 5, VIV_PACKET_NEWLEADER));
-    actor_introduce(&actor, 6, 2, 1, true);
-    actor_ackepoch(&actor, 6, 0, 0);
-    cr_assert_not_null(actor_sent(&actor, 6, VIV_PACKET_NEWLEADER), "a voter");
-    actor_packet(&actor, 6, VIV_PACKET_ACK, VIV_ZXID(1, 0), (struct viv_bytes){0});
-    actor_packet(&actor, 4, VIV_PACKET_ACK, VIV_ZXID(1, 0), (struct viv_bytes){0});
-    actor_tick(&actor, 20);
-    cr_assert_not_null(actor_sent(&actor, 5, VIV_PACKET_NEWLEADER));
-    actor_fini(&actor);
-}

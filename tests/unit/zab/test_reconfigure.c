@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "tests/support/viv_test.h"
+#include "tests/unit/zab/actor.h"
 #include "tests/unit/zab/net.h"
 
 /* Reconfigurations of a whole ensemble: what each of two configurations must agree to, and what happens when a server
@@ -288,4 +289,29 @@ VIV_TEST(zab_reconfigure, the_whole_room_loses_its_power_and_knows_its_members)
     cr_assert_eq(version_of(net, 4), version);
     cr_assert_eq(net->servers[0].state, VIV_OBSERVING);
     net_free(net);
+}
+
+/* ---- who has no vote ---- */
+
+/* Observers that come at once take turns; a voter never waits. */
+VIV_TEST(zab_reconfigure, observers_beyond_a_limit_wait_until_others_are_up_to_date)
+{
+    struct actor actor;
+    actor_init(&actor, &(struct actor_config){.sid = 3, .reconfigurable = true, .diff_syncs_max = 1});
+    actor_lead(&actor, true, 0);
+    for (uint32_t link = 4; link <= 5; link++) { /* two guests that observe */
+        actor_introduce_as(&actor, (struct viv_zab_input){.link = link}, link == 4 ? 4 : 9, 1, true);
+        actor_ackepoch(&actor, link, 0, 0);
+        cr_assert_eq(actor_sent(&actor, link, VIV_PACKET_NEWLEADER) != NULL, link == 4);
+    }
+    actor_tick(&actor, 20);
+    cr_assert_null(actor_sent(&actor, 5, VIV_PACKET_NEWLEADER));
+    actor_introduce(&actor, 6, 2, 1, true);
+    actor_ackepoch(&actor, 6, 0, 0);
+    cr_assert_not_null(actor_sent(&actor, 6, VIV_PACKET_NEWLEADER), "a voter");
+    actor_packet(&actor, 6, VIV_PACKET_ACK, VIV_ZXID(1, 0), (struct viv_bytes){0});
+    actor_packet(&actor, 4, VIV_PACKET_ACK, VIV_ZXID(1, 0), (struct viv_bytes){0});
+    actor_tick(&actor, 20);
+    cr_assert_not_null(actor_sent(&actor, 5, VIV_PACKET_NEWLEADER));
+    actor_fini(&actor);
 }
