@@ -424,6 +424,12 @@ void viv_sim_disk_set_full(struct viv_sim_disk *disk, bool is_full)
     disk->is_full = is_full;
 }
 
+void viv_sim_disk_make_room(struct viv_sim_disk *disk)
+{
+    disk->is_full = false;
+    disk->config.capacity_bytes = 0;
+}
+
 void viv_sim_disk_set_fault(struct viv_sim_disk *disk, enum viv_sim_disk_fault fault, uint64_t at)
 {
     disk->fault = fault;

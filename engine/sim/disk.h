@@ -43,6 +43,7 @@ int64_t viv_sim_disk_time_ns(const struct viv_sim_disk *disk); /* when the calls
 /* Calls take `factor` times as long; none ends before until_ns; files do not grow. */
 void viv_sim_disk_set_pace(struct viv_sim_disk *disk, unsigned factor, int64_t until_ns);
 void viv_sim_disk_set_full(struct viv_sim_disk *disk, bool is_full);
+void viv_sim_disk_make_room(struct viv_sim_disk *disk);            /* without end from now on */
 uint64_t viv_sim_disk_room_bytes(const struct viv_sim_disk *disk); /* UINT64_MAX: without end */
 
 /* Calls that change something are counted from 1, since the last restart. */

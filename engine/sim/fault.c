@@ -116,6 +116,7 @@ static void wipe(struct viv_sim_world *world, const struct viv_sim_fault *fault,
     uint64_t others = ~(UINT64_C(1) << server);
     bool may_forget = world->server_count > 1 && viv_sim_truth_stand_together(world, server) &&
                       viv_sim_truth_grown_up(world, others) >= needed;
+    may_forget = may_forget || world->options->breaks == VIV_SIM_BREAK_FREE_WIPE;
     viv_sim_server_stop(world, server, may_forget);
     if (may_forget) {
         viv_sim_server_wipe(world, server);
@@ -295,7 +296,7 @@ static void heal_server(struct viv_sim_world *world, size_t server)
     at->slowness = 1;
     at->stays_down = false;
     viv_sim_disk_set_pace(at->storage.disk, 1, 0);
-    viv_sim_disk_set_full(at->storage.disk, false);
+    viv_sim_disk_make_room(at->storage.disk);
     if (world->options->breaks != VIV_SIM_BREAK_LYING_DISK && world->options->breaks != VIV_SIM_BREAK_LYING_DIRECTORY) {
         viv_sim_disk_set_fault(at->storage.disk, VIV_SIM_DISK_SOUND, 0);
     }

@@ -52,6 +52,8 @@ static void draw_settings(struct viv_sim_plan *plan, struct viv_rng *rng)
         SET(plan, sync_limit, viv_sim_draw(rng, 3, 8));
     }
     SET(plan, load_ms, viv_sim_draw(rng, 4000, 40000));
+    SET(plan, epoch_entries, viv_sim_draw_chance(rng, 1, 4) ? viv_sim_draw_log(rng, 2, 200) : 0);
+    SET(plan, first_zxid, viv_sim_draw_chance(rng, 1, 4) ? INT64_C(0x3ffffff00) + viv_sim_draw(rng, 0, 255) : 0);
     SET(plan, snapshot_entries, viv_sim_draw_log(rng, 4, 2000));
     SET(plan, segment_bytes, viv_sim_draw_log(rng, 16, 256) << 10);
     SET(plan, read_entries, viv_sim_draw_log(rng, 1, 200));

@@ -32,6 +32,7 @@ struct viv_node *viv_sim_recipe_node(struct viv_sim_world *world, size_t server)
                 .init_limit_ticks = (uint32_t)VIV_SIM_GET(world, init_limit),
                 .sync_limit_ticks = (uint32_t)VIV_SIM_GET(world, sync_limit),
                 .adaptive = true,
+                .epoch_entries_max = (uint32_t)VIV_SIM_GET(world, epoch_entries),
                 .seed = viv_rng_next(&world->servers[server].rng),
                 .election_policy = "fle"},
         .tick_ms = tick_ms,

@@ -80,7 +80,7 @@ static void note_expiry(struct viv_sim_world *world, size_t server, const struct
     struct viv_jute_reader reader = viv_jute_reader_of(entry->body);
     viv_txn_header_decode(&reader, &header);
     if (!reader.bad && header.type == VIV_OP_CLOSE_SESSION && header.cxid == 0 &&
-        viv_node_keeps_deadlines(world->servers[server].node)) {
+        viv_sim_truth_decides(world, server)) {
         viv_sim_history_add(&world->history, &(struct viv_sim_record){.kind = VIV_SIM_EXPIRE,
                                                                       .time_ns = world->now_ns,
                                                                       .session_id = header.session_id,
@@ -192,7 +192,7 @@ static bool is_same_hard(const struct viv_hard_state *a, const struct viv_hard_s
 void viv_sim_truth_recovers_hard(struct viv_sim_world *world, size_t server, const struct viv_hard_state *hard)
 {
     struct viv_sim_mirror *mirror = &world->truth.mirrors[server];
-    bool is_known = is_same_hard(hard, &mirror->hard);
+    bool is_known = is_same_hard(hard, &mirror->hard) || is_same_hard(hard, &mirror->hard_found);
     for (size_t i = 0; i < mirror->ticket_count; i++) {
         is_known = is_known ||
                    (mirror->tickets[i].kind == VIV_ACTION_LOG_HARD && is_same_hard(hard, &mirror->tickets[i].hard));
@@ -202,11 +202,11 @@ void viv_sim_truth_recovers_hard(struct viv_sim_world *world, size_t server, con
                      hard->accepted_epoch, hard->current_epoch, mirror->hard.accepted_epoch,
                      mirror->hard.current_epoch);
     }
-    mirror->hard = *hard;
+    mirror->hard_found = *hard;
 }
 
-/* What was durable above the base must be there, in order. */
-static void compare_logs(struct viv_sim_world *world, size_t server)
+/* What was durable above the base must be there, in order; how many they are. */
+static size_t compare_logs(struct viv_sim_world *world, size_t server)
 {
     const struct viv_sim_truth *truth = &world->truth;
     const struct viv_sim_mirror *mirror = &truth->mirrors[server];
@@ -217,13 +217,14 @@ static void compare_logs(struct viv_sim_world *world, size_t server)
         if (i - from >= found->count || found->items[i - from] != old->items[i]) {
             viv_sim_fail(world, "server %zu: its disk had called 0x%llx durable and does not have it", server + 1,
                          (unsigned long long)entry_of(truth, old->items[i])->zxid);
-            return;
+            return 0;
         }
     }
     if (!mirror->had_tickets && durable > from && found->count > durable - from) {
         viv_sim_fail(world, "server %zu: its disk has 0x%llx, which was cut away", server + 1,
                      (unsigned long long)entry_of(truth, found->items[durable - from])->zxid);
     }
+    return durable > from ? durable - from : 0;
 }
 
 static void look(struct viv_sim_world *world, size_t server, bool begins);
@@ -231,18 +232,27 @@ static void look(struct viv_sim_world *world, size_t server, bool begins);
 void viv_sim_truth_began(struct viv_sim_world *world, size_t server)
 {
     struct viv_sim_mirror *mirror = &world->truth.mirrors[server];
-    compare_logs(world, server);
+    size_t durable_count = compare_logs(world, server);
     struct viv_sim_numbers log = mirror->log;
     mirror->log = mirror->recovered;
     mirror->recovered = log;
-    mirror->durable_count = mirror->log.count;
+    mirror->durable_count = durable_count;
+    mirror->had_tickets = true; /* until the start is over */
     mirror->base_zxid = mirror->recovered_base_zxid;
-    mirror->ticket_count = 0;
     mirror->has_index = false;
     look(world, server, true);
     viv_sim_say(world, "server %zu begins at 0x%llx, log 0x%llx + %zu entries, epochs %u/%u", server + 1,
                 (unsigned long long)mirror->applied_zxid, (unsigned long long)mirror->base_zxid, mirror->log.count,
-                mirror->hard.accepted_epoch, mirror->hard.current_epoch);
+                mirror->hard_found.accepted_epoch, mirror->hard_found.current_epoch);
+}
+
+void viv_sim_truth_ready(struct viv_sim_world *world, size_t server)
+{
+    struct viv_sim_mirror *mirror = &world->truth.mirrors[server];
+    mirror->durable_count = mirror->log.count;
+    mirror->hard = mirror->hard_found;
+    mirror->had_tickets = false;
+    mirror->ticket_count = 0;
 }
 
 void viv_sim_truth_ended(struct viv_sim_world *world, size_t server)
@@ -257,9 +267,11 @@ void viv_sim_truth_wiped(struct viv_sim_world *world, size_t server)
     uint32_t epoch = (uint32_t)(world->truth.first_zxid >> 32);
     mirror->log.count = mirror->durable_count = mirror->ticket_count = 0;
     mirror->base_zxid = mirror->applied_zxid = 0;
-    mirror->hard = (struct viv_hard_state){0};
+    mirror->hard = mirror->hard_found = (struct viv_hard_state){0};
+    mirror->had_tickets = false;
     if (world->truth.order_count == 0 && world->server_count > 0) { /* the disks as they were made */
         mirror->hard.accepted_epoch = mirror->hard.current_epoch = epoch;
+        mirror->hard_found = mirror->hard;
     }
 }
 
@@ -281,10 +293,14 @@ static void extend(struct viv_sim_world *world, uint32_t number)
                                                                   .bytes = entry->body});
 }
 
-/* digest 0: not known, as more was applied in the same step. */
+/* digest 0: not known, as more was applied in the same step. What was there before the first transaction is the
+ * beginning for the history; it is not the same for a server that lost its disk. */
 static void note_applied(struct viv_sim_world *world, enum viv_sim_record_kind kind, size_t server, uint64_t zxid,
                          uint64_t digest)
 {
+    bool is_beginning = zxid <= world->truth.first_zxid;
+    zxid = is_beginning ? 0 : zxid;
+    digest = is_beginning && world->truth.first_zxid > 0 ? 0 : digest;
     viv_sim_history_add(
         &world->history,
         &(struct viv_sim_record){
@@ -358,7 +374,7 @@ static void advance(struct viv_sim_world *world, size_t server, uint64_t zxid)
                          (unsigned long long)entry_of(truth, truth->order[mirror->applied_index].number)->zxid,
                          entry_of(truth, truth->order[mirror->applied_index].number)->crc);
         }
-        if (i >= mirror->durable_count && world->options->breaks != VIV_SIM_BREAK_EARLY_ACK) {
+        if (i >= mirror->durable_count) {
             viv_sim_fail(world, "server %zu applies 0x%llx before its own disk has it", server + 1,
                          (unsigned long long)entry->zxid);
         }

@@ -51,8 +51,8 @@ struct viv_sim_mirror {
     uint64_t cut_zxid;    /* the first entry of those cut away last */
     struct viv_sim_ticket *tickets;
     size_t ticket_count, ticket_capacity;
-    bool had_tickets; /* when the process ended */
-    struct viv_hard_state hard;
+    bool had_tickets;                       /* when the process ended */
+    struct viv_hard_state hard, hard_found; /* durable; given back at a start that is not over yet */
     uint64_t applied_zxid;
     size_t applied_index; /* into the order: how many entries are applied, when has_index */
     bool has_index;
@@ -97,6 +97,8 @@ void viv_sim_truth_recovers(struct viv_sim_world *world, size_t server, const st
 void viv_sim_truth_recovers_entry(struct viv_sim_world *world, size_t server, const struct viv_entry *entry);
 void viv_sim_truth_recovers_hard(struct viv_sim_world *world, size_t server, const struct viv_hard_state *hard);
 void viv_sim_truth_began(struct viv_sim_world *world, size_t server);
+/* The start is over: what was given back is durable now. */
+void viv_sim_truth_ready(struct viv_sim_world *world, size_t server);
 void viv_sim_truth_ended(struct viv_sim_world *world, size_t server);
 void viv_sim_truth_wiped(struct viv_sim_world *world, size_t server);
 

@@ -19,8 +19,8 @@
     X(TRUNCATE_LESS, "truncate-less")     /* a truncation keeps one entry too many */                                  \
     X(LOST_HARD_STATE, "lost-hard-state") /* epochs are called durable and are not written */                          \
     X(HIGH_VOTE, "high-vote")             /* a server votes with the longest history that it ever had */               \
-    X(DEAF_SYNC, "deaf-sync")             /* a client's sync is answered by whoever heard it */                        \
-    X(OLD_READ, "old-read")               /* a reply carries an older zxid than what it shows */
+    X(OLD_ZXID, "old-zxid")               /* a reply says an older zxid than that of what it shows */                  \
+    X(FREE_WIPE, "free-wipe")             /* disks are lost whenever it comes, not only while others hold all */
 
 enum viv_sim_break {
 #define X(name, text) VIV_SIM_BREAK_##name,

@@ -153,9 +153,29 @@ static void send_vote(struct viv_sim_world *world, size_t server, const struct v
     }
 }
 
+/* Control: every reply's zxid becomes one less. */
+static void send_old_zxids(struct viv_sim_world *world, size_t server, const struct viv_action *action)
+{
+    enum { AT_XID = 4, AT_ZXID = 8, REPLY_BYTES = 20 };
+    struct viv_buffer frames = {0};
+    viv_buffer_append_bytes(&frames, action->bytes);
+    for (size_t at = 0; at + REPLY_BYTES <= frames.size; at += AT_XID + viv_load_be32(frames.data + at)) {
+        uint64_t zxid = viv_load_be64(frames.data + at + AT_ZXID);
+        if ((int32_t)viv_load_be32(frames.data + at + AT_XID) > 0 && (int64_t)zxid > 0) {
+            viv_store_be64(frames.data + at + AT_ZXID, zxid - 1);
+        }
+    }
+    viv_sim_network_send(world, (uint32_t)action->conn, server, viv_buffer_bytes(&frames));
+    viv_buffer_fini(&frames);
+}
+
 static void send_to_client(struct viv_sim_world *world, size_t server, const struct viv_action *action)
 {
-    viv_sim_network_send(world, (uint32_t)action->conn, server, action->bytes);
+    if (world->options->breaks == VIV_SIM_BREAK_OLD_ZXID) {
+        send_old_zxids(world, server, action);
+    } else {
+        viv_sim_network_send(world, (uint32_t)action->conn, server, action->bytes);
+    }
     if (action->flag) {
         viv_sim_network_tell_drained(world, (uint32_t)action->conn, server);
     }
@@ -167,6 +187,16 @@ static void send_on_link(struct viv_sim_world *world, size_t server, const struc
     if (action->flag) {
         viv_sim_network_tell_drained(world, action->link, server);
     }
+}
+
+/* A disk without room is a reason; nothing else is. */
+static void ask_for_end(struct viv_sim_world *world, size_t server, const char *text)
+{
+    struct viv_sim_storage *storage = &world->servers[server].storage;
+    if (viv_sim_disk_room_bytes(storage->disk) == UINT64_MAX) {
+        viv_sim_fail(world, "server %zu asks for its end: %s", server + 1, text);
+    }
+    storage->is_dying = true;
 }
 
 static void perform(struct viv_sim_world *world, size_t server, struct viv_action *action)
@@ -202,12 +232,13 @@ static void perform(struct viv_sim_world *world, size_t server, struct viv_actio
         break;
     case VIV_ACTION_CLIENT_SASL:
     case VIV_ACTION_AUDIT:
+    case VIV_ACTION_MEMBERS:
         break;
     case VIV_ACTION_TRACE:
         viv_sim_truth_trace(world, server, action);
         break;
     case VIV_ACTION_FATAL:
-        viv_sim_fail(world, "server %zu asks for its end: %s", server + 1, action->text);
+        ask_for_end(world, server, action->text);
         break;
     default:
         viv_sim_truth_told(world, server, action);
@@ -243,6 +274,9 @@ static void step(struct viv_sim_world *world, size_t server, struct viv_sim_inpu
     viv_sim_note(world, "hears", server << 8 | event->kind, event->ticket << 32 ^ event->link ^ event->conn,
                  event->bytes);
     viv_sim_client_sign(world, server, event);
+    if (event->kind == VIV_EVENT_START) {
+        viv_sim_truth_ready(world, server);
+    }
     viv_node_step(at->node, event, &at->actions);
     viv_sim_truth_look(world, server);
     free_input(input);

@@ -5,7 +5,7 @@ sim=${VIV_BUILD_DIR:-.}/vivarium-sim
 folder=$(mktemp -d "${TMPDIR:-/tmp}/viv-sim-XXXXXX") || exit 1
 trap 'rm -rf "$folder"' EXIT
 first=1
-last=${VIV_SIM_LAST:-80}
+last=${VIV_SIM_LAST:-60}
 
 tell() { sed 's/^/# /' "$folder/out"; }
 

@@ -18,6 +18,7 @@ struct life {
     int64_t heard_ns;   /* the last HEARD; -1: none */
     size_t grant;       /* the record that made it */
     bool was_decided;   /* EXPIRE */
+    bool was_left;      /* its client asked for its end */
     bool was_opened;    /* createSession is in the log */
     size_t end;         /* the transaction that ended it, VIV_CHECK_NONE */
 };
@@ -153,6 +154,20 @@ static void take_decisions(struct lives *lives)
     }
 }
 
+/* Whoever asked for the end is told of it from then on, also when the transaction never came to be. */
+static void take_wishes(struct lives *lives)
+{
+    for (size_t i = 0; i < lives->check->operation_count; i++) {
+        size_t connection = lives->check->operations[i].connection;
+        if (viv_check_request(lives->check, i)->type == VIV_OP_CLOSE_SESSION) {
+            struct life *life = life_of(lives, lives->check->connections[connection].session_id);
+            if (life != NULL) {
+                life->was_left = true;
+            }
+        }
+    }
+}
+
 static void end_life(struct lives *lives, struct life *life, size_t index)
 {
     const struct viv_check_transaction *transaction = &lives->check->transactions[index];
@@ -214,7 +229,7 @@ static void check_told(struct lives *lives, const struct viv_check_connection *c
     bool is_over = life->end != VIV_CHECK_NONE;
     lives->check->report->checked[VIV_CHECKER_sessions]++;
     if (check->history->records[connection->grant].timeout_ms == 0) {
-        if (!is_over && check->history->header.has_log) {
+        if (!is_over && !life->was_left && !life->was_decided && check->history->header.has_log) {
             session_fail(lives, connection->grant, open->session_id, "its session, which nobody ended",
                          "that it is told to be over");
         }
@@ -315,6 +330,7 @@ void viv_check_sessions(struct viv_check *check)
     find_shown(&lives);
     take_grants(&lives);
     take_decisions(&lives);
+    take_wishes(&lives);
     take_transactions(&lives);
     for (size_t i = 0; i < check->connection_count; i++) {
         check_told(&lives, &check->connections[i]);
