@@ -139,6 +139,8 @@ static void commit(struct viv_node_disk *disk, const struct viv_action *action, 
     cr_assert(disk->is_coming && action->mark.zxid_start == disk->coming_start);
     bool installs = disk->coming_kind == VIV_CHECKPOINT_INSTALL;
     cr_assert(installs || disk->bounds.last_zxid >= action->mark.zxid_end, "the image is ahead of the log");
+    bool is_marked = disk->hard.install_zxid == action->mark.zxid_start;
+    cr_assert(is_marked || !installs, "an installation is marked before it is there");
     done->zxid = disk->has_image && !installs ? disk->mark.zxid_start : action->mark.zxid_start;
     struct viv_buffer old = disk->image;
     disk->image = disk->coming;

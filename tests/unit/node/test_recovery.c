@@ -234,6 +234,21 @@ VIV_TEST(node_recovery, an_image_of_our_own_is_not_taken_for_the_one_that_was_be
     recovered_fini(&recovered);
 }
 
+VIV_TEST(node_recovery, an_image_that_was_being_installed_stands_without_the_old_log)
+{
+    struct recovered recovered;
+    struct viv_state_mark mark = {.zxid_start = 3, .zxid_end = 3};
+    struct viv_hard_state hard = {.install_zxid = 3};
+    struct viv_log_bounds bounds = {.last_zxid = 4, .commit_zxid = 4};
+    recovered_init(&recovered);
+    cr_assert_eq(recover_image_beside(&recovered, mark, hard), VIV_OK);
+    struct viv_entry entry = entry_of(&recovered, 4);
+    cr_assert_eq(viv_node_recover_entry(recovered.node, &entry, true), VIV_OK);
+    cr_assert_eq(viv_node_recover_end(recovered.node, &bounds), VIV_OK);
+    cr_assert_eq(viv_tree_zxid(viv_node_tree(recovered.node)), 3);
+    recovered_fini(&recovered);
+}
+
 VIV_TEST(node_recovery, a_log_that_begins_after_the_image_does_not_join_it)
 {
     struct recovered recovered;
