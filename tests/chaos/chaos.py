@@ -1,6 +1,6 @@
 """Live servers under every fault that this machine can make, under load, and their promises checked meanwhile.
 
-    chaos.py [--minutes M] [--seed N] [--faults NAME,...] [--results DIR] [--controls]
+    chaos.py [--minutes M] [--seed N] [--faults NAME,...] [--settings KEY=VALUE,...] [--results DIR] [--controls]
 
 Five servers with mixed backends, each in a namespace and on a file system of its own (arena.py), kazoo's, the C
 client's and raw sessions (workload.py), a seeded order of faults (nemesis.py), every frame of every client recorded
@@ -9,8 +9,8 @@ within BOUND_S, and all servers must serve. At the end, and now and then, the lo
 everything is read through a new session.
 
 Prints TAP and, for each kind of fault, how long no write was acknowledged. At the end the whole history is judged once
-more, with the log of all transactions, by engine/sim/check. Leaves results.jsonl, the servers' logs and the history (this
-only after a violation, or with --keep). --controls: what must be caught, is.
+more, with the log of all transactions, by engine/sim/check. Leaves results.jsonl, the servers' logs and the history (only
+after a violation, or with --keep). --controls: what must be caught, is.
 """
 
 import argparse
@@ -51,16 +51,16 @@ SETTINGS = {"tickTime": 2000, "initLimit": 10, "syncLimit": 5, "maxClientCnxns":
 class Run:
     """One ensemble, its clients, and what is known of it. `checker` belongs to whoever holds `lock`."""
 
-    def __init__(self, folder, results, seed, backends):
+    def __init__(self, folder, results, seed, backends, settings):
         self.folder, self.results, self.seed = folder, results, seed
         self.history = os.path.join(results, "history.jsonl")
         if os.path.exists(self.history):
             os.unlink(self.history)
         self.rng = random.Random(seed)
-        self.checker = Checker(verifier=workload.count_of_clients(SERVERS) - 1)
+        self.checker = Checker(settings.get("reads") == "linearizable")
         self.lock, self.problems = threading.Lock(), []
         self.writes, self.commits = collections.deque(), {}
-        self.arena = place.Arena(folder, results, backends, SETTINGS)
+        self.arena = place.Arena(folder, results, backends, dict(SETTINGS, **settings))
         self.programs = []
         self.done = threading.Event()
         self.reader = threading.Thread(target=self.follow, daemon=True)
@@ -284,11 +284,12 @@ def table(lines):
 
 
 @contextlib.contextmanager
-def a_run(results, seed, backends):
+def a_run(arguments, backends):
     """A run whose folder goes with it."""
     folder = tempfile.mkdtemp(prefix="viv-chaos-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
     os.environ["TMPDIR"] = folder  # vivarium-cli links files, and so wants to be where they are
-    run = Run(folder, results, seed, backends)
+    run = Run(folder, arguments.results, arguments.seed, backends,
+              dict(pair.split("=", 1) for pair in arguments.settings.split(",") if pair))
     try:
         yield run
     finally:
@@ -298,7 +299,7 @@ def a_run(results, seed, backends):
 
 def long_run(arguments, tap, backends):
     """From an empty ensemble to the verdict."""
-    with a_run(arguments.results, arguments.seed, backends) as run:
+    with a_run(arguments, backends) as run:
         lines = []
         try:
             run.start()
@@ -312,13 +313,13 @@ def long_run(arguments, tap, backends):
 
 def play_controls(arguments, tap, backends):
     """Servers that are honest, whose history is then spoiled; and servers that sync nothing, and lose their power."""
-    with a_run(arguments.results, arguments.seed, backends) as run:
+    with a_run(arguments, backends) as run:
         run.start()
         time.sleep(CONTROL_S)
         violations = run.stop()
         tap.ok(not violations, "control: without faults nothing is broken", "\n".join(violations[:5]))
         controls.judge_recordings(tap, run.history)
-    with a_run(arguments.results, arguments.seed, backends) as run:
+    with a_run(arguments, backends) as run:
         run.start()
         time.sleep(CONTROL_S / 2)
         for server in run.arena.servers:
@@ -336,7 +337,8 @@ def report(arguments, tap, run, lines, violations):
     for text in table(lines):
         print("# " + text)
     print("# " + ", ".join("%s: %d" % item for item in sorted(run.checker.counts.items(), key=str)))
-    again = "make chaos MINUTES=%g SEED=%d" % (arguments.minutes, arguments.seed)
+    again = "make chaos MINUTES=%g SEED=%d FAULTS='%s' SETTINGS='%s'" % (
+        arguments.minutes, arguments.seed, arguments.faults, arguments.settings)
     tap.ok(not violations, "%d faults: nothing that was promised is broken" % len(lines),
            "\n".join(violations[:20]) + "\nagain: " + again)
     tap.ok(not run.problems, "after each fault a write within %g s, and all serve" % BOUND_S,
@@ -362,6 +364,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", default="", help="only these, with commas")
+    parser.add_argument("--settings", default="", help="of the servers: KEY=VALUE,...")
     parser.add_argument("--results", default=os.path.join(BUILD, "chaos-results"))
     parser.add_argument("--controls", action="store_true", help="first show that what must be caught, is")
     parser.add_argument("--keep", action="store_true", help="the history too")

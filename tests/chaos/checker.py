@@ -1,10 +1,11 @@
 """Says, while a history is still being written, what in it no ensemble may do. Reads the records of recorder.py.
 
 Checked: each client's zxids never go back; two writes never share a zxid, and what began after an answer has a greater
-one than that answer; a znode at one version is the same for all who see it; what is read is the newest of all writes up
-to the zxid of the reply, so that nothing acknowledged is ever missing; sequence numbers are unique and grow; a session
-that is answered has its ephemerals; a watch fires before any answer that is as new as the change; trees that stand at
-one zxid are alike. Reads are judged LAG_NS later, when the writes that they should have seen are known.
+one than that answer; a znode at one version is the same for all who see it; what is read is the newest of all writes
+up to the zxid of the reply, so that nothing acknowledged is ever missing; a sync shows all that was answered before;
+sequence numbers are unique and grow; a session that is answered has its ephemerals; a watch fires before any answer
+that is as new as the change; trees that stand at one zxid are alike. Reads are judged LAG_NS later, when the writes
+that they should have seen are known.
 """
 
 import bisect
@@ -21,6 +22,7 @@ SEQUENCE = 2
 NO_NODE, BAD_VERSION, NODE_EXISTS = -101, -103, -110
 REFUSED = (0, NO_NODE, BAD_VERSION, NODE_EXISTS, -111)  # answers of a working leader to a write
 WRITES = (CREATE, CREATE2, DELETE, SET_DATA, MULTI)
+READS = (GET_DATA, EXISTS, GET_CHILDREN, GET_CHILDREN2)
 DATA_EVENTS, CHILD_EVENTS = (1, 2, 3), (2, 4)
 
 
@@ -100,10 +102,10 @@ class Session:
 
 
 class Checker:
-    """verifier: a client whose syncs must reach everything that was answered before (it reads while nothing fails)."""
+    """current_reads: not only syncs, but reads too must show everything that anybody was answered before."""
 
-    def __init__(self, verifier=-1):
-        self.verifier = verifier
+    def __init__(self, current_reads=False):
+        self.current = READS + (SYNC,) if current_reads else (SYNC,)
         self.clients = collections.defaultdict(Client)
         self.znodes = collections.defaultdict(Znode)
         self.sessions = collections.defaultdict(Session)
@@ -202,8 +204,9 @@ class Checker:
         self.note_session(client, zxid)
         if op in WRITES:
             self.judge_write(record, asked, zxid, code)
-        if op == SYNC and record["client"] == self.verifier and zxid < self.newest_before(asked):
-            self.wrong("all is synced at %x, but %x was answered before", zxid, self.newest_before(asked))
+        if op in self.current and zxid < self.newest_before(asked):
+            self.wrong("client %d: operation %d sees %x, but %x was answered before it was asked for",
+                       record["client"], op, zxid, self.newest_before(asked))
         if code == 0:
             self.note_results(client, op, parts, zxid, raw, record["client"])
         elif code == NO_NODE and op in (GET_DATA, EXISTS):

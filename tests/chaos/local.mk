@@ -5,9 +5,10 @@ EXTRA_DIST += %reldir%/README.md %reldir%/arena.py %reldir%/checker.py %reldir%/
 MINUTES = 60
 SEED = 1
 FAULTS =
+SETTINGS =
 chaos: all check_history $(chaos_client)
 	VIV_BUILD_DIR=$(abs_top_builddir) nice /usr/bin/python3 $(srcdir)/tests/chaos/chaos.py --controls \
-		--minutes $(MINUTES) --seed $(SEED) --faults "$(FAULTS)"
+		--minutes $(MINUTES) --seed $(SEED) --faults "$(FAULTS)" --settings "$(SETTINGS)"
 # No false election while both cores are busy: `make saturated MINUTES=60`.
 saturated: all
 	VIV_BUILD_DIR=$(abs_top_builddir) /usr/bin/python3 $(srcdir)/tests/chaos/saturated.py --minutes $(MINUTES)

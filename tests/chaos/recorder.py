@@ -22,7 +22,7 @@ import zkwire  # noqa: E402
 CLIENT_PORT = 2181
 CONNECT_S = 1.0
 FRAME_MAX = 8 << 20
-HEADER = {"history": 1, "expiry_slack_ms": 2000}
+HEADER = {"history": 1, "strict_sync": 1, "expiry_slack_ms": 2000}
 
 
 class Recorder:

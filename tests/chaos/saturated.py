@@ -85,7 +85,8 @@ def run(tap, ensemble, minutes):
     print("# %.1f minutes, %d writes (%.0f/s), longest wait for %d of them %d ms, load %.1f" %
           (minutes, sum(answered), sum(answered) / (minutes * 60), BATCH, max(longest_ms), busiest))
     tap.ok(not found, "no server looks for a leader", "\n".join(found[:20]))
-    tap.ok(lost_now == 0 and not ensemble.died(), "no connection is lost", "%d lost\n%s" % (lost_now, ensemble.logs(10)))
+    tap.ok(lost_now == 0 and not ensemble.died(), "no connection is lost", "%d lost\n%s" %
+           (lost_now, ensemble.logs(10)))
     tap.ok(min(answered) > 0, "every writer writes", list(answered))
     leader = ensemble.leader()
     ensemble.signal(leader, signal.SIGSTOP)
