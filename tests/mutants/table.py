@@ -112,13 +112,13 @@ MUTANTS = (
 
     # ---- epochs, votes, quorums ----
     ("the comparator forgets the epoch", "M18",
-     ("engine/zab/election_policy.c", "if (a->peer_epoch != b->peer_epoch) {", "if (a->zxid == b->zxid && a->peer_epoch != b->peer_epoch) {"),
+     ("engine/zab/election_policy.c", "if (epoch_of(slack, a) != epoch_of(slack, b)) {", "if (a->zxid == b->zxid && epoch_of(slack, a) != epoch_of(slack, b)) {"),
      "the newest history leads", ZAB),
     ("the nearest leads, whatever its history", "M22",
-     ("engine/zab/election_policy.c", "if (a->zxid != b->zxid) {", "if (false) {"),
+     ("engine/zab/election_policy.c", "if (step_of(slack, a) != step_of(slack, b)) {", "if (false) {"),
      "the newest history leads", ZAB),
     ("a leader does not look whether a promise comes with a better history", "M22",
-     ("engine/zab/leader_discovery.c", "epoch != -1 && is_ahead(zab, epoch, packet->zxid)) {", "false) {"),
+     ("engine/zab/leader_discovery.c", "        is_ahead(zab, epoch, packet->zxid)) {", "        false) {"),
      "the newest history leads", ZAB),
     ("a leader asks for the epoch that it knows itself", "M12",
      ("engine/zab/leader_discovery.c", "leader->epoch = leader->accepted_max + 1;",
