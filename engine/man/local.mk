@@ -3,7 +3,7 @@ noinst_PROGRAMS += man_tables
 man_tables_SOURCES = %reldir%/tables.c
 man_tables_LDADD = libcli.a libcore.a
 
-dist_man_MANS = %reldir%/vivarium.8 %reldir%/vivarium-lab.1
+dist_man_MANS = %reldir%/vivarium.8 %reldir%/vivarium-lab.1 %reldir%/vivarium-sim.1
 nodist_man_MANS = engine/man/vivarium-cli.1 engine/man/vivarium.cfg.5
 bashcompletiondir = $(datadir)/bash-completion/completions
 bashcompletion_DATA = engine/man/vivarium-cli

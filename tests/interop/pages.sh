@@ -50,7 +50,8 @@ else
 fi
 if command -v mandoc >/dev/null; then
     ok "the manual pages are well formed" "$(mandoc -T lint -W warning "$page" "$build/engine/man/vivarium.cfg.5" \
-        "$source/engine/man/vivarium.8" "$source/engine/man/vivarium-lab.1" 2>&1)"
+        "$source/engine/man/vivarium.8" "$source/engine/man/vivarium-lab.1" \
+        "$source/engine/man/vivarium-sim.1" 2>&1)"
 else
     number=$((number + 1))
     printf 'ok %d - the manual pages are well formed # SKIP mandoc is not installed\n' "$number"

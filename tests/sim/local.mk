@@ -9,8 +9,8 @@ histories: all check_history
 .PHONY: histories
 
 # Whole ensembles in virtual time. SEEDS=A..B for the long form; about 25 ms a seed.
-dist_check_SCRIPTS += %reldir%/sample.sh
-TESTS += %reldir%/sample.sh
+dist_check_SCRIPTS += %reldir%/sample.sh %reldir%/controls.sh
+TESTS += %reldir%/sample.sh %reldir%/controls.sh
 SEEDS = 1..10000
 sim: vivarium-sim
 	./vivarium-sim --seeds $(SEEDS)

@@ -1,0 +1,30 @@
+#!/bin/sh
+# What is broken on purpose is found by the simulator, each within a few seeds, as TAP.
+set -u
+sim=${VIV_BUILD_DIR:-.}/vivarium-sim
+folder=$(mktemp -d "${TMPDIR:-/tmp}/viv-sim-XXXXXX") || exit 1
+trap 'rm -rf "$folder"' EXIT
+number=0
+
+# found BREAK FIRST LAST WORDS: some seed says these words.
+found() {
+    number=$((number + 1))
+    "$sim" --seeds "$2..$3" --break "$1" --folder "$folder" >"$folder/out" 2>&1
+    status=$?
+    if [ "$status" -eq 1 ] && grep -q "^seed [0-9]*: .*$4" "$folder/out"; then
+        echo "ok $number - $1 is found"
+    else
+        echo "not ok $number - $1 is found"
+        sed 's/^/# /' "$folder/out"
+    fi
+}
+
+found early-ack 1 3 'before its own disk has it'
+found lying-disk 11 16 'had called .* durable'
+found lying-directory 1 4 'had called .* durable'
+found truncate-less 5 7 'had called .* durable and does not have it'
+found lost-hard-state 1 3 'current_epoch'
+found high-vote 22 22 'do not get their answers'
+found old-zxid 1 3 'nobody has applied'
+found free-wipe 5 9 'lead epoch\|does not take a write'
+echo "1..$number"
