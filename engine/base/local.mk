@@ -9,7 +9,6 @@ libcore_a_SOURCES += \
 	%reldir%/limits.h \
 	%reldir%/lookup.c %reldir%/lookup.h \
 	%reldir%/log.c %reldir%/log.h \
-	%reldir%/mark.c %reldir%/mark.def %reldir%/mark.h \
 	%reldir%/pool.c %reldir%/pool.h \
 	%reldir%/rate.c %reldir%/rate.h \
 	%reldir%/rng.c %reldir%/rng.h \

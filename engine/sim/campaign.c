@@ -15,12 +15,16 @@ enum { SECONDS_MAX = 120 };
 struct last_words {
     struct viv_sim_result *result;
     bool is_verbose;
+    uint64_t marks[VIV_SIM_MARKS];
 };
 
 /* An assertion that fails leaves its words where the parent finds them. */
 static void hear_log(void *ctx, enum viv_log_level level, const char *room, const char *text, const char *fields)
 {
-    const struct last_words *words = ctx;
+    struct last_words *words = ctx;
+    char line[1024];
+    snprintf(line, sizeof line, "%s %s", text, fields);
+    viv_sim_marks_hear(words->marks, line);
     if (strcmp(room, "assert") == 0) {
         snprintf(words->result->problem, sizeof words->result->problem, "%s: %s", text, fields);
     }
@@ -32,11 +36,14 @@ static void hear_log(void *ctx, enum viv_log_level level, const char *room, cons
 _Noreturn static void run_child(const struct viv_sim_plan *plan, const struct viv_sim_options *options,
                                 struct viv_sim_result *shared)
 {
-    struct last_words words = {shared, options->is_verbose};
+    struct last_words words = {.result = shared, .is_verbose = options->is_verbose};
+    struct viv_sim_options marking = *options;
+    marking.marks = words.marks;
     struct viv_sim_result result;
     viv_log_set_sink(VIV_LOG_INFO, hear_log, &words);
     alarm(SECONDS_MAX);
-    viv_sim_run(plan, options, &result);
+    viv_sim_run(plan, &marking, &result);
+    memcpy(result.marks, words.marks, sizeof result.marks);
     *shared = result;
     fflush(stderr);
     _exit(0);
@@ -106,7 +113,7 @@ void viv_sim_totals_add(struct viv_sim_totals *totals, uint64_t seed, const stru
     sum->epochs += result->epochs;
     add_all(sum->faults, result->faults, VIV_SIM_FAULT_KINDS);
     add_all(sum->checked, result->checked, VIV_CHECKER_COUNT);
-    for (size_t i = 0; i < VIV_MARK_COUNT; i++) {
+    for (size_t i = 0; i < VIV_SIM_MARKS; i++) {
         sum->marks[i] += result->marks[i];
         totals->mark_seeds[i] += result->marks[i] > 0;
     }
@@ -121,14 +128,14 @@ void viv_sim_totals_add(struct viv_sim_totals *totals, uint64_t seed, const stru
 static void print_marks(const struct viv_sim_totals *totals, FILE *file)
 {
     size_t hit = 0;
-    for (unsigned i = 0; i < VIV_MARK_COUNT; i++) {
+    for (unsigned i = 0; i < VIV_SIM_MARKS; i++) {
         hit += totals->mark_seeds[i] > 0;
     }
-    fprintf(file, "marks: %zu of %d reached", hit, VIV_MARK_COUNT);
-    for (unsigned i = 0; i < VIV_MARK_COUNT; i++) {
+    fprintf(file, "marks: %zu of %d reached", hit, (int)VIV_SIM_MARKS);
+    for (unsigned i = 0; i < VIV_SIM_MARKS; i++) {
         if (totals->mark_seeds[i] == 0) {
-            fprintf(file, "%s %s", hit < VIV_MARK_COUNT ? "; never:" : ",", viv_mark_name((enum viv_mark)i));
-            hit = VIV_MARK_COUNT;
+            fprintf(file, "%s %s", hit < VIV_SIM_MARKS ? "; never:" : ",", viv_sim_mark_name(i));
+            hit = VIV_SIM_MARKS;
         }
     }
     fprintf(file, "\n");

@@ -14,7 +14,7 @@ struct viv_sim_totals {
     struct viv_sim_result sum;
     int64_t core_ms_worst, all_ms_worst;
     uint64_t worst_core_seed;
-    uint64_t mark_seeds[VIV_MARK_COUNT]; /* runs that came by */
+    uint64_t mark_seeds[VIV_SIM_MARKS]; /* runs that came by */
 };
 
 /* Runs the plan in a child process and fills the result, also when the child dies. */

@@ -119,6 +119,7 @@ static void wipe(struct viv_sim_world *world, const struct viv_sim_fault *fault,
     may_forget = may_forget || world->options->breaks == VIV_SIM_BREAK_FREE_WIPE;
     viv_sim_server_stop(world, server, may_forget);
     if (may_forget) {
+        viv_sim_mark(world, "sim a disk is lost");
         viv_sim_server_wipe(world, server);
         viv_sim_server_power(world, server);
     }
@@ -222,6 +223,7 @@ static void end(struct viv_sim_world *world, const struct viv_sim_fault *fault, 
         }
         break;
     case VIV_SIM_FAULT_PAUSE:
+        viv_sim_mark(world, "sim a paused process goes on");
         viv_sim_server_pause(world, server, false);
         break;
     case VIV_SIM_FAULT_SLOW:

@@ -5,6 +5,7 @@ libsim_a_SOURCES = %reldir%/history.c %reldir%/history.def %reldir%/history.h \
 	%reldir%/client.c %reldir%/client.h %reldir%/client_hear.c %reldir%/client_ops.c %reldir%/ops.def \
 	%reldir%/disk.c %reldir%/disk.h %reldir%/disk_file.c %reldir%/disk_file.h %reldir%/disk_names.c %reldir%/disk_names.h \
 	%reldir%/fault.c %reldir%/fault.h %reldir%/faults.def \
+	%reldir%/marks.c %reldir%/marks.def %reldir%/marks.h \
 	%reldir%/network.c %reldir%/network.h %reldir%/network_host.c \
 	%reldir%/plan.c %reldir%/plan.h %reldir%/plan_draw.c %reldir%/plan_text.c %reldir%/settings.def \
 	%reldir%/pool.c \

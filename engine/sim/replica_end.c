@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/stage.h"
@@ -7,12 +8,22 @@
 
 /* Who leads, and what must hold when a run ends. */
 
+static void mark_trace(struct viv_sim_world *world, const struct viv_action *action)
+{
+    char line[64];
+    bool is_second = action->trace == VIV_TRACE_SYNC_KIND || action->trace == VIV_TRACE_CHECKPOINT_BEGIN;
+    snprintf(line, sizeof line, "trace %s %llx", viv_trace_name((enum viv_trace_code)action->trace),
+             (unsigned long long)(is_second ? action->b : action->a));
+    viv_sim_mark(world, line);
+}
+
 void viv_sim_truth_trace(struct viv_sim_world *world, size_t server, const struct viv_action *action)
 {
     struct viv_sim_truth *truth = &world->truth;
     struct viv_node_stats stats;
     viv_sim_say(world, "server %zu: %s %llx %llx", server + 1, viv_trace_name((enum viv_trace_code)action->trace),
                 (unsigned long long)action->a, (unsigned long long)action->b);
+    mark_trace(world, action);
     if (action->trace != VIV_TRACE_SYNC_OK) {
         return;
     }

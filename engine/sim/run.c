@@ -350,15 +350,6 @@ static void tear_down(struct viv_sim_world *world)
     free(world);
 }
 
-/* Those of this run: what is there at its end less what was there at its beginning. */
-static void count_marks(struct viv_sim_result *result, bool at_end)
-{
-    for (unsigned i = 0; i < VIV_MARK_COUNT; i++) {
-        uint64_t count = viv_mark_count((enum viv_mark)i);
-        result->marks[i] = at_end ? count - result->marks[i] : count;
-    }
-}
-
 void viv_sim_run(const struct viv_sim_plan *plan, const struct viv_sim_options *options, struct viv_sim_result *result)
 {
     struct viv_sim_world *world = viv_alloc_zeroed(1, sizeof *world);
@@ -366,7 +357,6 @@ void viv_sim_run(const struct viv_sim_plan *plan, const struct viv_sim_options *
     world->plan = plan;
     world->options = options;
     world->result = result;
-    count_marks(result, false);
     set_up(world);
     look_after(world, VIV_SIM_GET(world, load_ms));
     void (*const phases[])(struct viv_sim_world * world) = {heal_core, heal_all, start_again};
@@ -379,7 +369,6 @@ void viv_sim_run(const struct viv_sim_plan *plan, const struct viv_sim_options *
     if (options->history != NULL) {
         write_history(world, options->history);
     }
-    count_marks(result, true);
     result->trace = world->trace;
     result->time_ns = world->now_ns;
     tear_down(world);

@@ -2,8 +2,8 @@
 #define VIV_SIM_RUN_H
 
 #include "base/bytes.h"
-#include "base/mark.h"
 #include "sim/check/check.h"
+#include "sim/marks.h"
 #include "sim/plan.h"
 
 /* Runs one plan from end to end: an ensemble of real nodes over the real flat stores, on disks, a network, clocks and
@@ -33,6 +33,7 @@ struct viv_sim_options {
     bool is_verbose; /* what happens, to standard error */
     bool is_chatty;  /* every event and action too */
     enum viv_sim_break breaks;
+    uint64_t *marks;     /* what is logged is counted here by whoever installed the sink; traces are added */
     const char *history; /* where to write what clients saw; NULL: nowhere */
 };
 
@@ -50,7 +51,7 @@ struct viv_sim_result {
     uint64_t faults[VIV_SIM_FAULT_KINDS];
     uint64_t asked, answered, commits, epochs;
     uint64_t checked[VIV_CHECKER_COUNT];
-    uint64_t marks[VIV_MARK_COUNT];
+    uint64_t marks[VIV_SIM_MARKS];
     int64_t core_ms, all_ms; /* from healing until a write succeeded; until all were alike */
 };
 

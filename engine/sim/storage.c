@@ -244,6 +244,7 @@ void viv_sim_storage_done(struct viv_sim_world *world, size_t server)
     struct viv_sim_storage *storage = &world->servers[server].storage;
     storage->is_busy = false;
     if (storage->is_dying) {
+        viv_sim_mark(world, "sim a process ends");
         viv_sim_server_stop(world, server, false);
         viv_sim_server_start(world, server, VIV_SIM_RESTART_MS * NS_PER_MS);
         return;

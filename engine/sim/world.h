@@ -73,6 +73,13 @@ void viv_sim_fail(struct viv_sim_world *world, const char *format, ...) __attrib
 bool viv_sim_has_failed(const struct viv_sim_world *world);
 /* For people, when they want to see. */
 void viv_sim_say(const struct viv_sim_world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A rare thing has happened (sim/marks.h). */
+static inline void viv_sim_mark(const struct viv_sim_world *world, const char *line)
+{
+    if (world->options->marks != NULL) {
+        viv_sim_marks_hear(world->options->marks, line);
+    }
+}
 /* Goes into the digest of the run. */
 void viv_sim_note(struct viv_sim_world *world, const char *what, uint64_t a, uint64_t b, struct viv_bytes bytes);
 

@@ -1,7 +1,6 @@
 #include "zab/sync.h"
 
 #include "base/assert.h"
-#include "base/mark.h"
 #include "base/endian.h"
 #include "wire/members.h"
 #include "zab/zab_internal.h"
@@ -128,7 +127,6 @@ static void open_diff(struct viv_zab *zab, struct viv_leader_peer *peer, uint64_
     uint64_t target = viv_leader_target(zab);
     bool is_epoch_start = VIV_ZXID_COUNTER(from) == 0 && from > target;
     trace_kind(zab, peer, VIV_PACKET_DIFF);
-    VIV_MARK(zab_sync_diff);
     viv_zab_send(zab, peer->link, VIV_PACKET_DIFF, is_epoch_start ? from : target);
     peer->sent_zxid = from;
     peer->told_zxid = target;
@@ -137,7 +135,6 @@ static void open_diff(struct viv_zab *zab, struct viv_leader_peer *peer, uint64_
 static void open_trunc(struct viv_zab *zab, struct viv_leader_peer *peer, uint64_t keep)
 {
     trace_kind(zab, peer, VIV_PACKET_TRUNC);
-    VIV_MARK(zab_sync_trunc);
     viv_zab_send(zab, peer->link, VIV_PACKET_TRUNC, keep);
     peer->sent_zxid = peer->told_zxid = keep;
 }
@@ -147,7 +144,6 @@ static void open_snap(struct viv_zab *zab, struct viv_leader_peer *peer)
 {
     uint64_t zxid = zab->history.delivered_zxid;
     trace_kind(zab, peer, VIV_PACKET_SNAP);
-    VIV_MARK(zab_sync_snap);
     viv_zab_send(zab, peer->link, VIV_PACKET_SNAP, zxid);
     peer->sent_zxid = peer->told_zxid = zxid;
     viv_peers_advance(peer, VIV_PEER_SNAPPING);
