@@ -192,6 +192,9 @@ static void name_cell(const struct draft *draft, const struct viv_source_grid *g
                                      draft->text[i]);
         }
     }
+    for (unsigned i = 0; i < draft->config_count && size < sizeof cell->name; i++) {
+        size += (size_t)snprintf(cell->name + size, sizeof cell->name - size, ".%s", draft->config[i]);
+    }
     for (char *c = cell->name; *c != '\0'; c++) {
         bool fine = (*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') || *c == '.' || *c == '-';
         *c = fine ? *c : *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : '-';
