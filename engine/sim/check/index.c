@@ -295,8 +295,7 @@ static void take_log(struct viv_check *check)
 }
 
 /* By session and xid. Some clients (kazoo) count anew on each connection of a session: then it is the one that was
- * answered with this zxid, else the first without an answer that has no transaction yet, in the order of the requests.
- */
+ * answered with this zxid, else the last without an answer that was sent before this zxid was passed. */
 struct call {
     int64_t session_id;
     int32_t xid;
@@ -348,7 +347,8 @@ static size_t choose_call(const struct viv_check *check, const struct call *call
         if (reply != NULL && reply->zxid == zxid) {
             return operation;
         }
-        if (unanswered == VIV_CHECK_NONE && !viv_check_is_acknowledged_write(check, operation)) {
+        bool was_sent = check->operations[operation].floor_zxid < zxid;
+        if ((was_sent || unanswered == VIV_CHECK_NONE) && !viv_check_is_acknowledged_write(check, operation)) {
             unanswered = operation;
         }
     }
