@@ -6,8 +6,9 @@
 #include "wire/peer.h"
 
 /* One server's part in one ZAB ensemble, as a pure state machine: fast leader election, discovery, synchronisation
- * (DIFF, TRUNC, SNAP), broadcast, heartbeats, resignation (zab.md §4-§8; D1-D12 of §13 are law; each entry of
- * zab-pitfalls.md is a test). An input goes in, outputs come out; time is data; it never blocks and cannot fail.
+ * (DIFF, TRUNC, SNAP), broadcast, heartbeats, resignation, reconfiguration (zab.md §4-§8, §12; D1-D12 of §13 are
+ * law; each entry of zab-pitfalls.md is a test). An input goes in, outputs come out; time is data; it never blocks and
+ * cannot fail.
  *
  * What it does not know: znodes, sessions (their bytes pass through), sockets, files. A message that depends on
  * something being durable is withheld here until the matching *_STORED input: a driver cannot reorder them.
