@@ -19,7 +19,8 @@
  *
  *   store_rot [CONFIGURATION...] [--cases N] [--seed S] [--only ROW.CASE] [--truncating]
  *
- * --cases N     so many hundredths of a whole run (100: 2500 targeted cases, 5000 random ones); 1 when not given
+ * --cases N     so many hundredths of a whole run (100: 2500 targeted cases, 5000 random ones); when not given, two a
+ * row
  * --only        that one case, with what the servers say
  * --truncating  negative control: each log ends before its first damage, as if nothing had been behind it */
 
@@ -49,7 +50,13 @@ static const struct row rows[] = {
     {"misdirected write", BLOCKS, FAULT(MISDIRECTED) | FAULT(SWAP), 2, false, 500},
     {"torn write", TARGETED, FAULT(TORN), 2, false, 500},
 };
-enum { ROWS = sizeof rows / sizeof rows[0], CASE_SECONDS_MAX = 60, SHOWN_MAX = 3, TRIES_MAX = 50 };
+enum {
+    ROWS = sizeof rows / sizeof rows[0],
+    CASE_SECONDS_MAX = 60,
+    SHOWN_MAX = 3,
+    TRIES_MAX = 50,
+    CASES_OF_A_SAMPLE = 2
+};
 
 struct base {
     struct power_cut *now[ROT_SERVERS]; /* whole folders, to be made again for each case */
@@ -398,7 +405,7 @@ static void run_case(struct run *run, size_t row, unsigned number, struct tally 
 
 static bool run_row(struct run *run, size_t row, struct tally *tally)
 {
-    unsigned count = (rows[row].cases * run->hundredths + 99) / 100;
+    unsigned count = run->hundredths > 0 ? (rows[row].cases * run->hundredths + 99) / 100 : CASES_OF_A_SAMPLE;
     for (unsigned number = 0; number < count; number++) {
         if (!run->has_only || (run->only_row == row && run->only_case == number)) {
             run_case(run, row, number, tally);
@@ -423,7 +430,6 @@ static bool run_control(struct run *run, unsigned *number)
 {
     struct tally sum = {0};
     run->is_truncating = true;
-    run->hundredths = 2;
     (void)run_row(run, 1, &sum);
     run->is_truncating = false;
     bool is_good = sum.gone[ROT_UNSAFE] > 0;
@@ -456,9 +462,7 @@ static bool run_configuration(struct run *run, unsigned *number)
         }
     }
     if (!run->has_only && !run->is_truncating) {
-        unsigned hundredths = run->hundredths;
         is_good = run_control(run, number) && is_good;
-        run->hundredths = hundredths;
     }
     clock_gettime(CLOCK_MONOTONIC, &end);
     printf("# %s: %u cases in %ld s, seed %" PRIu64 "\n", run->configuration->name, cases,
@@ -477,7 +481,6 @@ int main(int argc, char **argv)
 {
     struct run *run = viv_alloc_zeroed(1, sizeof *run);
     run->seed = 1;
-    run->hundredths = 1;
     run->outcome = share(sizeof *run->outcome);
     const struct viv_configuration *only = NULL;
     for (int i = 1; i < argc; i++) {
