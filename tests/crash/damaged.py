@@ -31,7 +31,7 @@ ROUNDS = {"cut": 2, "flipped": 3, "zeroed": 2, "swapped": 1, "missing": 1}  # of
 NAMES_FILE = re.compile(r"(file|path)=\S+")
 # Where in the file; or what is wrong with all of it (some in the words of RocksDB).
 NAMES_PLACE = re.compile(r"offset[= ]\d+|is missing|No such file|does not exist|belongs to another|too short|"
-                         r"magic number|end with newline|format_version")
+                         r"magic number|end with newline|format_version|(mismatch|MANIFEST) in file \S+MANIFEST")
 NAMES_REMEDY = re.compile(r'do="|; (restore|have|move|create|check|start)')
 SERVING = ("leader", "follower", "standalone")
 
