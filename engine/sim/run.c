@@ -14,7 +14,7 @@
 
 enum {
     LOOK_MS = 20,
-    QUIET_MS_MAX = 20000,
+    QUIET_MS = 20000, /* and as long as a client waits for a server that lost its power */
     ALL_MS = 20000,
     EVENTS_MAX = 20000000,
     START_SPREAD_MS = 300,
@@ -252,7 +252,8 @@ static void heal_all(struct viv_sim_world *world)
         struct viv_sim_client *client = &world->clients[i];
         client->op_count = client->next_op < client->op_count ? client->next_op : client->op_count;
     }
-    (void)wait_for(world, clients_are_done, QUIET_MS_MAX, "clients do not get their answers");
+    (void)wait_for(world, clients_are_done, QUIET_MS + VIV_SIM_GET(world, session_ms),
+                   "clients do not get their answers");
     world->result->all_ms =
         wait_for(world, all_stand_together, ALL_MS + limits_ms(world), "the servers do not come together");
 }
