@@ -44,6 +44,16 @@ static void draw_members(struct viv_sim_plan *plan, struct viv_rng *rng)
     SET(plan, core, (int64_t)core);
 }
 
+/* From numbers of its own: another election policy in one seed of three. */
+static void draw_elections(struct viv_sim_plan *plan)
+{
+    static const int64_t slacks[] = {0, 0, 3, 100, -1};
+    struct viv_rng rng;
+    viv_rng_init(&rng, viv_mix64(plan->seed ^ UINT64_C(0x656c656374))); /* "elect" */
+    SET(plan, policy, viv_sim_draw_chance(&rng, 1, 3) ? viv_sim_draw(&rng, 1, 3) : 0);
+    SET(plan, slack, GET(plan, policy) > 0 ? slacks[viv_rng_below(&rng, sizeof slacks / sizeof slacks[0])] : 0);
+}
+
 static void draw_settings(struct viv_sim_plan *plan, struct viv_rng *rng)
 {
     if (viv_sim_draw_chance(rng, 1, 2)) {
@@ -249,6 +259,7 @@ void viv_sim_plan_draw(struct viv_sim_plan *plan, uint64_t seed)
     bool is_healthy = viv_sim_draw_chance(&rng, 1, 5);
     draw_members(plan, &rng);
     draw_settings(plan, &rng);
+    draw_elections(plan);
     draw_faults(plan, is_healthy);
     draw_ops(plan, is_healthy);
 }

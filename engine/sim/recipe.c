@@ -11,6 +11,7 @@ enum { SESSION_TICKS_MIN = 2, SESSION_TICKS_MAX = 20, FRAME_BYTES_MAX = 1 << 20 
 
 struct viv_node *viv_sim_recipe_node(struct viv_sim_world *world, size_t server)
 {
+    static const char *const policies[] = {"fle", "ring", "priority", "rtt"};
     struct viv_zab_member members[VIV_SIM_MACHINES_MAX];
     struct viv_buffer text = {0};
     for (size_t i = 0; i < world->server_count; i++) {
@@ -32,9 +33,11 @@ struct viv_node *viv_sim_recipe_node(struct viv_sim_world *world, size_t server)
                 .init_limit_ticks = (uint32_t)VIV_SIM_GET(world, init_limit),
                 .sync_limit_ticks = (uint32_t)VIV_SIM_GET(world, sync_limit),
                 .adaptive = true,
-                .epoch_entries_max = (uint32_t)VIV_SIM_GET(world, epoch_entries),
                 .seed = viv_rng_next(&world->servers[server].rng),
-                .election_policy = "fle"},
+                .epoch_entries_max = (uint32_t)VIV_SIM_GET(world, epoch_entries),
+                .election_policy = policies[VIV_SIM_GET(world, policy)],
+                .election_slack = VIV_SIM_GET(world, slack) < 0 ? UINT64_MAX : (uint64_t)VIV_SIM_GET(world, slack),
+                .election_priority = (uint32_t)(server * 7 % 5)},
         .tick_ms = tick_ms,
         .session_timeout_min_ms = SESSION_TICKS_MIN * tick_ms,
         .session_timeout_max_ms = SESSION_TICKS_MAX * tick_ms,

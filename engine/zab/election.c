@@ -254,10 +254,11 @@ void viv_election_vote(struct viv_zab *zab, viv_sid sid, const struct viv_vote *
         }
         return;
     }
-    if (!viv_ranking_hear(zab, index, vote)) {
-        return;
+    if (!viv_ranking_hear(zab, index, vote) || vote->rank.echo != 0) {
+        return; /* an echo answers a vote and is none: it would be answered as well, and so on */
     }
-    if (zab->ranking.policy->measures && vote->rank.stamp != 0 && has_vote) {
+    if (zab->ranking.policy->measures && vote->rank.stamp != 0 && zab->state != VIV_LOOKING &&
+        vote->state != VIV_LOOKING) {
         send_vote_with(zab, sid, vote->rank.stamp);
     }
     struct viv_ballot ballot = {

@@ -67,7 +67,8 @@ struct viv_vote_rank viv_ranking_say(const struct viv_zab *zab, uint64_t rank, u
         .policy = ranking->policy->number,
         .slack = ranking->slack,
         .rank = rank,
-        .stamp = echo == 0 ? (uint32_t)zab->now_ms | 1U : 0, /* never 0: a millisecond does not matter */
+        /* Never 0: a millisecond does not matter. */
+        .stamp = echo == 0 && zab->state != VIV_LOOKING ? (uint32_t)zab->now_ms | 1U : 0,
         .echo = echo,
     };
 }

@@ -203,20 +203,3 @@ VIV_TEST(zab_election, by_the_policy_of_zookeeper_a_ranked_vote_is_not_heard)
     cr_assert_eq(actor_state(&actor), VIV_LOOKING);
     actor_fini(&actor);
 }
-
-VIV_TEST(zab_election, times_are_measured_by_echoes_of_the_vote)
-{
-    struct actor actor;
-    struct actor_config config = three;
-    config.policy = "rtt";
-    actor_init(&actor, &config);
-    uint32_t stamp = actor_said(&actor, VIV_ZAB_VOTE_SEND)->vote.rank.stamp;
-    cr_assert_eq(actor.zab->election.proposal.rank, VIV_ELECTION_RANK_WORST); /* nothing is known yet */
-    actor_tick(&actor, 40);
-    ranked_vote(&actor, 1, 1, LAST, (struct viv_vote_rank){true, 3, 0, VIV_ELECTION_RANK_WORST, 77, 0});
-    const struct viv_zab_output *echo = actor_said(&actor, VIV_ZAB_VOTE_SEND);
-    cr_assert(echo->sid == 1 && echo->vote.rank.echo == 77 && echo->vote.rank.stamp == 0);
-    ranked_vote(&actor, 1, 1, LAST, (struct viv_vote_rank){true, 3, 0, VIV_ELECTION_RANK_WORST, 0, stamp});
-    cr_assert_eq(viv_ranking_own(actor.zab, 2), 40);
-    actor_fini(&actor);
-}
