@@ -52,7 +52,7 @@ tree:wire
 metrics:
 node:tree zab partition metrics wire store
 zkdata:tree wire
-datadir:store tree zkdata
+datadir:store tree zkdata wire
 client:wire security
 security:wire
 admin:server node tree zab store wire client partition metrics zkdata security datadir

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "tree/apply.h"
 #include "tree/image.h"
+#include "wire/path.h"
 
 enum { BLOCK_BYTES = 1 << 20 };
 
@@ -72,7 +73,10 @@ void viv_datadir_begin_epoch(struct viv_tree *tree, uint32_t epoch)
     viv_jute_write_int(&body, 0);
     viv_tree_apply(tree, viv_buffer_bytes(&body), VIV_APPLY_REPLAY, &arena, &applied);
     VIV_ASSERT(!applied.malformed && viv_tree_zxid(tree) == header.zxid);
-    viv_tree_show_members(tree, (struct viv_bytes){0}, 0, 0);
+    struct viv_znode shown;
+    if (viv_tree_find(tree, viv_bytes_text(VIV_PATH_CONFIG), &shown) && shown.data.bytes.size > 0) {
+        viv_tree_show_members(tree, (struct viv_bytes){0}, 0, 0); /* an ensemble's, which this may not be */
+    }
     viv_arena_fini(&arena);
     viv_buffer_fini(&body);
 }
