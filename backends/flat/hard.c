@@ -105,10 +105,14 @@ static viv_status read_slots(struct viv_flat_hard *hard, const struct viv_disk *
     struct viv_file file = hard->file;
     *newest = -1;
     for (int i = 0; i < SLOT_COUNT; i++) {
-        size_t got;
-        VIV_TRY(viv_file_read(disk, &file, slot, sizeof slot, (uint64_t)i * SLOT_BYTES, &got));
+        size_t got = 0;
+        viv_status status = viv_file_read(disk, &file, slot, sizeof slot, (uint64_t)i * SLOT_BYTES, &got);
+        if (status != VIV_ERR_IO) {
+            VIV_TRY(status);
+        }
+        /* A slot that cannot be read is a damaged one: the other says the same. */
         struct viv_flat_hard found = {0};
-        viv_status status = got == sizeof slot ? decode(slot, &found) : VIV_ERR_CORRUPT;
+        status = status == VIV_OK && got == sizeof slot ? decode(slot, &found) : VIV_ERR_CORRUPT;
         if (status == VIV_OK && (*newest < 0 || found.seq > hard->seq)) {
             found.file = file;
             found.is_durable = hard->is_durable;

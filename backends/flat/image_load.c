@@ -55,8 +55,11 @@ static viv_status damaged(const struct reader *reader, uint64_t offset, const ch
 static viv_status read_exactly(struct reader *reader, void *to, size_t size, uint64_t offset, const char *what)
 {
     size_t got = 0;
-    VIV_TRY(viv_file_read(reader->disk, &reader->file, to, size, offset, &got));
-    return got == size ? VIV_OK : damaged(reader, offset, what);
+    viv_status status = viv_file_read(reader->disk, &reader->file, to, size, offset, &got);
+    if (status != VIV_ERR_IO) {
+        VIV_TRY(status);
+    }
+    return status == VIV_OK && got == size ? VIV_OK : damaged(reader, offset, what);
 }
 
 static viv_status reader_open(struct reader *reader)

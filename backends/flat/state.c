@@ -67,6 +67,9 @@ static viv_status read_header(struct viv_state *state, struct viv_flat_image *im
         status = viv_file_size(&state->disk, &file, &image->bytes);
     }
     viv_file_close(&state->disk, &file);
+    if (status == VIV_ERR_IO) {
+        return VIV_ERR_CORRUPT; /* what cannot be read is no image */
+    }
     VIV_TRY(status);
     return got == sizeof bytes ? viv_flat_image_header_decode(bytes, &image->header) : VIV_ERR_CORRUPT;
 }

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -281,6 +282,61 @@ VIV_TEST(flat_damage, a_log_whose_first_batches_are_lost_does_not_begin_at_the_b
     cr_assert_gt(bounds.base_zxid, 0, "the lost entries would not be missed");
     world_expect_log(&world, 0, bounds.base_zxid, last, 0);
     viv_buffer_fini(&whole);
+    world_fini(&world);
+}
+
+/* ---- blocks that cannot be read, at the start of one file ---- */
+
+static const char *unreadable_name;
+static int unreadable_handle;
+
+static int open_noting(void *ctx, const char *path, unsigned flags)
+{
+    int handle = viv_disk_real.ops->open(ctx, path, flags);
+    if (strstr(path, unreadable_name) != NULL) {
+        unreadable_handle = handle;
+    } else if (handle == unreadable_handle) {
+        unreadable_handle = -1; /* another file has its number now */
+    }
+    return handle;
+}
+
+static int64_t read_refusing(void *ctx, int file, void *to, size_t size, uint64_t offset)
+{
+    return file == unreadable_handle && offset < 512 ? -EIO : viv_disk_real.ops->read(ctx, file, to, size, offset);
+}
+
+VIV_TEST(flat_damage, a_block_of_the_hard_state_or_of_an_image_that_cannot_be_read_is_a_damaged_one)
+{
+    struct world world;
+    char path[512];
+    struct viv_state_mark mark;
+    struct viv_file_ops ops = *viv_disk_real.ops;
+    struct viv_disk disk = {&ops, NULL};
+    struct viv_hard_state hard = {7, 6, 0};
+    ops.open = open_noting;
+    ops.read = read_refusing;
+    flat_world(&world);
+    uint64_t last = fill(&world, 5);
+    cr_assert_eq(viv_log_hard_put(world.log, 0, &hard), VIV_OK);
+    world_close_log(&world);
+    world_open_state(&world);
+    world_checkpoint(&world, VIV_CHECKPOINT_FULL, 3, 0, 10, 1);
+    world_checkpoint(&world, VIV_CHECKPOINT_FULL, 9, 0, 10, 2);
+    world.config.disk = &disk;
+    unreadable_handle = -1;
+    unreadable_name = "/hard";
+    world_open_log(&world);
+    viv_log_hard_get(world.log, 0, &hard);
+    cr_assert(hard.accepted_epoch == 7 && hard.current_epoch == 6);
+    cr_assert_eq(world_bounds(&world, 0).last_zxid, last);
+    world_close_log(&world);
+    cr_assert(world_file(&world, "snap-", 1, path, sizeof path));
+    unreadable_name = path;
+    world_reopen_state(&world);
+    cr_assert_eq(world_try_load(&world, &mark), VIV_OK);
+    cr_assert_eq(mark.zxid_start, 3, "the image before the one that cannot be read");
+    world.config.disk = NULL;
     world_fini(&world);
 }
 
