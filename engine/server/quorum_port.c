@@ -15,7 +15,8 @@
 #include "server/server_internal.h"
 
 enum {
-    DIAL_TIMEOUT_MS = 5000,
+    DIAL_TIMEOUT_MS =
+        2000, /* as for elections: a leader that fell silent is not waited for longer than a new one takes */
     RELISTEN_MS = 500,
     READ_BYTES = 256 << 10,
     SLOT_BITS = 8,
