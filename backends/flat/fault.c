@@ -36,6 +36,16 @@ const struct viv_flat_fault *viv_flat_faults_find(const struct viv_flat_faults *
     return found != NULL && found->gid == gid && found->entry.zxid == zxid ? found : NULL;
 }
 
+uint64_t viv_flat_faults_uncertain(const struct viv_flat_faults *faults, viv_gid gid)
+{
+    for (size_t i = viv_flat_faults_above(faults, gid, 0); i < faults->count && faults->items[i].gid == gid; i++) {
+        if (faults->items[i].entry.is_uncertain) {
+            return faults->items[i].entry.zxid;
+        }
+    }
+    return 0;
+}
+
 bool viv_flat_faults_add(struct viv_flat_faults *faults, const struct viv_flat_fault *fault)
 {
     if (viv_flat_faults_find(faults, fault->gid, fault->entry.zxid) != NULL) {

@@ -26,6 +26,8 @@ bool viv_flat_faults_add(struct viv_flat_faults *faults, const struct viv_flat_f
 const struct viv_flat_fault *viv_flat_faults_find(const struct viv_flat_faults *faults, viv_gid gid, uint64_t zxid);
 /* Position of the first of the group above `zxid`. */
 size_t viv_flat_faults_above(const struct viv_flat_faults *faults, viv_gid gid, uint64_t zxid);
+/* The first uncertain one of the group; 0: there is none. */
+uint64_t viv_flat_faults_uncertain(const struct viv_flat_faults *faults, viv_gid gid);
 /* Forgets those of the group in (after, upto]. */
 void viv_flat_faults_forget(struct viv_flat_faults *faults, viv_gid gid, uint64_t after, uint64_t upto);
 /* Forgets those of the segments up to `seq`. */

@@ -139,6 +139,7 @@ static void flat_bounds(struct viv_log *log, viv_gid gid, struct viv_log_bounds 
         bounds->base_zxid = group->base_zxid;
         bounds->last_zxid = group->last_zxid;
         bounds->commit_zxid = group->commit_zxid < group->last_zxid ? group->commit_zxid : group->last_zxid;
+        bounds->uncertain_zxid = viv_flat_faults_uncertain(&log->faults, gid);
     }
     pthread_mutex_unlock(&log->mutex);
 }

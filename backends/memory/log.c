@@ -179,7 +179,7 @@ static viv_status memory_reset(struct viv_log *log, viv_gid gid, uint64_t base_z
     pthread_mutex_lock(&log->mutex);
     struct group *group = find_or_add(log, gid);
     drop_from(group, 0);
-    group->bounds = (struct viv_log_bounds){base_zxid, base_zxid, base_zxid};
+    group->bounds = (struct viv_log_bounds){base_zxid, base_zxid, base_zxid, 0};
     pthread_mutex_unlock(&log->mutex);
     return VIV_OK;
 }

@@ -29,6 +29,7 @@ enum viv_action_kind {
     VIV_ACTION_LOG_TRUNCATE,     /* gid, ticket, zxid = keep */
     VIV_ACTION_LOG_RESET,        /* gid, ticket, zxid = base */
     VIV_ACTION_LOG_HARD,         /* gid, ticket, hard */
+    VIV_ACTION_LOG_REPAIR,       /* gid, ticket, zxid, bytes: the body of a damaged entry; valid until LOG_DONE */
     VIV_ACTION_LOG_TRIM,         /* gid, zxid; no answer */
     VIV_ACTION_LOG_READ,         /* gid, ticket, zxid_from, zxid: answered by LOG_READ events */
     VIV_ACTION_CHECKPOINT_BEGIN, /* gid, ticket, checkpoint kind, zxid = start */

@@ -149,6 +149,13 @@ static void deliver(struct viv_group *group, const struct viv_zab_output *output
         viv_group_fatal(group, "a committed transaction cannot be decoded");
         return;
     }
+    if (group->is_behind_fault && output->entry.zxid == group->mark.zxid_end) {
+        group->is_behind_fault = false;
+        if (viv_group_check_digest(group) != VIV_OK) {
+            viv_group_fatal(group, "image and log do not give the state that was recorded");
+            return;
+        }
+    }
     viv_preparer_applied(group->preparer, output->entry.zxid);
     viv_ration_applied(&group->ration, output->entry.body.size);
     group->entries_since_image++;
@@ -299,6 +306,7 @@ static output_fn *const output_table[] = {
     [VIV_ZAB_EPOCHS] = store_epochs,
     [VIV_ZAB_TRUNCATE] = truncate_log,
     [VIV_ZAB_READ] = viv_group_read_log,
+    [VIV_ZAB_REPAIR] = viv_group_repair,
     [VIV_ZAB_SNAP_SEND] = viv_stream_begin,
     [VIV_ZAB_SNAP_RECEIVE] = viv_install_begin,
     [VIV_ZAB_DELIVER] = deliver,
@@ -407,20 +415,26 @@ void viv_group_replace_tree(struct viv_group *group, struct viv_tree *tree)
 
 static bool is_image_due(const struct viv_group *group)
 {
-    return (group->disk_low && group->bytes_since_image >= LOW_DISK_IMAGE_BYTES) ||
+    return (group->disk_low && group->bytes_since_image >= LOW_DISK_IMAGE_BYTES) || group->image_is_damaged ||
            (group->checkpoint_entries > 0 && group->entries_since_image >= group->checkpoint_entries) ||
            (group->checkpoint_bytes > 0 && group->bytes_since_image >= group->checkpoint_bytes);
+}
+
+void viv_group_image_fault(struct viv_group *group)
+{
+    group->image_is_damaged = true;
 }
 
 void viv_group_checkpoint_slice(struct viv_group *group, bool is_busy)
 {
     if (group->checkpoint.state == VIV_CHECKPOINT_IDLE && group->serving && is_image_due(group)) {
         VIV_ASSERT(group->install.state == VIV_INSTALL_NONE);
+        bool is_delta = group->state_takes_deltas && group->image_exists && !group->image_is_damaged;
         group->entries_since_image = group->bytes_since_image = 0;
+        group->image_is_damaged = false;
         viv_group_measure_checkpoint(&group->measure, group->turn);
-        viv_checkpoint_begin(
-            &group->checkpoint, group->tree,
-            group->state_takes_deltas && group->image_exists ? VIV_CHECKPOINT_DELTA : VIV_CHECKPOINT_FULL, group->turn);
+        viv_checkpoint_begin(&group->checkpoint, group->tree, is_delta ? VIV_CHECKPOINT_DELTA : VIV_CHECKPOINT_FULL,
+                             group->turn);
     }
     viv_checkpoint_slice(&group->checkpoint, is_busy, group->turn);
 }

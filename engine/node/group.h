@@ -59,7 +59,8 @@ struct viv_install {
     enum viv_install_state state;
     uint32_t link;
     uint64_t zxid;
-    bool is_native;        /* from one of our own servers: nodes younger than zxid are left out of it */
+    bool forgets_epoch; /* the log becomes shorter: until an epoch is adopted again, this server counts for nothing */
+    bool is_native;     /* from one of our own servers: nodes younger than zxid are left out of it */
     struct viv_tree *tree; /* the new one; owned */
     struct viv_tree_loader *loader;
 };
@@ -113,7 +114,7 @@ struct viv_group {
     struct viv_fifo streams; /* struct viv_snapshot_stream: SNAPs to learners */
     struct viv_install install;
     struct viv_checkpoint checkpoint;
-    bool state_takes_deltas, image_exists;
+    bool state_takes_deltas, image_exists, image_is_damaged;
     uint64_t image_zxid; /* where the newest image begins */
     int64_t image_wall_ms;
     uint64_t checkpoint_entries, checkpoint_bytes; /* policy; 0 = never */
@@ -125,6 +126,7 @@ struct viv_group {
     struct viv_state_mark mark;
     struct viv_zab_start start;
     uint64_t recovered_zxid; /* newest entry seen */
+    bool is_behind_fault;    /* an entry could not be replayed: the rest waits, and so does the look at the digest */
     bool log_is_stale;       /* an installed image replaced what the log holds */
 };
 
@@ -149,6 +151,10 @@ viv_status viv_group_recover_image_end(struct viv_group *group, const struct viv
 void viv_group_recover_restart(struct viv_group *group);
 viv_status viv_group_recover_entry(struct viv_group *group, const struct viv_entry *entry, bool committed) VIV_MUST_USE;
 viv_status viv_group_recover_end(struct viv_group *group, const struct viv_log_bounds *bounds) VIV_MUST_USE;
+void viv_group_recover_baseless(struct viv_group *group, const struct viv_log_bounds *bounds,
+                                const struct viv_hard_state *hard, struct viv_bytes config_text);
+/* The recorded digest, once the entries behind an image are applied. */
+viv_status viv_group_check_digest(const struct viv_group *group) VIV_MUST_USE;
 
 /* For the session side. */
 /* Prepares and proposes, or forwards. 0, or the reply code of a write that is refused here and now. */
@@ -185,10 +191,15 @@ void viv_group_log_init(struct viv_group *group);
 void viv_group_log_fini(struct viv_group *group);
 void viv_group_append(struct viv_group *group, const struct viv_zab_output *output);   /* ZAB output APPEND */
 void viv_group_read_log(struct viv_group *group, const struct viv_zab_output *output); /* ZAB output READ */
+void viv_group_repair(struct viv_group *group, const struct viv_zab_output *output);   /* ZAB output REPAIR */
+/* The newest image is damaged: a whole one is written soon. */
+void viv_group_image_fault(struct viv_group *group);
+void viv_group_fault(struct viv_group *group, const struct viv_event *event);
 enum viv_log_ticket_kind {
     VIV_LOG_TICKET_APPEND,
     VIV_LOG_TICKET_TRUNCATE,
     VIV_LOG_TICKET_EPOCHS,
+    VIV_LOG_TICKET_REPAIR,
     VIV_LOG_TICKET_INSTALL_MARK,
     VIV_LOG_TICKET_INSTALL_RESET,
     VIV_LOG_TICKET_INSTALL_CLEAR,

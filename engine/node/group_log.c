@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -18,6 +19,8 @@ struct log_ticket {
 struct log_read {
     uint64_t number;
     uint32_t link;
+    uint64_t zxid;
+    bool for_repair, is_answered;
 };
 
 void viv_group_log_init(struct viv_group *group)
@@ -45,6 +48,7 @@ struct viv_action *viv_group_log_action(struct viv_group *group, enum viv_action
     struct log_ticket *ticket = viv_fifo_push(&group->tickets);
     ticket->number = ++group->ticket_last;
     ticket->kind = ticket_kind;
+    ticket->entries = NULL;
     struct viv_action *action = viv_actions_add(group->turn->out, kind);
     action->gid = group->gid;
     action->ticket = ticket->number;
@@ -100,6 +104,10 @@ static void ticket_done(struct viv_group *group, const struct log_ticket *ticket
         input.kind = VIV_ZAB_EPOCHS_STORED;
         viv_group_input(group, &input);
         break;
+    case VIV_LOG_TICKET_REPAIR:
+        input.kind = VIV_ZAB_REPAIRED;
+        viv_group_input(group, &input);
+        break;
     case VIV_LOG_TICKET_INSTALL_MARK:
         viv_install_marked(group);
         break;
@@ -131,6 +139,9 @@ void viv_group_read_log(struct viv_group *group, const struct viv_zab_output *ou
     struct log_read *read = viv_fifo_push(&group->reads);
     read->number = ++group->ticket_last;
     read->link = output->link;
+    read->zxid = output->zxid;
+    read->for_repair = output->flag;
+    read->is_answered = false;
     struct viv_action *action = viv_actions_add(group->turn->out, VIV_ACTION_LOG_READ);
     action->gid = group->gid;
     action->ticket = read->number;
@@ -138,10 +149,61 @@ void viv_group_read_log(struct viv_group *group, const struct viv_zab_output *ou
     action->zxid = output->zxid;
 }
 
+/* One answer, with the entry or without. */
+static void answer_repair_read(struct viv_group *group, struct log_read *read, const struct viv_event *event)
+{
+    const struct viv_entry damaged = {.zxid = read->zxid, .body = {NULL, 1}};
+    struct viv_zab_input input = {.kind = VIV_ZAB_LOG_DATA,
+                                  .link = read->link,
+                                  .zxid = read->zxid,
+                                  .last = true,
+                                  .for_repair = true,
+                                  .is_gone = event->status == VIV_ERR_TRIMMED};
+    bool is_found = event->status == VIV_OK && event->entry_count > 0;
+    bool is_due = !read->is_answered && (is_found || event->last);
+    read->is_answered = read->is_answered || is_due;
+    if (is_found) {
+        input.entries = event->entries;
+    } else if (event->status == VIV_ERR_CORRUPT) {
+        input.entries = &damaged;
+    }
+    input.entry_count = input.entries != NULL;
+    if (event->last) {
+        viv_fifo_pop(&group->reads);
+    }
+    if (is_due) {
+        viv_group_input(group, &input);
+    }
+}
+
+void viv_group_repair(struct viv_group *group, const struct viv_zab_output *output)
+{
+    struct viv_action *action = viv_group_log_action(group, VIV_ACTION_LOG_REPAIR, VIV_LOG_TICKET_REPAIR);
+    struct log_ticket *ticket = viv_fifo_at(&group->tickets, group->tickets.count - 1);
+    ticket->zxid = output->entry.zxid;
+    ticket->entries = viv_alloc(sizeof *ticket->entries + output->entry.body.size);
+    memcpy(ticket->entries + 1, output->entry.body.data, output->entry.body.size);
+    action->zxid = output->entry.zxid;
+    action->bytes = viv_bytes_of((const uint8_t *)(ticket->entries + 1), output->entry.body.size);
+}
+
+void viv_group_fault(struct viv_group *group, const struct viv_event *event)
+{
+    struct viv_zab_input input = {.kind = VIV_ZAB_FAULT,
+                                  .zxid = event->fault.zxid,
+                                  .fault_bytes = event->fault.bytes,
+                                  .fault_crc = event->fault.body_crc};
+    viv_group_input(group, &input);
+}
+
 void viv_group_log_read(struct viv_group *group, const struct viv_event *event)
 {
     struct log_read *read = viv_fifo_front(&group->reads);
     VIV_ASSERT(read != NULL && read->number == event->ticket);
+    if (read->for_repair) {
+        answer_repair_read(group, read, event);
+        return;
+    }
     struct viv_zab_input input = {.kind = VIV_ZAB_LOG_DATA, .link = read->link, .last = event->last};
     if (event->status == VIV_OK) {
         input.entries = event->entries;

@@ -27,6 +27,7 @@ void viv_install_begin(struct viv_group *group, const struct viv_zab_output *out
     install->state = VIV_INSTALL_RECEIVING;
     install->link = output->link;
     install->zxid = output->zxid;
+    install->forgets_epoch = output->flag;
     install->tree = viv_group_new_tree(group);
     install->is_native = link->enveloped;
     install->loader = viv_tree_loader_begin(install->tree);
@@ -79,6 +80,7 @@ viv_status viv_install_feed(struct viv_group *group, struct viv_link *link, stru
         install->loader = NULL;
         install->state = VIV_INSTALL_MARKING;
         group->hard.install_zxid = install->zxid;
+        group->hard.current_epoch = install->forgets_epoch ? 0 : group->hard.current_epoch;
         viv_group_log_action(group, VIV_ACTION_LOG_HARD, VIV_LOG_TICKET_INSTALL_MARK);
     }
     return VIV_OK;

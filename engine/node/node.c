@@ -155,6 +155,12 @@ viv_status viv_node_recover_entry(struct viv_node *node, const struct viv_entry 
     return viv_group_recover_entry(&node->group, entry, committed);
 }
 
+void viv_node_recover_baseless(struct viv_node *node, const struct viv_log_bounds *bounds,
+                               const struct viv_hard_state *hard)
+{
+    viv_group_recover_baseless(&node->group, bounds, hard, viv_buffer_bytes(&node->config_text));
+}
+
 viv_status viv_node_recover_end(struct viv_node *node, const struct viv_log_bounds *bounds)
 {
     return viv_group_recover_end(&node->group, bounds);
@@ -322,6 +328,17 @@ static void on_log_done(struct viv_node *node, const struct viv_event *event)
     viv_group_log_done(&node->group, event->ticket);
 }
 
+static void on_log_fault(struct viv_node *node, const struct viv_event *event)
+{
+    viv_group_fault(&node->group, event);
+}
+
+static void on_image_fault(struct viv_node *node, const struct viv_event *event)
+{
+    (void)event;
+    viv_group_image_fault(&node->group);
+}
+
 static void on_log_read(struct viv_node *node, const struct viv_event *event)
 {
     viv_group_log_read(&node->group, event);
@@ -364,6 +381,8 @@ static event_fn *const event_table[] = {
     [VIV_EVENT_LINK_DRAINED] = on_link_drained,
     [VIV_EVENT_LOG_DONE] = on_log_done,
     [VIV_EVENT_LOG_READ] = on_log_read,
+    [VIV_EVENT_LOG_FAULT] = on_log_fault,
+    [VIV_EVENT_IMAGE_FAULT] = on_image_fault,
     [VIV_EVENT_CHECKPOINT_ROOM] = on_checkpoint_room,
     [VIV_EVENT_CHECKPOINT_DONE] = on_checkpoint_done,
     [VIV_EVENT_DISK_LOW] = on_disk_low,

@@ -42,9 +42,9 @@ void viv_node_free(struct viv_node *node);
 
 /* Recovery, before START: rows of the image (a viv_state_rows_fn and a viv_state_restart_fn with the node as ctx),
  * then viv_node_recover_image_end with the mark (all-zero when there was none) and the log's hard state, then every
- * entry of the log above mark.zxid_start in order, then viv_node_recover_end. Entries up to commit_zxid are applied,
- * later ones wait. When an installation was interrupted after its image became durable, the log is stale: its entries
- * are passed over here and START finishes the installation. */
+ * entry of the log above mark.zxid_start in order, damaged ones too, then viv_node_recover_end. Entries up to
+ * commit_zxid are applied, later ones wait. When an installation was interrupted after its image became durable, the
+ * log is stale: its entries are passed over here and START finishes the installation. */
 viv_status viv_node_recover_rows(void *node, struct viv_bytes rows) VIV_MUST_USE;
 void viv_node_recover_restart(void *node);
 viv_status viv_node_recover_image_end(struct viv_node *node, const struct viv_state_mark *mark,
@@ -53,6 +53,11 @@ viv_status viv_node_recover_entry(struct viv_node *node, const struct viv_entry 
 /* VIV_ERR_CORRUPT: image and log do not join, or the digest recorded with the image (0: none was) disagrees after
  * replay. */
 viv_status viv_node_recover_end(struct viv_node *node, const struct viv_log_bounds *bounds) VIV_MUST_USE;
+/* Instead of all of these, on a fresh node: there is a log, but no state that it could be applied to (a damaged image,
+ * or one that the log does not join). The node votes with what its log holds, never leads, and takes a leader's
+ * snapshot. In an ensemble only. */
+void viv_node_recover_baseless(struct viv_node *node, const struct viv_log_bounds *bounds,
+                               const struct viv_hard_state *hard);
 
 /* The one entry point once running. Appends to *out. */
 void viv_node_step(struct viv_node *node, const struct viv_event *event, struct viv_actions *out);

@@ -26,7 +26,7 @@ static void seed_config(struct viv_group *group, struct viv_bytes config_text)
 }
 
 /* An image that came from another kind of server has no digest: it may show some of what is still to be replayed. */
-static viv_status check_digest(const struct viv_group *group)
+viv_status viv_group_check_digest(const struct viv_group *group)
 {
     uint64_t digest = viv_tree_digest(group->tree);
     if (digest == group->mark.digest || group->mark.digest == 0) {
@@ -65,7 +65,7 @@ viv_status viv_group_recover_image_end(struct viv_group *group, const struct viv
     /* An installed image is exact; one of our own that only began at the same zxid needs our log. */
     group->log_is_stale =
         hard->install_zxid != 0 && hard->install_zxid == mark->zxid_start && mark->zxid_end == mark->zxid_start;
-    return group->image_exists && mark->zxid_end == mark->zxid_start ? check_digest(group) : VIV_OK;
+    return group->image_exists && mark->zxid_end == mark->zxid_start ? viv_group_check_digest(group) : VIV_OK;
 }
 
 /* Whatever an image shows was committed, also when the log's own hint is older. */
@@ -80,17 +80,13 @@ viv_status viv_group_recover_entry(struct viv_group *group, const struct viv_ent
                 (unsigned long long)entry->zxid, (unsigned long long)group->recovered_zxid);
         return VIV_ERR_CORRUPT;
     }
-    if (viv_entry_is_damaged(entry)) {
-        viv_log(VIV_LOG_ERROR, "node", "a transaction in the log is damaged", "gid=%u zxid=0x%llx", group->gid,
-                (unsigned long long)entry->zxid);
-        return VIV_ERR_CORRUPT;
-    }
     group->recovered_zxid = entry->zxid;
     group->entries_since_image++;
     group->bytes_since_image += entry->body.size;
     committed = committed || entry->zxid <= group->mark.zxid_end;
+    group->is_behind_fault = group->is_behind_fault || viv_entry_is_damaged(entry);
     viv_zab_recover(group->zab, entry, committed);
-    if (!committed) {
+    if (!committed || group->is_behind_fault) {
         return VIV_OK;
     }
     struct viv_applied applied;
@@ -105,7 +101,7 @@ viv_status viv_group_recover_entry(struct viv_group *group, const struct viv_ent
     if (entry->zxid >= group->mark.zxid_end && viv_digests_wants(entry->zxid)) {
         viv_digests_note(&group->digests, entry->zxid, viv_tree_digest(group->tree));
     }
-    return entry->zxid == group->mark.zxid_end ? check_digest(group) : VIV_OK;
+    return entry->zxid == group->mark.zxid_end ? viv_group_check_digest(group) : VIV_OK;
 }
 
 viv_status viv_group_recover_end(struct viv_group *group, const struct viv_log_bounds *bounds)
@@ -131,6 +127,24 @@ viv_status viv_group_recover_end(struct viv_group *group, const struct viv_log_b
         .base_zxid = log.base_zxid,
         .applied_zxid = applied,
         .last_zxid = log.last_zxid,
+        .uncertain_from_zxid = bounds->uncertain_zxid,
     };
     return VIV_OK;
+}
+
+/* What the log holds counts in elections; there is no state that it could be applied to. */
+void viv_group_recover_baseless(struct viv_group *group, const struct viv_log_bounds *bounds,
+                                const struct viv_hard_state *hard, struct viv_bytes config_text)
+{
+    const struct viv_state_mark none = {0};
+    viv_status status = viv_group_recover_image_end(group, &none, hard, config_text);
+    VIV_ASSERT(status == VIV_OK);
+    group->start = (struct viv_zab_start){
+        .accepted_epoch = hard->accepted_epoch,
+        .current_epoch = hard->current_epoch,
+        .base_zxid = bounds->last_zxid,
+        .applied_zxid = bounds->last_zxid,
+        .last_zxid = bounds->last_zxid,
+        .baseless = true,
+    };
 }

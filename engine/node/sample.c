@@ -88,6 +88,7 @@ static void sample_counters(const struct viv_node *node, const struct viv_node_s
         uint64_t value;
     } counters[] = {
         {VIV_METRIC_looking_count, stats->zab.elections},
+        {VIV_METRIC_viv_log_repairs, stats->zab.repairs},
         {VIV_METRIC_proposal_count, stats->zab.proposals},
         {VIV_METRIC_commit_count, stats->zab.commits},
         {VIV_METRIC_prep_processor_request_queued, stats->zab.proposals},

@@ -12,10 +12,10 @@
 #include "store/log_store.h"
 #include "store/state_store.h"
 
-enum { CHUNK_ENTRIES_MAX = 4096, CHUNK_BYTES_MAX = 1 << 20, CHUNKS_UNREAD_MAX = 4 };
+enum { FAULTS_TOLD_MAX = 64, CHUNK_ENTRIES_MAX = 4096, CHUNK_BYTES_MAX = 1 << 20, CHUNKS_UNREAD_MAX = 4 };
 #define RESERVE_BYTES_MAX (UINT64_C(1) << 30)
 
-enum task_kind { TASK_BEGIN, TASK_ROWS, TASK_COMMIT, TASK_ABORT, TASK_READ, TASK_PREPARE, TASK_WATCH_DISK };
+enum task_kind { TASK_BEGIN, TASK_ROWS, TASK_COMMIT, TASK_ABORT, TASK_READ, TASK_PREPARE, TASK_WATCH_DISK, TASK_SCRUB };
 
 struct task {
     enum task_kind kind;
@@ -24,6 +24,7 @@ struct task {
     enum viv_checkpoint_kind checkpoint;
     struct viv_state_mark mark;
     struct viv_buffer rows;
+    size_t bytes; /* SCRUB */
 };
 
 struct viv_background {
@@ -37,13 +38,16 @@ struct viv_background {
     pthread_cond_t chunk_ready;
     unsigned chunks_unread;
 
-    _Atomic uint64_t prepares, prepare_ns;
+    _Atomic uint64_t prepares, prepare_ns, scrub_bytes, scrub_mended, faults;
+    atomic_bool is_scrub_asked;
 
     /* of the thread */
     bool in_checkpoint;
     uint64_t checkpoint_ticket;
     bool log_is_full;
     bool disk_is_low;
+    struct viv_scrub scrub;
+    uint64_t fault_told_zxid; /* the newest told of in this round */
 };
 
 static void post(struct viv_background *background, const struct viv_completion *completion)
@@ -211,15 +215,6 @@ static bool wait_for_reader(struct viv_background *background)
     return !atomic_load(&background->stopping);
 }
 
-static size_t count_sound(const struct viv_entry *entries, size_t count)
-{
-    size_t sound = 0;
-    while (sound < count && !viv_entry_is_damaged(&entries[sound])) {
-        sound++;
-    }
-    return sound;
-}
-
 static struct viv_completion_chunk *copy_chunk(const struct viv_entry *entries, size_t count)
 {
     struct viv_completion_chunk *chunk = viv_alloc_zeroed(1, sizeof *chunk);
@@ -249,7 +244,7 @@ static viv_status read_chunks(struct viv_background *background, const struct ta
     while (status == VIV_OK && !last && wait_for_reader(background)) {
         size_t count = 0;
         status = viv_log_iter_next(log, iter, entries, CHUNK_ENTRIES_MAX, CHUNK_BYTES_MAX, &count);
-        size_t sound = status == VIV_OK ? count_sound(entries, count) : 0;
+        size_t sound = status == VIV_OK ? viv_log_count_sound(entries, count) : 0;
         bool is_damaged = status == VIV_OK && sound < count;
         last = count == 0;
         if (status == VIV_OK && (sound > 0 || last)) {
@@ -279,6 +274,35 @@ static void run_read(struct viv_background *background, const struct task *task)
     }
 }
 
+/* ---- the slow look ---- */
+
+/* Some at a time, from the oldest on, and then from the beginning: who can repair them keeps few in mind. */
+static void tell_faults(struct viv_background *background)
+{
+    struct viv_log_fault faults[FAULTS_TOLD_MAX];
+    size_t count = viv_log_faults(background->config.log, 0, background->fault_told_zxid, faults, FAULTS_TOLD_MAX);
+    background->fault_told_zxid = count > 0 ? faults[count - 1].zxid : 0;
+    atomic_store(&background->faults, count);
+    for (size_t i = 0; i < count; i++) {
+        post(background, &(struct viv_completion){.kind = VIV_EVENT_LOG_FAULT, .fault = faults[i]});
+    }
+}
+
+static void run_scrub(struct viv_background *background, const struct task *task)
+{
+    struct viv_scrub *scrub = &background->scrub;
+    atomic_store(&background->is_scrub_asked, false);
+    if (task->bytes > 0) {
+        viv_status status = viv_log_scrub(background->config.log, scrub, task->bytes);
+        if (status != VIV_OK && status != VIV_ERR_CORRUPT) {
+            viv_server_fatal("scrub", background->config.log_path, status);
+        }
+        atomic_store(&background->scrub_bytes, scrub->bytes);
+        atomic_store(&background->scrub_mended, scrub->mended);
+    }
+    tell_faults(background);
+}
+
 /* ---- the thread ---- */
 
 static void execute(struct viv_background *background, struct task *task)
@@ -304,6 +328,9 @@ static void execute(struct viv_background *background, struct task *task)
         break;
     case TASK_WATCH_DISK:
         run_watch_disk(background);
+        break;
+    case TASK_SCRUB:
+        run_scrub(background, task);
         break;
     case TASK_PREPARE:
         break; /* it only wakes the thread */
@@ -392,6 +419,14 @@ void viv_background_watch_disk(struct viv_background *background)
     viv_mailbox_post(&background->inbox, &task, 1);
 }
 
+void viv_background_scrub(struct viv_background *background, size_t bytes)
+{
+    if (!atomic_exchange(&background->is_scrub_asked, true)) { /* a thread that has other work looks later */
+        struct task task = {.kind = TASK_SCRUB, .bytes = bytes};
+        viv_mailbox_post(&background->inbox, &task, 1);
+    }
+}
+
 void viv_background_chunk_done(struct viv_background *background)
 {
     pthread_mutex_lock(&background->chunk_mutex);
@@ -403,5 +438,11 @@ void viv_background_chunk_done(struct viv_background *background)
 
 void viv_background_counts(struct viv_background *background, struct viv_background_counts *counts)
 {
-    *counts = (struct viv_background_counts){atomic_load(&background->prepares), atomic_load(&background->prepare_ns)};
+    *counts = (struct viv_background_counts){
+        .prepares = atomic_load(&background->prepares),
+        .prepare_ns = atomic_load(&background->prepare_ns),
+        .scrub_bytes = atomic_load(&background->scrub_bytes),
+        .scrub_mended = atomic_load(&background->scrub_mended),
+        .faults = atomic_load(&background->faults),
+    };
 }

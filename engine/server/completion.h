@@ -32,6 +32,7 @@ struct viv_completion {
     viv_status status;
     bool last, flag;
     enum viv_disk_full disk;
+    struct viv_log_fault fault;         /* LOG_FAULT */
     struct viv_completion_chunk *chunk; /* LOG_READ with entries; the receiver frees it */
     struct viv_log_batch batch;         /* the last LOG_DONE of a batch */
 };

@@ -100,6 +100,7 @@ struct viv_config {
     int64_t epoch_transactions_max;
     char election_policy[VIV_CONFIG_HOST_BYTES];
     int64_t election_slack, election_priority; /* slack -1: any */
+    int64_t scrub_kib;                         /* a second */
     int64_t reserve_mib;                       /* of the disk, to be left free; -1: as it is large */
     char trace_file[VIV_CONFIG_PATH_BYTES];    /* "" = none */
     uint64_t cluster[2];

@@ -24,6 +24,7 @@ struct log_task {
     const struct viv_entry *entries;
     size_t entry_count;
     struct viv_hard_state hard;
+    struct viv_bytes bytes; /* REPAIR */
 };
 
 struct viv_log_thread {
@@ -189,6 +190,13 @@ static size_t append_neighbours(struct viv_log_thread *thread, const struct log_
     return used;
 }
 
+/* What is whole meanwhile, or was truncated, needs none. */
+static viv_status repair(struct viv_log *log, const struct log_task *task)
+{
+    viv_status status = viv_log_repair(log, task->gid, task->zxid, task->bytes);
+    return status == VIV_ERR_NOT_FOUND ? VIV_OK : status;
+}
+
 static void execute_other(struct viv_log_thread *thread, const struct log_task *task)
 {
     struct viv_log *log = thread->config.log;
@@ -201,6 +209,9 @@ static void execute_other(struct viv_log_thread *thread, const struct log_task *
         break;
     case VIV_ACTION_LOG_HARD:
         check(thread, "hard-state", viv_log_hard_put(log, task->gid, &task->hard));
+        break;
+    case VIV_ACTION_LOG_REPAIR:
+        check(thread, "repair", repair(log, task));
         break;
     case VIV_ACTION_LOG_TRIM:
         check(thread, "trim", viv_log_trim(log, task->gid, task->zxid));
@@ -279,6 +290,7 @@ void viv_log_thread_add(struct viv_log_thread *thread, const struct viv_action *
         .entries = action->entries,
         .entry_count = action->entry_count,
         .hard = action->hard,
+        .bytes = action->bytes,
     };
     viv_buffer_append(&thread->added, &task, sizeof task);
 }
@@ -290,6 +302,13 @@ void viv_log_thread_kick(struct viv_log_thread *thread)
         atomic_fetch_add(&thread->busy, count);
         viv_mailbox_post(&thread->inbox, thread->added.data, count);
         viv_buffer_clear(&thread->added);
+    }
+}
+
+void viv_log_thread_settle(struct viv_log_thread *thread)
+{
+    if (atomic_load(&thread->busy) == 0) {
+        check(thread, "settle", viv_log_settle(thread->config.log));
     }
 }
 

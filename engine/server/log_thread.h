@@ -25,11 +25,14 @@ struct viv_log_thread *viv_log_thread_start(const struct viv_log_thread_config *
 /* Finishes what was kicked, unless it waits for a full disk, then joins the thread. */
 void viv_log_thread_stop(struct viv_log_thread *thread);
 
-/* Notes a LOG_APPEND, _TRUNCATE, _RESET, _HARD or _TRIM for the next kick. What the action borrows must stay valid
- * until its LOG_DONE. now_ns: of this turn, for measuring. */
+/* Notes a LOG_APPEND, _TRUNCATE, _RESET, _HARD, _REPAIR or _TRIM for the next kick. What the action borrows must stay
+ * valid until its LOG_DONE. now_ns: of this turn, for measuring. */
 void viv_log_thread_add(struct viv_log_thread *thread, const struct viv_action *action, uint64_t now_ns);
 /* Hands over everything added since the last kick. Once a turn. */
 void viv_log_thread_kick(struct viv_log_thread *thread);
+
+/* Writes what the log holds back to write together, unless the thread is at work. Now and then. */
+void viv_log_thread_settle(struct viv_log_thread *thread);
 
 /* One small append was added since the last kick and nothing else, the thread is idle, and the disk has been quick
  * lately: writing at once would save waking two threads in turn. */

@@ -46,6 +46,7 @@ static void route(struct viv_server *server, struct viv_action *action)
     case VIV_ACTION_LOG_TRUNCATE:
     case VIV_ACTION_LOG_RESET:
     case VIV_ACTION_LOG_HARD:
+    case VIV_ACTION_LOG_REPAIR:
     case VIV_ACTION_LOG_TRIM:
         viv_log_thread_add(server->log_thread, action, server->turn_ns);
         break;

@@ -19,6 +19,7 @@ struct phases {
     uint64_t state_open_ns, image_ns, log_open_ns, replay_ns;
     uint64_t entries_replayed, bytes_replayed;
     struct viv_state_mark mark;
+    bool image_is_lost;
 };
 
 struct loader {
@@ -94,6 +95,8 @@ static viv_status load_image(const struct viv_recovery *recovery, struct viv_sta
         phases->mark = (struct viv_state_mark){0};
         status = VIV_OK;
     }
+    phases->image_is_lost = status == VIV_ERR_CORRUPT && !recovery->config->standalone;
+    status = phases->image_is_lost ? VIV_OK : status;
     phases->image_ns = now_ns() - begin_ns;
     viv_trace_record(recovery->trace, 0, VIV_TRACE_SNAP_OK, phases->state.rows, phases->state.bytes);
     return status;
@@ -104,6 +107,14 @@ static viv_status replay_batch(const struct viv_recovery *recovery, struct viv_n
                                struct phases *phases)
 {
     for (size_t i = 0; i < count; i++) {
+        if (recovery->config->standalone && viv_entry_is_damaged(&entries[i])) {
+            viv_log(
+                VIV_LOG_ERROR, "recovery",
+                "a transaction in the log is damaged and there is no other server to have it from; restore a backup, "
+                "or export what is before it",
+                "zxid=0x%" PRIx64 " bytes=%zu", entries[i].zxid, entries[i].body.size);
+            return VIV_ERR_CORRUPT;
+        }
         /* Alone, the own disk is the quorum: what is durable is committed. */
         bool is_committed = recovery->config->standalone || entries[i].zxid <= bounds->commit_zxid;
         VIV_TRY(viv_node_recover_entry(node, &entries[i], is_committed));
@@ -322,6 +333,7 @@ static struct viv_store_config store_config(const struct viv_recovery *recovery)
         .cluster = {config->cluster[0], config->cluster[1]},
         .server_id = config->sid,
         .durable = config->durable,
+        .may_forget = !config->standalone,
         .segment_bytes = (uint64_t)config->segment_bytes,
         .load_threads = (unsigned)config->load_threads,
     };
@@ -362,6 +374,26 @@ static viv_status open_and_load(const struct viv_recovery *recovery, struct viv_
     return VIV_OK;
 }
 
+static viv_status replay(const struct viv_recovery *recovery, struct viv_stores *stores, struct viv_node *node,
+                         const struct viv_hard_state *hard, struct phases *phases)
+{
+    VIV_TRY(explain(viv_node_recover_image_end(node, &phases->mark, hard), "image", recovery->data->state_path));
+    return explain(replay_log(recovery, stores->log, node, phases), "replay", recovery->data->log_path);
+}
+
+/* Nothing here can be served. In an ensemble the others have the state, and what the log holds counts all the same. */
+static void begin_baseless(const struct viv_recovery *recovery, struct viv_stores *stores, struct viv_node **node,
+                           const struct viv_hard_state *hard)
+{
+    struct viv_log_bounds bounds;
+    viv_log_bounds(stores->log, 0, &bounds);
+    viv_node_free(*node);
+    *node = make_node(recovery, stores->state);
+    viv_node_recover_baseless(*node, &bounds, hard);
+    viv_log(VIV_LOG_WARN, "recovery", "the state here is damaged: this server votes, and takes the state from a leader",
+            "path=%s last_zxid=0x%" PRIx64, recovery->data->state_path, bounds.last_zxid);
+}
+
 static viv_status recover(const struct viv_recovery *recovery, struct viv_stores *stores, struct viv_node **node,
                           struct phases *phases)
 {
@@ -369,8 +401,12 @@ static viv_status recover(const struct viv_recovery *recovery, struct viv_stores
     uint64_t begin_ns = now_ns();
     struct viv_hard_state hard;
     viv_log_hard_get(stores->log, 0, &hard);
-    VIV_TRY(explain(viv_node_recover_image_end(*node, &phases->mark, &hard), "image", recovery->data->state_path));
-    VIV_TRY(explain(replay_log(recovery, stores->log, *node, phases), "replay", recovery->data->log_path));
+    viv_status status = phases->image_is_lost ? VIV_ERR_CORRUPT : replay(recovery, stores, *node, &hard, phases);
+    if (status == VIV_ERR_CORRUPT && !recovery->config->standalone) {
+        begin_baseless(recovery, stores, node, &hard);
+        status = VIV_OK;
+    }
+    VIV_TRY(status);
     phases->replay_ns = now_ns() - begin_ns;
     viv_trace_record(recovery->trace, 0, VIV_TRACE_REPLAY_OK, phases->entries_replayed, phases->bytes_replayed);
     return VIV_OK;

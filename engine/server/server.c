@@ -13,7 +13,7 @@
 /* ZooKeeper's: requests, packets, sessions and warnings. */
 enum { TRACE_MASK_DEFAULT = 306 };
 enum { TICK_MS_MAX = 20, TICKS_PER_TICK = 10, INLINE_TURNS_MAX = 4, NS_PER_MS = 1000000 };
-enum { DISK_WATCH_MS = 1000, DISK_RETRY_MS = 500, DISK_RETRY_MS_MAX = 8000 };
+enum { SCRUB_MS = 1000, DISK_WATCH_MS = 1000, DISK_RETRY_MS = 500, DISK_RETRY_MS_MAX = 8000 };
 /* What a stopping server still answers must not delay the election of its successor. */
 enum { DRAIN_MS = 10 };
 
@@ -196,6 +196,16 @@ static void watch_disk(struct viv_server *server)
     }
 }
 
+/* Every part of the log and of the image is looked at again, slowly, for what has rotted. */
+static void scrub(struct viv_server *server)
+{
+    uint64_t now_ms = viv_server_now_ms(server);
+    if (now_ms - server->scrubbed_ms >= SCRUB_MS) {
+        server->scrubbed_ms = now_ms;
+        viv_background_scrub(server->background, (size_t)server->config->scrub_kib << 10);
+    }
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct viv_server *server = timer->data;
@@ -209,6 +219,8 @@ static void on_tick(uv_timer_t *timer)
     }
     release_chunks(server);
     watch_disk(server);
+    scrub(server);
+    viv_log_thread_settle(server->log_thread);
     uint64_t now_ms = viv_server_now_ms(server);
     if (server->disk_full != 0 && now_ms - server->disk_asked_ms >= server->disk_retry_ms) {
         server->disk_asked_ms = now_ms;
@@ -231,6 +243,7 @@ static void step_completion(struct viv_server *server, const struct viv_completi
         .status = completion->status,
         .last = completion->last,
         .flag = completion->flag,
+        .fault = completion->fault,
     };
     if (completion->chunk != NULL) {
         event.entries = completion->chunk->entries;

@@ -40,9 +40,9 @@ struct viv_server {
     bool is_turn_open;          /* the node was stepped since the last turn ended */
     uint64_t drain_until_ms;    /* 0: not told to stop */
     bool is_stopping;
-    bool begins_again; /* after it has stopped */
+    bool begins_again;  /* after it has stopped */
     unsigned disk_full; /* of enum viv_disk_full */
-    uint64_t start_ms, disk_watched_ms, disk_asked_ms, disk_retry_ms;
+    uint64_t start_ms, disk_watched_ms, disk_asked_ms, disk_retry_ms, scrubbed_ms;
     int64_t trace_mask; /* as operators set it */
 
     uv_signal_t on_term, on_int, on_hup;

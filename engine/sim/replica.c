@@ -123,6 +123,7 @@ void viv_sim_truth_told(struct viv_sim_world *world, size_t server, const struct
         mirror->base_zxid = action->zxid;
         break;
     case VIV_ACTION_LOG_HARD:
+    case VIV_ACTION_LOG_REPAIR:
         break;
     default:
         return;

@@ -132,6 +132,10 @@ static viv_status recover(struct viv_sim_world *world, size_t server)
         status = VIV_OK;
     }
     VIV_TRY(status);
+    if (world->server_count == 1) {
+        bool is_cut;
+        VIV_TRY(viv_log_cut_torn(at->storage.log, 0, &is_cut));
+    }
     viv_log_hard_get(at->storage.log, 0, &hard);
     viv_sim_truth_recovers_hard(world, server, &hard);
     VIV_TRY(viv_node_recover_image_end(at->node, &mark, &hard));
@@ -148,6 +152,7 @@ viv_status viv_sim_storage_open(struct viv_sim_world *world, size_t server)
         .state_dir = VIV_SIM_FOLDER,
         .server_id = (int64_t)server + 1,
         .durable = true,
+        .may_forget = world->server_count > 1,
         .segment_bytes = (uint64_t)VIV_SIM_GET(world, segment_bytes),
         .load_threads = 1,
         .disk = &calls,

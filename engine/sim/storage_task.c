@@ -98,6 +98,10 @@ static viv_status change_log(struct viv_sim_world *world, size_t server, const s
                    : viv_log_hard_put(log, action->gid, &action->hard);
     case VIV_ACTION_LOG_TRIM:
         return viv_log_trim(log, action->gid, action->zxid);
+    case VIV_ACTION_LOG_REPAIR: {
+        viv_status status = viv_log_repair(log, action->gid, action->zxid, action->bytes);
+        return status == VIV_ERR_NOT_FOUND ? VIV_OK : status;
+    }
     default:
         VIV_ASSERT(!"not a task of the log thread");
         return VIV_ERR_INVALID;
@@ -149,13 +153,17 @@ static void read_log(struct viv_sim_world *world, size_t server, const struct vi
     while (event.status == VIV_OK && !event.last) {
         size_t count = 0;
         event.status = viv_log_iter_next(storage->log, iter, entries, piece, PIECE_BYTES_MAX, &count);
+        size_t sound = event.status == VIV_OK ? viv_log_count_sound(entries, count) : 0;
+        bool is_damaged = sound < count;
         event.last = count == 0;
-        if (event.status == VIV_OK) {
+        count = sound;
+        if (event.status == VIV_OK && (count > 0 || event.last)) {
             event.entries = count > 0 ? viv_sim_copy_entries(entries, count) : NULL;
             event.entry_count = count;
             viv_sim_storage_answer(storage, &event);
             storage->answers[storage->answer_count - 1].entries = (struct viv_entry *)(uintptr_t)event.entries;
         }
+        event.status = is_damaged ? VIV_ERR_CORRUPT : event.status;
     }
     if (is_open) {
         viv_log_iter_close(storage->log, iter);

@@ -34,6 +34,7 @@ struct viv_log_bounds {
     uint64_t base_zxid;   /* history starts after this one: 0, or the zxid of an installed image, or what was trimmed */
     uint64_t last_zxid;   /* newest entry; base_zxid when empty */
     uint64_t commit_zxid; /* newest recorded hint, never above last_zxid */
+    uint64_t uncertain_zxid; /* the first damaged entry of which nothing shows that it was durable; 0: there is none */
 };
 
 /* Everything ZAB must not forget, per group. Durable when hard_put returns, atomically old or new after a crash. */
@@ -154,6 +155,8 @@ void viv_log_hard_get(struct viv_log *log, viv_gid gid, struct viv_hard_state *h
 viv_status viv_log_hard_put(struct viv_log *log, viv_gid gid, const struct viv_hard_state *hard) VIV_MUST_USE;
 viv_status viv_log_prepare(struct viv_log *log) VIV_MUST_USE;
 void viv_log_measure(struct viv_log *log, struct viv_store_measure *measure);
+/* How many come before the first damaged one. */
+size_t viv_log_count_sound(const struct viv_entry *entries, size_t count);
 size_t viv_log_faults(struct viv_log *log, viv_gid gid, uint64_t after, struct viv_log_fault *faults, size_t capacity);
 viv_status viv_log_repair(struct viv_log *log, viv_gid gid, uint64_t zxid, struct viv_bytes body) VIV_MUST_USE;
 viv_status viv_log_settle(struct viv_log *log) VIV_MUST_USE;

@@ -142,6 +142,15 @@ viv_status viv_log_hard_put(struct viv_log *log, viv_gid gid, const struct viv_h
     return log_ops(log)->hard_put(log, gid, hard);
 }
 
+size_t viv_log_count_sound(const struct viv_entry *entries, size_t count)
+{
+    size_t sound = 0;
+    while (sound < count && !viv_entry_is_damaged(&entries[sound])) {
+        sound++;
+    }
+    return sound;
+}
+
 size_t viv_log_faults(struct viv_log *log, viv_gid gid, uint64_t after, struct viv_log_fault *faults, size_t capacity)
 {
     if (!(log_ops(log)->traits & VIV_STORE_REPAIRS)) {
@@ -162,30 +171,21 @@ viv_status viv_log_repair(struct viv_log *log, viv_gid gid, uint64_t zxid, struc
     return log_ops(log)->repair(log, gid, zxid, body);
 }
 
-/* The newest entry before the first that nothing shows to have been durable; 0 when there is no such. */
-static viv_status before_torn(struct viv_log *log, viv_gid gid, uint64_t *kept_zxid, bool *is_torn)
+/* The newest entry up to `upto`, or the base. */
+static viv_status newest_upto(struct viv_log *log, viv_gid gid, uint64_t base_zxid, uint64_t upto, uint64_t *zxid)
 {
-    struct viv_log_fault fault;
-    uint64_t after = 0;
-    *is_torn = false;
-    while (!*is_torn && viv_log_faults(log, gid, after, &fault, 1) == 1) {
-        *is_torn = fault.is_uncertain;
-        after = fault.zxid;
-    }
-    struct viv_log_bounds bounds;
-    viv_log_bounds(log, gid, &bounds);
-    *kept_zxid = bounds.base_zxid;
     struct viv_log_iter *iter;
     struct viv_entry entries[64];
     size_t count = 0;
-    if (!*is_torn || after - 1 == bounds.base_zxid) {
+    *zxid = base_zxid;
+    if (upto == base_zxid) {
         return VIV_OK;
     }
-    VIV_TRY(viv_log_iter_open(log, gid, bounds.base_zxid, after - 1, &iter));
+    VIV_TRY(viv_log_iter_open(log, gid, base_zxid, upto, &iter));
     viv_status status;
     do {
         status = viv_log_iter_next(log, iter, entries, 64, 1 << 20, &count);
-        *kept_zxid = status == VIV_OK && count > 0 ? entries[count - 1].zxid : *kept_zxid;
+        *zxid = status == VIV_OK && count > 0 ? entries[count - 1].zxid : *zxid;
     } while (status == VIV_OK && count > 0);
     viv_log_iter_close(log, iter);
     return status;
@@ -193,9 +193,15 @@ static viv_status before_torn(struct viv_log *log, viv_gid gid, uint64_t *kept_z
 
 viv_status viv_log_cut_torn(struct viv_log *log, viv_gid gid, bool *is_cut)
 {
+    struct viv_log_bounds bounds;
     uint64_t kept_zxid;
-    VIV_TRY(before_torn(log, gid, &kept_zxid, is_cut));
-    return *is_cut ? viv_log_truncate(log, gid, kept_zxid) : VIV_OK;
+    viv_log_bounds(log, gid, &bounds);
+    *is_cut = bounds.uncertain_zxid != 0;
+    if (!*is_cut) {
+        return VIV_OK;
+    }
+    VIV_TRY(newest_upto(log, gid, bounds.base_zxid, bounds.uncertain_zxid - 1, &kept_zxid));
+    return viv_log_truncate(log, gid, kept_zxid);
 }
 
 viv_status viv_log_settle(struct viv_log *log)

@@ -282,3 +282,36 @@ viv_status viv_learner_info_decode(struct viv_bytes data, struct viv_learner_inf
     *info = got;
     return reader.bad ? VIV_ERR_MALFORMED : VIV_OK;
 }
+
+/* ---- damaged entries ---- */
+
+void viv_repair_ask_encode(struct viv_buffer *out, const struct viv_repair_ask *ask)
+{
+    viv_jute_write_int(out, (int32_t)ask->bytes);
+    viv_jute_write_int(out, (int32_t)ask->body_crc);
+}
+
+viv_status viv_repair_ask_decode(struct viv_bytes data, struct viv_repair_ask *ask)
+{
+    struct viv_jute_reader reader = viv_jute_reader_of(data);
+    ask->bytes = (uint32_t)viv_jute_read_int(&reader);
+    ask->body_crc = (uint32_t)viv_jute_read_int(&reader);
+    return reader.bad || reader.rest.size > 0 ? VIV_ERR_MALFORMED : VIV_OK;
+}
+
+void viv_repair_answer_encode(struct viv_buffer *out, const struct viv_repair_answer *answer)
+{
+    *(uint8_t *)viv_buffer_extend(out, 1) = (uint8_t)answer->reply;
+    viv_buffer_append_bytes(out, answer->body);
+}
+
+viv_status viv_repair_answer_decode(struct viv_bytes data, struct viv_repair_answer *answer)
+{
+    if (data.size < 1 || data.data[0] < VIV_REPAIR_HAVE || data.data[0] > VIV_REPAIR_GONE) {
+        return VIV_ERR_MALFORMED;
+    }
+    answer->reply = (enum viv_repair_reply)data.data[0];
+    answer->body = viv_bytes_of(data.data + 1, data.size - 1);
+    bool has_body = answer->body.size > 0;
+    return has_body == (answer->reply == VIV_REPAIR_HAVE) ? VIV_OK : VIV_ERR_MALFORMED;
+}

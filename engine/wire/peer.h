@@ -67,6 +67,9 @@ enum viv_packet_type {
     VIV_PACKET_LEADERINFO = 17,
     VIV_PACKET_ACKEPOCH = 18,
     VIV_PACKET_INFORMANDACTIVATE = 19,
+    /* Only between servers of ours that have said VIV_PEER_REPAIR; zxid names the entry. */
+    VIV_PACKET_REPAIR_ASK = 100,    /* data: struct viv_repair_ask */
+    VIV_PACKET_REPAIR_ANSWER = 101, /* data: struct viv_repair_answer */
 };
 
 struct viv_packet {
@@ -89,6 +92,7 @@ viv_status viv_packet_decode(struct viv_bytes in, size_t data_bytes_max, struct 
 enum viv_peer_capability {
     VIV_PEER_ENVELOPE = 1,   /* packets travel inside {u16 group, u32 length} from the next packet on */
     VIV_PEER_CUMULATIVE = 2, /* ACK(z) and COMMIT(z) mean everything up to z */
+    VIV_PEER_REPAIR = 8,     /* REPAIR_ASK and REPAIR_ANSWER, and the flags behind ACKEPOCH's epoch, are understood */
     VIV_PEER_ROLLOVER = 4,   /* LEADERINFO and NEWLEADER of a later epoch may come while it serves */
 };
 struct viv_learner_info {
@@ -100,6 +104,25 @@ struct viv_learner_info {
 };
 void viv_learner_info_encode(struct viv_buffer *out, const struct viv_learner_info *info);
 viv_status viv_learner_info_decode(struct viv_bytes data, struct viv_learner_info *info) VIV_MUST_USE;
+/* An entry that is damaged here and known by its identifier: size and checksum of its body. */
+struct viv_repair_ask {
+    uint32_t bytes, body_crc;
+};
+enum viv_repair_reply {
+    VIV_REPAIR_HAVE = 1,      /* body: that entry's */
+    VIV_REPAIR_ABSENT = 2,    /* the log, whose identifiers are intact, has no entry of that zxid */
+    VIV_REPAIR_UNKNOWN = 3,   /* nothing can be said: this copy is damaged too */
+    VIV_REPAIR_UNCERTAIN = 4, /* likewise, and nothing shows that it was durable here before */
+    VIV_REPAIR_GONE = 5,      /* it is committed and part of the image; the log does not reach back to it */
+};
+struct viv_repair_answer {
+    enum viv_repair_reply reply;
+    struct viv_bytes body; /* HAVE; borrowed */
+};
+void viv_repair_ask_encode(struct viv_buffer *out, const struct viv_repair_ask *ask);
+viv_status viv_repair_ask_decode(struct viv_bytes data, struct viv_repair_ask *ask) VIV_MUST_USE;
+void viv_repair_answer_encode(struct viv_buffer *out, const struct viv_repair_answer *answer);
+viv_status viv_repair_answer_decode(struct viv_bytes data, struct viv_repair_answer *answer) VIV_MUST_USE;
 /* The trailer alone, for LEADERINFO: append it, or find it at the front of what follows the 4 bytes. */
 void viv_peer_trailer_append(struct viv_buffer *out, uint32_t capabilities);
 bool viv_peer_trailer_find(struct viv_bytes tail, uint32_t *capabilities);

@@ -89,7 +89,7 @@ void viv_durable_truncate(struct viv_zab *zab, uint64_t zxid)
 bool viv_durable_is_idle(const struct viv_durable *durable)
 {
     return durable->last_zxid == durable->issued_zxid && !durable->epochs_pending && !durable->truncating &&
-           !durable->installing;
+           !durable->installing && !durable->repairing;
 }
 
 void viv_durable_stored(struct viv_zab *zab, uint64_t zxid)
@@ -126,5 +126,21 @@ void viv_durable_installed(struct viv_zab *zab, uint64_t zxid)
     struct viv_durable *durable = &zab->durable;
     VIV_ASSERT(durable->installing && durable->last_zxid == durable->issued_zxid);
     durable->installing = false;
+    durable->current_epoch = zxid < durable->last_zxid ? 0 : durable->current_epoch;
     durable->last_zxid = durable->issued_zxid = zxid;
+}
+
+void viv_durable_repair(struct viv_zab *zab, const struct viv_entry *entry)
+{
+    VIV_ASSERT(!zab->durable.repairing && !zab->durable.installing);
+    await(zab);
+    zab->durable.repairing = true;
+    viv_zab_emit(zab, VIV_ZAB_REPAIR)->entry = *entry;
+}
+
+void viv_durable_repaired(struct viv_zab *zab)
+{
+    VIV_ASSERT(zab->durable.repairing);
+    viv_detector_heard(&zab->durable.disk, zab->now_ms);
+    zab->durable.repairing = false;
 }

@@ -34,6 +34,7 @@ struct viv_durable {
     enum viv_durable_next next;
     bool truncating;
     bool installing;
+    bool repairing;
 };
 
 void viv_durable_start(struct viv_zab *zab, const struct viv_zab_start *start);
@@ -45,6 +46,8 @@ void viv_durable_append(struct viv_zab *zab);
 void viv_durable_epochs(struct viv_zab *zab, uint32_t accepted, uint32_t current, enum viv_durable_next next);
 /* Cuts history and log above zxid, which the history contains. */
 void viv_durable_truncate(struct viv_zab *zab, uint64_t zxid);
+/* Puts the body of a damaged entry of the log back. */
+void viv_durable_repair(struct viv_zab *zab, const struct viv_entry *entry);
 /* True when nothing is on its way: log and history are the same. Only then does an election begin. */
 bool viv_durable_is_idle(const struct viv_durable *durable);
 
@@ -52,7 +55,8 @@ bool viv_durable_is_idle(const struct viv_durable *durable);
 void viv_durable_stored(struct viv_zab *zab, uint64_t zxid);
 enum viv_durable_next viv_durable_epochs_stored(struct viv_zab *zab);
 void viv_durable_truncated(struct viv_zab *zab);
-/* The history is reset by the caller. */
+void viv_durable_repaired(struct viv_zab *zab);
+/* The history is reset by the caller. Where it became shorter the epoch is forgotten, until a leader's is adopted. */
 void viv_durable_installed(struct viv_zab *zab, uint64_t zxid);
 
 #endif /* VIV_ZAB_DURABLE_H */

@@ -60,7 +60,7 @@ static void broadcast(struct viv_zab *zab)
 /* Who may not lead proposes the smallest of everything: it learns of the leader and never wins. */
 static struct viv_candidate own_candidate(const struct viv_zab *zab, uint64_t round)
 {
-    if (!viv_membership_may_lead(&zab->membership, zab->sid)) {
+    if (!viv_membership_may_lead(&zab->membership, zab->sid) || viv_repair_must_yield(zab)) {
         return (struct viv_candidate){INT64_MIN, (uint64_t)INT64_MIN, INT64_MIN, VIV_ELECTION_RANK_WORST};
     }
     VIV_ASSERT(viv_durable_is_idle(&zab->durable)); /* D8 */

@@ -76,7 +76,7 @@ static void drop_all(struct viv_history *history)
     for (size_t i = 0; i < history->count; i++) {
         release(history, item_at(history, i)->block);
     }
-    history->first = history->count = history->body_bytes = 0;
+    history->first = history->count = history->body_bytes = history->damaged_count = 0;
 }
 
 void viv_history_fini(struct viv_history *history)
@@ -128,7 +128,10 @@ void viv_history_append(struct viv_history *history, const struct viv_entry *ent
     }
     struct viv_history_block *block = block_for(history, entry->body.size);
     uint8_t *body = block->bytes + block->used;
-    if (entry->body.size > 0) {
+    if (viv_entry_is_damaged(entry)) {
+        body = NULL;
+        history->damaged_count++;
+    } else if (entry->body.size > 0) {
         memcpy(body, entry->body.data, entry->body.size);
     }
     block->used += entry->body.size;
@@ -137,6 +140,7 @@ void viv_history_append(struct viv_history *history, const struct viv_entry *ent
     *item_at(history, history->count - 1) = (struct viv_history_item){
         .entry = {.zxid = entry->zxid, .body = {body, entry->body.size}, .body_crc = entry->body_crc},
         .block = block,
+        .offset = block->used - entry->body.size,
     };
     history->body_bytes += entry->body.size;
     history->last_zxid = entry->zxid;
@@ -175,6 +179,30 @@ uint64_t viv_history_before(const struct viv_history *history, uint64_t zxid)
     return above == 0 ? history->floor_zxid : item_at(history, above - 1)->entry.zxid;
 }
 
+const struct viv_entry *viv_history_damaged(const struct viv_history *history)
+{
+    for (size_t i = 0; history->damaged_count > 0 && i < history->count; i++) {
+        if (viv_entry_is_damaged(&item_at(history, i)->entry)) {
+            return &item_at(history, i)->entry;
+        }
+    }
+    VIV_ASSERT(history->damaged_count == 0);
+    return NULL;
+}
+
+const struct viv_entry *viv_history_mend(struct viv_history *history, uint64_t zxid, struct viv_bytes body)
+{
+    size_t above = viv_history_above(history, zxid);
+    VIV_ASSERT(above > 0);
+    struct viv_history_item *item = item_at(history, above - 1);
+    VIV_ASSERT(item->entry.zxid == zxid && viv_entry_is_damaged(&item->entry) && body.size == item->entry.body.size);
+    uint8_t *to = item->block->bytes + item->offset;
+    memcpy(to, body.data, body.size);
+    item->entry.body.data = to;
+    history->damaged_count--;
+    return &item->entry;
+}
+
 void viv_history_commit(struct viv_history *history, uint64_t zxid)
 {
     VIV_ASSERT(zxid <= history->last_zxid);
@@ -190,7 +218,7 @@ const struct viv_entry *viv_history_deliver(struct viv_history *history, uint64_
         return NULL;
     }
     const struct viv_entry *entry = viv_history_at(history, index);
-    if (entry->zxid > limit_zxid || entry->zxid > history->committed_zxid) {
+    if (entry->zxid > limit_zxid || entry->zxid > history->committed_zxid || viv_entry_is_damaged(entry)) {
         return NULL;
     }
     history->delivered_zxid = entry->zxid;
@@ -206,6 +234,7 @@ void viv_history_truncate(struct viv_history *history, uint64_t zxid)
             break;
         }
         history->body_bytes -= newest->entry.body.size;
+        history->damaged_count -= viv_entry_is_damaged(&newest->entry);
         release(history, newest->block);
         history->count--;
     }

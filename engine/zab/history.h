@@ -12,8 +12,9 @@
 struct viv_history_block;
 
 struct viv_history_item {
-    struct viv_entry entry;
+    struct viv_entry entry; /* a damaged one has no bytes, but room for them in the block */
     struct viv_history_block *block;
+    size_t offset; /* of the body in the block */
 };
 
 /* All-zero is an empty history from the beginning of time. */
@@ -25,6 +26,7 @@ struct viv_history {
     struct viv_history_item *ring;
     size_t first, count, capacity; /* capacity: a power of two */
     size_t body_bytes;
+    size_t damaged_count;
     struct viv_history_block *filling; /* where the next body goes */
     struct viv_history_block *spare;
 };
@@ -35,7 +37,7 @@ void viv_history_reset(struct viv_history *history, uint64_t zxid);
 
 /* True when an entry at `next` may come right after `zxid`: the next of its epoch, or the first of a later one. */
 bool viv_history_follows(uint64_t zxid, uint64_t next);
-/* Copies the body. entry->zxid is above last_zxid. */
+/* Copies the body, unless the entry is damaged. entry->zxid is above last_zxid. */
 void viv_history_append(struct viv_history *history, const struct viv_entry *entry);
 /* Entries 0 .. count-1, oldest first. Valid until it is truncated, trimmed or reset. */
 const struct viv_entry *viv_history_at(const struct viv_history *history, size_t index);
@@ -45,6 +47,11 @@ size_t viv_history_above(const struct viv_history *history, uint64_t zxid);
 bool viv_history_contains(const struct viv_history *history, uint64_t zxid);
 /* The newest entry below zxid, or the floor. zxid is above the floor. */
 uint64_t viv_history_before(const struct viv_history *history, uint64_t zxid);
+
+/* The oldest damaged entry, beyond which nothing is delivered; or NULL. */
+const struct viv_entry *viv_history_damaged(const struct viv_history *history);
+/* The body of a damaged entry, whose size and checksum it has. Returns the entry. */
+const struct viv_entry *viv_history_mend(struct viv_history *history, uint64_t zxid, struct viv_bytes body);
 
 void viv_history_commit(struct viv_history *history, uint64_t zxid);
 /* The oldest entry that is committed up to limit_zxid and was not delivered, which it is from now on; or NULL. */

@@ -151,6 +151,8 @@ void viv_leader_packet(struct viv_zab *zab, uint32_t link, const struct viv_pack
         viv_leader_introduce(zab, peer, packet);
     } else if (peer->stage == VIV_PEER_ASKED) {
         viv_leader_promise(zab, peer, packet);
+    } else if (peer->repairs && viv_repair_heard(zab, link, packet)) {
+        return;
     } else if (zab->leader.stage == VIV_LEADER_PULLING && link == zab->leader.pull.link) {
         viv_pull_heard(zab, packet);
     } else if (peer->stage < VIV_PEER_FOLLOWS) {
@@ -261,7 +263,9 @@ void viv_leader_tick(struct viv_zab *zab)
             }
         }
     }
-    if (leader->stage != VIV_LEADER_BROADCASTING && zab->now_ms >= leader->deadline_ms) {
+    viv_repair_tick(zab);
+    if (leader->stage != VIV_LEADER_BROADCASTING && leader->stage != VIV_LEADER_REPAIRING &&
+        leader->stage != VIV_LEADER_IDLE && zab->now_ms >= leader->deadline_ms) {
         viv_zab_leave(zab, "no quorum came");
         return;
     }

@@ -16,6 +16,7 @@ enum viv_leader_stage {
     VIV_LEADER_GATHERING, /* waits for FOLLOWERINFO of a quorum */
     VIV_LEADER_PROMISING, /* stores the promise of its own epoch */
     VIV_LEADER_ASKING,    /* waits for ACKEPOCH of a quorum */
+    VIV_LEADER_REPAIRING, /* a damaged entry of its history must be whole, or given up, first */
     VIV_LEADER_PULLING,   /* takes over a better history of that quorum's */
     VIV_LEADER_ADOPTING,  /* stores the epoch */
     VIV_LEADER_SYNCING,   /* waits for a quorum to acknowledge NEWLEADER */
@@ -67,6 +68,8 @@ void viv_leader_lost_supporter(struct viv_zab *zab, int index, uint64_t round);
 
 /* Continuations of what is durable now. */
 void viv_leader_promised(struct viv_zab *zab);
+/* Its history is whole, or shorter: goes on from REPAIRING. */
+void viv_leader_repaired(struct viv_zab *zab);
 void viv_leader_adopted(struct viv_zab *zab);
 void viv_leader_stored(struct viv_zab *zab);
 

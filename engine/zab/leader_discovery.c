@@ -107,6 +107,11 @@ void viv_leader_adopt(struct viv_zab *zab)
     if (leader->stage != VIV_LEADER_ASKING || !viv_membership_has(&zab->membership, counted)) {
         return;
     }
+    if (viv_repair_is_due(zab)) { /* never before a quorum has promised that no older epoch can commit any more */
+        leader->stage = VIV_LEADER_REPAIRING;
+        viv_repair_go_on(zab);
+        return;
+    }
     const struct viv_leader_peer *source = viv_ranking_pulls(zab) ? viv_pull_source(zab) : NULL;
     if (source != NULL) {
         viv_pull_begin(zab, source);
@@ -116,6 +121,16 @@ void viv_leader_adopt(struct viv_zab *zab)
     set_deadline(zab);
     viv_zab_trace(zab, VIV_TRACE_EPOCH_OK, leader->epoch, 0);
     viv_durable_epochs(zab, leader->epoch, leader->epoch, VIV_DURABLE_LEADER_ADOPTED);
+}
+
+void viv_leader_repaired(struct viv_zab *zab)
+{
+    struct viv_leader *leader = &zab->leader;
+    VIV_ASSERT(leader->stage == VIV_LEADER_REPAIRING);
+    leader->stage = VIV_LEADER_ASKING;
+    leader->initial_zxid = zab->history.last_zxid;
+    set_deadline(zab);
+    viv_leader_adopt(zab);
 }
 
 void viv_leader_adopted(struct viv_zab *zab)
@@ -175,7 +190,7 @@ static bool heed_promise(struct viv_zab *zab, bool voter, uint32_t accepted)
     if (!voter || accepted < leader->epoch || accepted == leader->rollover.epoch) {
         return true;
     }
-    if (leader->stage < VIV_LEADER_ADOPTING) {
+    if (leader->stage < VIV_LEADER_ADOPTING && leader->stage != VIV_LEADER_REPAIRING) {
         hurry(zab);
     } else if (accepted > leader->epoch) {
         viv_zab_leave(zab, "a voter promised a later epoch");
@@ -225,6 +240,7 @@ void viv_leader_introduce(struct viv_zab *zab, struct viv_leader_peer *peer, con
     peer->index = viv_membership_index(&zab->membership, info.sid);
     peer->is_follower = follower;
     peer->native = info.native && (info.capabilities & VIV_ZAB_NATIVE) == VIV_ZAB_NATIVE;
+    peer->repairs = peer->native && (info.capabilities & VIV_PEER_REPAIR) != 0;
     peer->rolls = peer->native && (info.capabilities & VIV_PEER_ROLLOVER) != 0;
     if (follower && !peer->native && viv_ranking_pulls(zab)) {
         viv_leader_drop(zab, peer, "with this election.policy only servers of our own kind may vote");
@@ -276,8 +292,8 @@ void viv_leader_promise(struct viv_zab *zab, struct viv_leader_peer *peer, const
     }
     int32_t epoch = (int32_t)viv_load_be32(packet->data.data);
     bool counts = epoch != -1 && (peer->is_follower || peer->native) && packet->zxid != UINT64_MAX;
-    if (leader->stage == VIV_LEADER_ASKING && epoch != -1 && !viv_ranking_pulls(zab) &&
-        is_ahead(zab, epoch, packet->zxid)) {
+    bool is_early = leader->stage == VIV_LEADER_ASKING || leader->stage == VIV_LEADER_REPAIRING;
+    if (is_early && epoch != -1 && !viv_ranking_pulls(zab) && is_ahead(zab, epoch, packet->zxid)) {
         hurry(zab);
         viv_leader_drop(zab, peer, "its history is ahead of the leader's");
         return;
@@ -290,9 +306,12 @@ void viv_leader_promise(struct viv_zab *zab, struct viv_leader_peer *peer, const
     viv_peers_advance(peer, VIV_PEER_PROMISED);
     peer->claimed_zxid = packet->zxid;
     peer->claimed_epoch = epoch;
+    peer->wants_snapshot = peer->repairs && packet->data.size > sizeof(int32_t) && packet->data.data[4] != 0;
     peer->counted = counts;
     if (leader->stage >= VIV_LEADER_SYNCING) {
         viv_sync_begin(zab, peer);
+    } else if (leader->stage == VIV_LEADER_REPAIRING) {
+        viv_repair_ask(zab, peer);
     } else {
         viv_leader_adopt(zab);
     }

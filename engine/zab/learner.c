@@ -120,6 +120,9 @@ void viv_learner_packet(struct viv_zab *zab, uint32_t link, const struct viv_pac
     if (is_watched(zab)) {
         viv_detector_heard(&learner->detector, zab->now_ms);
     }
+    if (learner->repairs && learner->stage >= VIV_LEARNER_OFFERED && viv_repair_heard(zab, link, packet)) {
+        return;
+    }
     if (learner->stage == VIV_LEARNER_INTRODUCED) {
         viv_learner_promise(zab, packet);
     } else if (learner->stage == VIV_LEARNER_OFFERED) {
@@ -181,5 +184,7 @@ void viv_learner_tick(struct viv_zab *zab)
         } else {
             dial(zab);
         }
+    } else {
+        viv_repair_tick(zab);
     }
 }

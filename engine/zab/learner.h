@@ -32,6 +32,8 @@ struct viv_learner {
     bool native;   /* the leader is one of our own servers */
     uint32_t epoch;
     bool claims_nothing;
+    bool repairs;        /* the leader knows of damaged entries */
+    bool wants_snapshot; /* says what it has, and takes nothing but a snapshot for it */
     bool newleader_seen;
     struct viv_buffer announced; /* the configuration that came with NEWLEADER; believed from UPTODATE on */
     viv_sid designated;          /* who leads after the newest reconfiguration told as committed; 0: not said */

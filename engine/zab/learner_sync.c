@@ -13,11 +13,13 @@ static void offer(struct viv_zab *zab, int32_t epoch)
     struct viv_learner *learner = &zab->learner;
     VIV_ASSERT(zab->durable.accepted_epoch == learner->epoch); /* D3 */
     VIV_ASSERT(viv_durable_is_idle(&zab->durable));            /* D8 */
-    uint8_t data[sizeof(uint32_t)];
+    uint8_t data[sizeof(uint32_t) + 1];
     viv_store_be32(data, (uint32_t)epoch);
+    data[sizeof(uint32_t)] = learner->wants_snapshot;
+    size_t size = learner->repairs ? sizeof data : sizeof(uint32_t);
     learner->stage = VIV_LEARNER_OFFERED;
     viv_zab_send_data(zab, learner->link, VIV_PACKET_ACKEPOCH, learner->claims_nothing ? 0 : zab->durable.last_zxid,
-                      viv_zab_keep(zab, viv_bytes_of(data, sizeof data)));
+                      viv_zab_keep(zab, viv_bytes_of(data, size)));
 }
 
 void viv_learner_promised(struct viv_zab *zab)
@@ -42,6 +44,11 @@ void viv_learner_promise(struct viv_zab *zab, const struct viv_packet *packet)
     uint32_t capabilities = 0;
     learner->epoch = epoch;
     learner->native = viv_peer_trailer_find(tail, &capabilities) && (capabilities & VIV_ZAB_NATIVE) == VIV_ZAB_NATIVE;
+    learner->repairs = learner->native && (capabilities & VIV_PEER_REPAIR) != 0;
+    learner->wants_snapshot = learner->repairs && viv_repair_must_yield(zab);
+    if (!learner->repairs && (viv_repair_is_due(zab) || viv_repair_must_yield(zab))) {
+        learner->claims_nothing = true; /* from this leader only a snapshot helps, and it asks for one so */
+    }
     if (learner->native) {
         viv_zab_emit(zab, VIV_ZAB_ENVELOPE)->link = learner->link;
     }
@@ -91,6 +98,7 @@ static void install(struct viv_zab *zab, uint64_t zxid)
     struct viv_zab_output *output = viv_zab_emit(zab, VIV_ZAB_SNAP_RECEIVE);
     output->link = zab->learner.link;
     output->zxid = zxid;
+    output->flag = zxid < zab->durable.last_zxid;
 }
 
 void viv_learner_synchronise(struct viv_zab *zab, const struct viv_packet *packet)
@@ -102,7 +110,8 @@ void viv_learner_synchronise(struct viv_zab *zab, const struct viv_packet *packe
     }
     bool is_kind =
         packet->type == VIV_PACKET_DIFF || packet->type == VIV_PACKET_TRUNC || packet->type == VIV_PACKET_SNAP;
-    bool deaf = learner->claims_nothing && zab->history.last_zxid != 0 && packet->type != VIV_PACKET_SNAP;
+    bool deaf = ((learner->claims_nothing && zab->history.last_zxid != 0) || learner->wants_snapshot) &&
+                packet->type != VIV_PACKET_SNAP;
     if (!is_kind || deaf) {
         viv_zab_leave(zab, deaf ? "a snapshot was due" : "DIFF, TRUNC or SNAP was due");
         return;
@@ -116,6 +125,7 @@ void viv_learner_synchronise(struct viv_zab *zab, const struct viv_packet *packe
     } else {
         install(zab, packet->zxid);
     }
+    viv_repair_go_on(zab);
 }
 
 void viv_learner_adopt(struct viv_zab *zab)
@@ -123,7 +133,7 @@ void viv_learner_adopt(struct viv_zab *zab)
     struct viv_learner *learner = &zab->learner;
     struct viv_durable *durable = &zab->durable;
     if (learner->stage != VIV_LEARNER_RECEIVING || !learner->newleader_seen || durable->installing ||
-        durable->truncating || durable->last_zxid < learner->newleader_zxid) {
+        durable->truncating || durable->last_zxid < learner->newleader_zxid || viv_repair_is_due(zab)) {
         return;
     }
     learner->stage = VIV_LEARNER_ADOPTING;
@@ -147,6 +157,7 @@ void viv_learner_adopted(struct viv_zab *zab)
 
 void viv_learner_truncated(struct viv_zab *zab)
 {
+    viv_repair_go_on(zab);
     viv_learner_adopt(zab);
 }
 
@@ -168,6 +179,7 @@ void viv_learner_installed(struct viv_zab *zab, uint64_t zxid, struct viv_bytes 
     struct viv_learner *learner = &zab->learner;
     VIV_ASSERT(zxid == learner->incoming.floor_zxid);
     viv_durable_installed(zab, zxid);
+    viv_repair_installed(zab);
     viv_history_fini(&zab->history);
     zab->history = learner->incoming;
     zab->trim_zxid = zxid;

@@ -13,6 +13,7 @@ libcore_a_SOURCES += \
 	%reldir%/quorum.c %reldir%/quorum.h \
 	%reldir%/pull.c %reldir%/pull.h \
 	%reldir%/ranking.c %reldir%/ranking.h \
+	%reldir%/repair.c %reldir%/repair.h %reldir%/repair_judge.c \
 	%reldir%/rollover.c %reldir%/rollover.h \
 	%reldir%/sync.c %reldir%/sync.h \
 	%reldir%/zab.c %reldir%/zab.h %reldir%/zab_internal.h \

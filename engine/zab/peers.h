@@ -28,6 +28,8 @@ struct viv_leader_peer {
     struct viv_sid_set barred, proved; /* of struct viv_zab_input */
     int index;                         /* its slot in the membership; -1: a guest, whom no configuration names */
     bool is_follower;      /* is sent proposals and acknowledges them; whether that counts is another matter */
+    bool repairs;          /* knows of damaged entries */
+    bool wants_snapshot;   /* its history is known, and of no use to it */
     bool native;           /* one of our own servers: cumulative ACK and COMMIT */
     bool rolls;            /* goes over to a later epoch while it serves */
     bool counted;          /* its ACKEPOCH counts */

@@ -139,7 +139,7 @@ void viv_pull_serve(struct viv_zab *zab, const struct viv_packet *packet)
         .native_voter = true,
         .native = true,
     });
-    bool is_near = chosen.kind == VIV_SYNC_DIFF || chosen.kind == VIV_SYNC_TRUNC;
+    bool is_near = (chosen.kind == VIV_SYNC_DIFF || chosen.kind == VIV_SYNC_TRUNC) && !viv_repair_is_due(zab);
     if (is_near) {
         viv_zab_send(zab, link, chosen.kind == VIV_SYNC_DIFF ? VIV_PACKET_DIFF : VIV_PACKET_TRUNC, chosen.zxid);
         for (size_t i = viv_history_above(history, chosen.zxid); i < history->count; i++) {

@@ -178,6 +178,10 @@ void viv_sync_begin(struct viv_zab *zab, struct viv_leader_peer *peer)
         .native_voter = peer->native && peer->is_follower,
         .native = peer->native,
     });
+    bool is_unreadable = chosen.kind == VIV_SYNC_READ && viv_repair_stands_between(zab, chosen.zxid - 1);
+    if (peer->wants_snapshot || is_unreadable) {
+        chosen.kind = VIV_SYNC_SNAP;
+    }
     if (must_wait(zab, peer, chosen.kind == VIV_SYNC_SNAP)) {
         return;
     }

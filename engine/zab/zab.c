@@ -178,6 +178,9 @@ void viv_zab_forget_members(struct viv_zab *zab, uint64_t zxid)
 void viv_zab_deliver(struct viv_zab *zab)
 {
     const struct viv_entry *entry;
+    if (zab->durable.repairing && zab->repair.zxid > zab->history.delivered_zxid) {
+        return; /* whole in memory, not on the disk yet */
+    }
     while ((entry = viv_history_deliver(&zab->history, zab->durable.last_zxid)) != NULL) {
         viv_zab_emit(zab, VIV_ZAB_DELIVER)->entry = *entry;
     }
@@ -229,9 +232,12 @@ void viv_zab_recover(struct viv_zab *zab, const struct viv_entry *entry, bool co
         viv_history_reset(history, entry->zxid - 1);
     }
     viv_history_append(history, entry);
-    (void)viv_zab_note_entry(zab, entry); /* start tells */
+    if (!viv_entry_is_damaged(entry)) {
+        (void)viv_zab_note_entry(zab, entry); /* start tells */
+    }
     if (committed) {
-        history->committed_zxid = history->delivered_zxid = entry->zxid;
+        history->committed_zxid = entry->zxid;
+        history->delivered_zxid = history->damaged_count == 0 ? entry->zxid : history->delivered_zxid;
         (void)activate(zab);
     }
     viv_history_trim(history, history->delivered_zxid, VIV_HISTORY_BYTES_MAX);
@@ -248,10 +254,12 @@ void viv_zab_start(struct viv_zab *zab, const struct viv_zab_start *start, struc
     struct viv_history *history = &zab->history;
     VIV_ASSERT(start->current_epoch <= start->accepted_epoch);
     VIV_ASSERT(start->base_zxid <= start->applied_zxid && start->applied_zxid <= start->last_zxid);
-    if (history->count == 0 || history->committed_zxid == history->floor_zxid) {
-        /* Nothing committed is in memory: what is not there ends exactly with what was applied. */
+    if (history->count == 0 || history->delivered_zxid == history->floor_zxid) {
+        /* Nothing delivered is in memory: what is not there ends exactly with what was applied. */
         VIV_ASSERT(start->applied_zxid <= history->floor_zxid || history->count == 0);
-        history->floor_zxid = history->committed_zxid = history->delivered_zxid = start->applied_zxid;
+        bool has_committed = history->committed_zxid != history->floor_zxid; /* behind a damaged one */
+        history->committed_zxid = has_committed ? history->committed_zxid : start->applied_zxid;
+        history->floor_zxid = history->delivered_zxid = start->applied_zxid;
         history->last_zxid = history->count == 0 ? start->applied_zxid : history->last_zxid;
     }
     VIV_ASSERT(history->delivered_zxid == start->applied_zxid);
@@ -259,6 +267,8 @@ void viv_zab_start(struct viv_zab *zab, const struct viv_zab_start *start, struc
     zab->trim_zxid = start->applied_zxid;
     zab->now_ms = start->now_ms;
     viv_durable_start(zab, start);
+    zab->repair.is_baseless = start->baseless;
+    zab->repair.uncertain_from_zxid = start->uncertain_from_zxid;
     zab->out = out;
     if (zab->cannot_read_members) {
         viv_zab_fatal(zab, "a configuration of the ensemble in the log cannot be read");
@@ -368,6 +378,7 @@ static void on_truncated(struct viv_zab *zab, const struct viv_zab_input *input)
     viv_durable_truncated(zab);
     if (zab->state == VIV_LEADING) {
         viv_pull_stored(zab);
+        viv_repair_go_on(zab);
     } else if (zab->state != VIV_LOOKING) {
         viv_learner_truncated(zab);
     }
@@ -402,7 +413,11 @@ static void on_propose(struct viv_zab *zab, const struct viv_zab_input *input)
 
 static void on_log_data(struct viv_zab *zab, const struct viv_zab_input *input)
 {
-    viv_leader_log_data(zab, input);
+    if (input->for_repair) {
+        viv_repair_log_data(zab, input);
+    } else {
+        viv_leader_log_data(zab, input);
+    }
 }
 
 static void on_ping_reply(struct viv_zab *zab, const struct viv_zab_input *input)
@@ -439,6 +454,8 @@ static input_fn *const handlers[] = {
     [VIV_ZAB_SNAP_PROGRESS] = on_snap_progress,
     [VIV_ZAB_PROPOSE] = on_propose,
     [VIV_ZAB_LOG_DATA] = on_log_data,
+    [VIV_ZAB_FAULT] = viv_repair_fault,
+    [VIV_ZAB_REPAIRED] = viv_repair_stored,
     [VIV_ZAB_PING_REPLY] = on_ping_reply,
     [VIV_ZAB_PASS] = on_pass,
     [VIV_ZAB_CONFIRM] = on_confirm,
@@ -511,6 +528,7 @@ void viv_zab_stats(const struct viv_zab *zab, struct viv_zab_stats *stats)
         .proposals = zab->proposals,
         .commits = zab->commits,
         .elections = zab->elections,
+        .repairs = zab->repair.repairs,
     };
     for (size_t i = 0; i < zab->leader.peers.count; i++) {
         const struct viv_leader_peer *peer = &zab->leader.peers.items[i];

@@ -55,6 +55,10 @@ struct viv_zab_start {
     uint64_t base_zxid;    /* history in the log starts after it */
     uint64_t applied_zxid; /* committed and in the tree */
     uint64_t last_zxid;    /* newest durable entry */
+    uint64_t
+        uncertain_from_zxid; /* of damaged entries from this one on nothing shows that they were durable; 0: none */
+    bool baseless; /* there is a log, and no state below it: only a leader's snapshot helps. Then applied_zxid is
+                      last_zxid, and nothing was recovered */
 };
 
 enum viv_zab_input_kind {
@@ -78,6 +82,8 @@ enum viv_zab_input_kind {
                                only while none is under way; sid: who shall lead afterwards, 0: this server if it can */
     VIV_ZAB_LOG_DATA,       /* link, entries, entry_count, last: answers READ, in parts. A last part that ends short of
                                what was asked for: the log does not have it */
+    VIV_ZAB_FAULT,          /* zxid, fault_bytes, fault_crc: an entry of the log is damaged that is delivered already */
+    VIV_ZAB_REPAIRED,       /* answers REPAIR */
     VIV_ZAB_PING_REPLY,     /* link, data: the sessions touched since the last one; answers PING_ASK */
     VIV_ZAB_PASS,           /* link, packet: send it on that link after everything queued before (SYNC, REVALIDATE,
                                REQUEST); dropped when the link is not in broadcast */
@@ -97,7 +103,10 @@ struct viv_zab_input {
     struct viv_bytes data;
     const struct viv_entry *entries;
     size_t entry_count;
+    uint32_t fault_bytes, fault_crc;
     bool last;
+    bool for_repair; /* LOG_DATA: answers a READ of that kind, with zxid; at once and whole */
+    bool is_gone;    /* the log does not reach back that far */
 };
 
 enum viv_zab_phase { VIV_ZAB_ELECTION, VIV_ZAB_DISCOVERY, VIV_ZAB_SYNCHRONIZATION, VIV_ZAB_BROADCAST };
@@ -114,11 +123,14 @@ enum viv_zab_output_kind {
                              valid and unmoved until that answer */
     VIV_ZAB_EPOCHS,       /* accepted_epoch, current_epoch: make durable; answered by EPOCHS_STORED */
     VIV_ZAB_TRUNCATE,     /* zxid: forget the log above it, durably; answered by TRUNCATED */
-    VIV_ZAB_READ,         /* link, zxid_from, zxid: read log entries in (from, zxid] for a DIFF; answered by LOG_DATA */
+    VIV_ZAB_READ,         /* link, zxid_from, zxid: read log entries in (from, zxid] for a DIFF, or with flag one entry
+                             for a server whose copy is damaged; answered by LOG_DATA */
+    VIV_ZAB_REPAIR,       /* entry: put the body of this damaged one back into the log; answered by REPAIRED */
     VIV_ZAB_SNAP_SEND,    /* link: stream the tree as it is now (applied state) to the link; answered by SNAP_SENT.
                              Nothing else is sent on the link meanwhile */
-    VIV_ZAB_SNAP_RECEIVE, /* link, zxid: the bytes that follow on this link are a snapshot stream; answered by
-                             SNAP_INSTALLED or SNAP_ABORTED */
+    VIV_ZAB_SNAP_RECEIVE, /* link, zxid, flag (the log is longer now: the epoch is to be forgotten with it, durably, so
+                             that a crash in between leaves a server that counts for nothing): the bytes that follow on
+                             this link are a snapshot stream; answered by SNAP_INSTALLED or SNAP_ABORTED */
     VIV_ZAB_DELIVER,      /* entry: committed and durable here; apply it, in exactly this order */
     VIV_ZAB_ROLE,         /* state, sid = leader or 0, epoch, phase, flag = serving clients */
     VIV_ZAB_PING_ASK,     /* link: answer at once with PING_REPLY */
@@ -161,7 +173,7 @@ struct viv_zab *viv_zab_new(const struct viv_zab_config *config);
 void viv_zab_free(struct viv_zab *zab);
 
 /* Recovery, before start: entries of the log above the tree's image in zxid order; committed ones first. They become
- * the history for DIFF; those not committed wait for synchronisation. Bodies are copied. */
+ * the history for DIFF; those not committed, and those from the first damaged one on, wait. Bodies are copied. */
 void viv_zab_recover(struct viv_zab *zab, const struct viv_entry *entry, bool committed);
 /* Before the entries: the configuration in the image. The one from the file stays when it is as new. */
 void viv_zab_recover_members(struct viv_zab *zab, struct viv_bytes text);
@@ -187,7 +199,7 @@ struct viv_zab_stats {
     viv_sid leader;
     uint32_t accepted_epoch, current_epoch;
     size_t learners, synced_followers, synced_observers, outstanding;
-    uint64_t proposals, commits, elections;
+    uint64_t proposals, commits, elections, repairs;
 };
 void viv_zab_stats(const struct viv_zab *zab, struct viv_zab_stats *stats);
 

@@ -10,6 +10,7 @@
 #include "zab/learner.h"
 #include "zab/ranking.h"
 #include "zab/membership.h"
+#include "zab/repair.h"
 
 /* What the modules of this room share: the whole state machine, and how it speaks. No other room includes this. */
 
@@ -39,6 +40,7 @@ struct viv_zab {
     struct viv_election election;
     struct viv_leader leader;
     struct viv_learner learner;
+    struct viv_repair repair;
     uint64_t proposals, commits, elections;
 
     struct viv_zab_outputs *out; /* of the input being processed */
@@ -50,7 +52,7 @@ struct viv_zab {
 /* Both or none: cumulative acknowledgements need the envelope to be told from Apache's. */
 #define VIV_ZAB_NATIVE (VIV_PEER_ENVELOPE | VIV_PEER_CUMULATIVE)
 /* What we say of ourselves. */
-#define VIV_ZAB_CAPABILITIES (VIV_ZAB_NATIVE | VIV_PEER_ROLLOVER)
+#define VIV_ZAB_CAPABILITIES (VIV_ZAB_NATIVE | VIV_PEER_ROLLOVER | VIV_PEER_REPAIR)
 /* The last counter of an epoch that names a transaction, as in ZooKeeper. */
 #define VIV_ZAB_COUNTER_MAX (UINT32_MAX - 1)
 /* Epochs travel as signed 32-bit integers. */

@@ -1,5 +1,5 @@
-dist_check_SCRIPTS += %reldir%/disk_faults.py %reldir%/frozen_disk.py %reldir%/kill_rounds.py %reldir%/rejoin.py %reldir%/rollover.py
-TESTS += %reldir%/disk_faults.py %reldir%/frozen_disk.py %reldir%/kill_rounds.py %reldir%/rejoin.py %reldir%/rollover.py
+dist_check_SCRIPTS += %reldir%/disk_faults.py %reldir%/frozen_disk.py %reldir%/kill_rounds.py %reldir%/rejoin.py %reldir%/rollover.py %reldir%/rotten.py
+TESTS += %reldir%/disk_faults.py %reldir%/frozen_disk.py %reldir%/kill_rounds.py %reldir%/rejoin.py %reldir%/rollover.py %reldir%/rotten.py
 
 # The long form: every durable configuration, 200 rounds each (about half an hour).
 ROUNDS = 200

@@ -198,6 +198,10 @@ static bool perform(void *ctx, size_t number, const struct viv_action *action, v
     case VIV_ACTION_LOG_HARD:
         status = viv_log_hard_put(log, action->gid, &action->hard);
         break;
+    case VIV_ACTION_LOG_REPAIR:
+        status = viv_log_repair(log, action->gid, action->zxid, action->bytes);
+        status = status == VIV_ERR_NOT_FOUND ? VIV_OK : status;
+        break;
     case VIV_ACTION_LOG_TRIM:
         return viv_log_trim(log, action->gid, action->zxid) == VIV_OK;
     case VIV_ACTION_LOG_READ:

@@ -82,7 +82,7 @@ static void reset(struct viv_node_disk *disk, uint64_t base)
 {
     cr_assert(disk->has_image && disk->mark.zxid_start == base, "no image stands for the history that is dropped");
     cut(disk, 0);
-    disk->bounds = (struct viv_log_bounds){base, base, base};
+    disk->bounds = (struct viv_log_bounds){base, base, base, 0};
 }
 
 static void trim(struct viv_node_disk *disk, uint64_t zxid)

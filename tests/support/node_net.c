@@ -201,6 +201,7 @@ static void perform(struct viv_node_net *net, size_t server, struct viv_action *
     case VIV_ACTION_LOG_TRUNCATE:
     case VIV_ACTION_LOG_RESET:
     case VIV_ACTION_LOG_HARD:
+    case VIV_ACTION_LOG_REPAIR:
     case VIV_ACTION_LOG_TRIM:
         give_to_disk(net, server, action, DISK_MS);
         break;
