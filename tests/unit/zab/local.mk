@@ -11,7 +11,7 @@ test_zab_SOURCES = \
 	%reldir%/test_leader.c \
 	%reldir%/test_learner.c \
 	%reldir%/test_network.c \
-	%reldir%/test_quorum.c \
+	%reldir%/test_quorum.c %reldir%/test_repair.c \
 	%reldir%/test_reign.c \
 	%reldir%/test_reconfigure.c \
 	%reldir%/test_sync.c \
