@@ -29,7 +29,6 @@ enum viv_event_kind {
     VIV_EVENT_LOG_DONE,         /* ticket: that LOG_* action and all before it are durable; in order */
     VIV_EVENT_LOG_READ,        /* ticket, entries, entry_count, last; status VIV_ERR_TRIMMED or VIV_ERR_CORRUPT: none */
     VIV_EVENT_LOG_FAULT,       /* zxid, fault: an entry of the log is damaged */
-    VIV_EVENT_IMAGE_FAULT,     /* the newest image is damaged: another one is due */
     VIV_EVENT_CHECKPOINT_ROOM, /* one block of CHECKPOINT_ROWS was consumed, or dropped after a failure or ABORT */
     VIV_EVENT_CHECKPOINT_DONE, /* ticket = that of BEGIN; status of COMMIT, or of the first step that failed (later
                                   steps of that ticket are then dropped); zxid = log_needed_after */

@@ -415,23 +415,17 @@ void viv_group_replace_tree(struct viv_group *group, struct viv_tree *tree)
 
 static bool is_image_due(const struct viv_group *group)
 {
-    return (group->disk_low && group->bytes_since_image >= LOW_DISK_IMAGE_BYTES) || group->image_is_damaged ||
+    return (group->disk_low && group->bytes_since_image >= LOW_DISK_IMAGE_BYTES) ||
            (group->checkpoint_entries > 0 && group->entries_since_image >= group->checkpoint_entries) ||
            (group->checkpoint_bytes > 0 && group->bytes_since_image >= group->checkpoint_bytes);
-}
-
-void viv_group_image_fault(struct viv_group *group)
-{
-    group->image_is_damaged = true;
 }
 
 void viv_group_checkpoint_slice(struct viv_group *group, bool is_busy)
 {
     if (group->checkpoint.state == VIV_CHECKPOINT_IDLE && group->serving && is_image_due(group)) {
         VIV_ASSERT(group->install.state == VIV_INSTALL_NONE);
-        bool is_delta = group->state_takes_deltas && group->image_exists && !group->image_is_damaged;
+        bool is_delta = group->state_takes_deltas && group->image_exists;
         group->entries_since_image = group->bytes_since_image = 0;
-        group->image_is_damaged = false;
         viv_group_measure_checkpoint(&group->measure, group->turn);
         viv_checkpoint_begin(&group->checkpoint, group->tree, is_delta ? VIV_CHECKPOINT_DELTA : VIV_CHECKPOINT_FULL,
                              group->turn);

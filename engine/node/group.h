@@ -114,7 +114,7 @@ struct viv_group {
     struct viv_fifo streams; /* struct viv_snapshot_stream: SNAPs to learners */
     struct viv_install install;
     struct viv_checkpoint checkpoint;
-    bool state_takes_deltas, image_exists, image_is_damaged;
+    bool state_takes_deltas, image_exists;
     uint64_t image_zxid; /* where the newest image begins */
     int64_t image_wall_ms;
     uint64_t checkpoint_entries, checkpoint_bytes; /* policy; 0 = never */
@@ -192,8 +192,6 @@ void viv_group_log_fini(struct viv_group *group);
 void viv_group_append(struct viv_group *group, const struct viv_zab_output *output);   /* ZAB output APPEND */
 void viv_group_read_log(struct viv_group *group, const struct viv_zab_output *output); /* ZAB output READ */
 void viv_group_repair(struct viv_group *group, const struct viv_zab_output *output);   /* ZAB output REPAIR */
-/* The newest image is damaged: a whole one is written soon. */
-void viv_group_image_fault(struct viv_group *group);
 void viv_group_fault(struct viv_group *group, const struct viv_event *event);
 enum viv_log_ticket_kind {
     VIV_LOG_TICKET_APPEND,

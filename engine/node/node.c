@@ -333,12 +333,6 @@ static void on_log_fault(struct viv_node *node, const struct viv_event *event)
     viv_group_fault(&node->group, event);
 }
 
-static void on_image_fault(struct viv_node *node, const struct viv_event *event)
-{
-    (void)event;
-    viv_group_image_fault(&node->group);
-}
-
 static void on_log_read(struct viv_node *node, const struct viv_event *event)
 {
     viv_group_log_read(&node->group, event);
@@ -382,7 +376,6 @@ static event_fn *const event_table[] = {
     [VIV_EVENT_LOG_DONE] = on_log_done,
     [VIV_EVENT_LOG_READ] = on_log_read,
     [VIV_EVENT_LOG_FAULT] = on_log_fault,
-    [VIV_EVENT_IMAGE_FAULT] = on_image_fault,
     [VIV_EVENT_CHECKPOINT_ROOM] = on_checkpoint_room,
     [VIV_EVENT_CHECKPOINT_DONE] = on_checkpoint_done,
     [VIV_EVENT_DISK_LOW] = on_disk_low,
