@@ -179,6 +179,16 @@ static bool leader_is_sure(const struct viv_zab *zab, const struct viv_ballot *b
     return ballots[index].present && ballots[index].state == VIV_LEADING;
 }
 
+/* Is there a leader already, by the word of those who follow it and its own? The configuration that our history alone
+ * proposes has no say in that: whoever reigns without having heard of it needs no quorum of it, and cuts it off here.
+ * Whether it may reign is for its discovery to find out. To lead ourselves takes both, as any election does. */
+static bool reigns(const struct viv_zab *zab, const struct viv_ballot *ballot, uint64_t agreed)
+{
+    bool has_quorum = ballot->candidate.leader == zab->sid ? viv_membership_has(&zab->membership, agreed)
+                                                           : viv_membership_has_active(&zab->membership, agreed);
+    return has_quorum && leader_is_sure(zab, zab->election.settled, ballot);
+}
+
 static void settled_vote(struct viv_zab *zab, int index, const struct viv_ballot *ballot)
 {
     struct viv_election *election = &zab->election;
@@ -192,7 +202,7 @@ static void settled_vote(struct viv_zab *zab, int index, const struct viv_ballot
     }
     election->settled[index] = *ballot;
     uint64_t agreed = agreeing(election->settled, ballot);
-    if (viv_membership_has(&zab->membership, agreed) && leader_is_sure(zab, election->settled, ballot)) {
+    if (reigns(zab, ballot, agreed)) {
         election->round = ballot->round;
         decide(zab, &ballot->candidate, agreed);
     }

@@ -263,6 +263,11 @@ bool viv_membership_has(const struct viv_membership *membership, uint64_t set)
            (!membership->has_proposed || viv_quorum_has(&membership->proposed.quorum, set));
 }
 
+bool viv_membership_has_active(const struct viv_membership *membership, uint64_t set)
+{
+    return viv_quorum_has(&membership->active.quorum, set);
+}
+
 uint64_t viv_membership_zxid(const struct viv_membership *membership, const uint64_t zxids[VIV_MEMBERS_MAX])
 {
     uint64_t zxid = viv_quorum_zxid(&membership->active.quorum, zxids);

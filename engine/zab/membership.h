@@ -68,6 +68,8 @@ bool viv_membership_may_follow(const struct viv_membership *membership, viv_sid 
 bool viv_membership_is_observer(const struct viv_membership *membership, viv_sid sid);
 /* Does the set hold a quorum of each? */
 bool viv_membership_has(const struct viv_membership *membership, uint64_t set);
+/* Does it hold one of the active configuration, which is what somebody who reigns has behind it at least? */
+bool viv_membership_has_active(const struct viv_membership *membership, uint64_t set);
 /* The highest zxid that is committed when each server has stored up to zxids[its slot]: what is proposed before the
  * reconfiguration takes a quorum of the active configuration, what comes from it on a quorum of each. */
 uint64_t viv_membership_zxid(const struct viv_membership *membership, const uint64_t zxids[VIV_MEMBERS_MAX]);

@@ -100,6 +100,47 @@ VIV_TEST(zab_election, old_followers_do_not_make_a_leader_of_one_that_restarted)
     actor_fini(&actor);
 }
 
+/* Its last entry, which only it has, makes 3, 5 and 6 the voters. */
+static void propose_others(struct actor *actor)
+{
+    struct viv_bytes text = VIV_BYTES_LITERAL("server.3=h:1:2:participant\nserver.5=h:3:4:participant\n"
+                                              "server.6=h:5:6:participant\nversion=200000002");
+    actor_init(actor, &three);
+    cr_assert(viv_membership_propose(&actor->zab->membership, text, LAST));
+    cr_assert(viv_zab_is_reconfiguring(actor->zab));
+}
+
+VIV_TEST(zab_election, a_proposed_configuration_has_no_say_in_who_reigns_and_has_one_in_who_is_elected)
+{
+    struct actor actor;
+    propose_others(&actor);
+    actor_vote(&actor, 1, VIV_FOLLOWING, 2, 77, 5, 6);
+    cr_assert_eq(actor_state(&actor), VIV_LOOKING);
+    actor_vote(&actor, 2, VIV_LEADING, 2, 77, 5, 6);
+    cr_assert_eq(actor_state(&actor), VIV_FOLLOWING, "two of the active three are enough");
+    actor_fini(&actor);
+
+    propose_others(&actor);
+    actor_vote(&actor, 2, VIV_LEADING, 2, 77, 5, 6);
+    actor_vote(&actor, 5, VIV_FOLLOWING, 2, 77, 5, 6);
+    actor_vote(&actor, 6, VIV_FOLLOWING, 2, 77, 5, 6);
+    cr_assert_eq(actor_state(&actor), VIV_LOOKING, "two of the proposed three are not");
+    actor_fini(&actor);
+
+    for (int settled = 0; settled < 2; settled++) {
+        enum viv_server_state state = settled != 0 ? VIV_FOLLOWING : VIV_LOOKING;
+        propose_others(&actor);
+        actor_vote(&actor, 1, state, 3, LAST, 1, 2);
+        actor_vote(&actor, 2, state, 3, LAST, 1, 2);
+        actor_tick(&actor, 300);
+        cr_assert_eq(actor_state(&actor), VIV_LOOKING, "it leads with a quorum of each only");
+        actor_vote(&actor, 5, VIV_LOOKING, 3, LAST, 1, 2);
+        actor_tick(&actor, 300);
+        cr_assert_eq(actor_state(&actor), VIV_LEADING);
+        actor_fini(&actor);
+    }
+}
+
 VIV_TEST(zab_election, votes_for_strangers_and_from_untrusted_databases_are_passed_over)
 {
     struct actor actor;

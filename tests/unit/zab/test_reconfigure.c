@@ -266,6 +266,25 @@ VIV_TEST(zab_reconfigure, a_configuration_that_is_truncated_is_gone)
     net_free(net);
 }
 
+/* The same, and the configuration that it alone knows of would need its own vote: those who reign do without. */
+VIV_TEST(zab_reconfigure, who_reigns_needs_no_quorum_of_what_only_the_one_that_comes_back_has_heard_of)
+{
+    struct net *net = net_of(3, 0, 1);
+    uint64_t before = version_of(net, 0);
+    isolate(net, 2, true);
+    cr_assert(net_reconfigure(net, &(struct net_change){.voters = 0x6}));
+    net_run(net, 2000); /* on its own disk; the others elect */
+    cr_assert(viv_zab_is_reconfiguring(net->servers[2].zab));
+    cr_assert_eq(net_leader(net), 1);
+    isolate(net, 2, false);
+    cr_assert(works(net), "%s", net->failure);
+    for (size_t i = 0; i < net->count; i++) {
+        cr_assert_eq(version_of(net, i), before);
+        cr_assert_not(viv_zab_is_reconfiguring(net->servers[i].zab));
+    }
+    net_free(net);
+}
+
 VIV_TEST(zab_reconfigure, a_server_that_missed_all_of_it_follows_the_ensemble_of_today)
 {
     struct net *net = net_of(3, 0, 2);
