@@ -350,11 +350,11 @@ void viv_group_input(struct viv_group *group, struct viv_zab_input *input)
 void viv_group_start(struct viv_group *group)
 {
     if (group->log_is_stale) {
-        viv_group_log_action(group, VIV_ACTION_LOG_RESET, VIV_LOG_TICKET_INSTALL_RESET)->zxid = group->mark.zxid_start;
+        viv_group_log_action(group, VIV_ACTION_LOG_RESET, VIV_LOG_TICKET_RECOVERED)->zxid = group->mark.zxid_start;
     }
     if (group->hard.install_zxid != 0) {
         group->hard.install_zxid = 0;
-        viv_group_log_action(group, VIV_ACTION_LOG_HARD, VIV_LOG_TICKET_INSTALL_CLEAR);
+        viv_group_log_action(group, VIV_ACTION_LOG_HARD, VIV_LOG_TICKET_RECOVERED);
     }
     group->start.now_ms = group->turn->now_ms;
     viv_zab_start(group->zab, &group->start, &group->outputs);

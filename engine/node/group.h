@@ -201,6 +201,7 @@ enum viv_log_ticket_kind {
     VIV_LOG_TICKET_INSTALL_MARK,
     VIV_LOG_TICKET_INSTALL_RESET,
     VIV_LOG_TICKET_INSTALL_CLEAR,
+    VIV_LOG_TICKET_RECOVERED, /* what an installation of an earlier life left behind is put right */
 };
 /* A LOG_* action behind everything appended so far. */
 struct viv_action *viv_group_log_action(struct viv_group *group, enum viv_action_kind kind,

@@ -113,6 +113,8 @@ static void ticket_done(struct viv_group *group, const struct log_ticket *ticket
         break;
     case VIV_LOG_TICKET_INSTALL_RESET:
         break; /* the clearing behind it tells */
+    case VIV_LOG_TICKET_RECOVERED:
+        break; /* nobody waits: what ZAB asks for, a new installation as well, is done behind it */
     case VIV_LOG_TICKET_INSTALL_CLEAR:
         viv_install_cleared(group);
         break;

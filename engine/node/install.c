@@ -111,9 +111,6 @@ void viv_install_written(struct viv_group *group, viv_status status)
 void viv_install_cleared(struct viv_group *group)
 {
     struct viv_install *install = &group->install;
-    if (install->state == VIV_INSTALL_NONE) {
-        return; /* finished at start, before ZAB ran */
-    }
     VIV_ASSERT(install->state == VIV_INSTALL_RESETTING);
     viv_group_replace_tree(group, install->tree);
     install->tree = NULL;

@@ -203,7 +203,7 @@ static void perform(struct viv_node_net *net, size_t server, struct viv_action *
     case VIV_ACTION_LOG_HARD:
     case VIV_ACTION_LOG_REPAIR:
     case VIV_ACTION_LOG_TRIM:
-        give_to_disk(net, server, action, DISK_MS);
+        give_to_disk(net, server, action, DISK_MS + net->servers[server].log_ms);
         break;
     case VIV_ACTION_LOG_READ:
     case VIV_ACTION_CHECKPOINT_BEGIN:
@@ -481,6 +481,12 @@ void viv_node_net_isolate(struct viv_node_net *net, size_t server, bool isolated
         struct net_link *link = &net->links[i];
         link->is_silent = link->is_silent || link->dialler == server || link->acceptor == server;
     }
+}
+
+void viv_node_net_slow_log(struct viv_node_net *net, size_t server, uint64_t ms)
+{
+    cr_assert_null(net->servers[server].node, "what is on its way would be overtaken");
+    net->servers[server].log_ms = ms;
 }
 
 void viv_node_net_disk_full(struct viv_node_net *net, size_t server, bool full)

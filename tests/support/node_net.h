@@ -45,6 +45,8 @@ void viv_node_net_kill(struct viv_node_net *net, size_t server);
 void viv_node_net_wipe(struct viv_node_net *net, size_t server);
 /* Nothing from or to its peers arrives any more, and nobody is told; clients still reach it. */
 void viv_node_net_isolate(struct viv_node_net *net, size_t server, bool isolated);
+/* The server's log takes so much longer for everything, from its next start on. It is down. */
+void viv_node_net_slow_log(struct viv_node_net *net, size_t server, uint64_t ms);
 void viv_node_net_disk_full(struct viv_node_net *net, size_t server, bool full);
 
 uint64_t viv_node_net_now_ms(const struct viv_node_net *net);

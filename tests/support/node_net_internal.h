@@ -29,6 +29,7 @@ struct net_server {
     bool is_listening, is_isolated;
     const char *end; /* why it must end after this turn; NULL: it need not */
     struct viv_node_disk disk;
+    uint64_t log_ms; /* beside what every disk takes */
     struct viv_actions actions;
     struct viv_node_net_counts counts;
 };

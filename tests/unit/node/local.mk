@@ -13,6 +13,7 @@ test_node_SOURCES = \
 	%reldir%/test_ensemble.c \
 	%reldir%/test_expiry.c \
 	%reldir%/test_fresh.c %reldir%/test_reconfigure.c \
+	%reldir%/test_install.c \
 	%reldir%/test_limits.c \
 	%reldir%/test_link.c \
 	%reldir%/test_listing.c \
