@@ -154,7 +154,7 @@ static int32_t hand_over(struct viv_group *group, struct viv_bytes text)
     for (size_t i = 0; i < count; i++) {
         group->successor = others[i] == sid ? sid : group->successor;
     }
-    return group->successor == sid || sid == group->sid ? VIV_REPLY_OK : VIV_REPLY_NEW_CONFIG_NO_QUORUM;
+    return sid != 0 && (group->successor == sid || sid == group->sid) ? VIV_REPLY_OK : VIV_REPLY_NEW_CONFIG_NO_QUORUM;
 }
 
 static int32_t change(struct viv_group *group, const struct viv_reconfig_request *request, struct viv_members *members)
@@ -173,7 +173,8 @@ static int32_t change(struct viv_group *group, const struct viv_reconfig_request
     return code == VIV_REPLY_OK ? join(members, request->joining.bytes) : code;
 }
 
-static bool has_synced_quorum(const struct viv_group *group, const struct viv_members *members)
+/* May they be proposed, and will what follows be committed? */
+static int32_t check_voters(const struct viv_group *group, const struct viv_members *members)
 {
     struct viv_zab_member voters[VIV_MEMBERS_MAX];
     for (size_t i = 0; i < members->count; i++) {
@@ -181,7 +182,11 @@ static bool has_synced_quorum(const struct viv_group *group, const struct viv_me
         voters[i] =
             (struct viv_zab_member){member->sid, member->voter, (uint32_t)member->group, (uint64_t)member->weight};
     }
-    return viv_zab_has_synced_quorum(group->zab, voters, members->count);
+    if (!viv_zab_has_room(group->zab, voters, members->count)) {
+        return VIV_REPLY_BAD_ARGUMENTS; /* most of so many are to be exchanged in two steps */
+    }
+    bool is_quorum = viv_zab_has_synced_quorum(group->zab, voters, members->count);
+    return is_quorum ? VIV_REPLY_OK : VIV_REPLY_NEW_CONFIG_NO_QUORUM;
 }
 
 int32_t viv_reconfigure(void *ctx, const struct viv_reconfig_request *request, uint64_t zxid, struct viv_buffer *text)
@@ -205,8 +210,9 @@ int32_t viv_reconfigure(void *ctx, const struct viv_reconfig_request *request, u
     if (viv_members_voters(&members) < VOTERS_MIN) {
         return VIV_REPLY_BAD_ARGUMENTS;
     }
-    if (!has_synced_quorum(group, &members)) {
-        return VIV_REPLY_NEW_CONFIG_NO_QUORUM;
+    code = check_voters(group, &members);
+    if (code != VIV_REPLY_OK) {
+        return code;
     }
     members.version = zxid;
     viv_members_print(&members, text);

@@ -222,6 +222,21 @@ static void heed(struct viv_zab *zab, int index, const struct viv_ballot *ballot
     }
 }
 
+/* Slots have changed hands, and who was proposed may be named no longer. */
+static void count_anew(struct viv_zab *zab)
+{
+    struct viv_election *election = &zab->election;
+    memset(election->seen, 0, sizeof election->seen);
+    memset(election->settled, 0, sizeof election->settled);
+    memset(election->early, 0, sizeof election->early);
+    election->is_agreed = false;
+    election->answered = 0;
+    if (election->is_open) {
+        struct viv_candidate own = own_candidate(zab, election->round);
+        propose(zab, &own);
+    }
+}
+
 /* A configuration in a vote is committed, and adopted. One that is only proposed in the voter's history may make a
  * server the best candidate of whom this one does not know yet; it changes nothing else. Both are believed of servers
  * that the own configurations name. */
@@ -239,9 +254,8 @@ static void heed_members(struct viv_zab *zab, viv_sid sid, const struct viv_vote
     if (zab->state == VIV_LOOKING && vote->proposed.size > 0 && !membership->has_proposed &&
         viv_membership_hint(membership, vote->proposed)) {
         viv_zab_tell_members(zab);
-        if (had_hint) { /* slots may have changed hands */
-            memset(zab->election.seen, 0, sizeof zab->election.seen);
-            memset(zab->election.settled, 0, sizeof zab->election.settled);
+        if (had_hint) {
+            count_anew(zab);
         }
     }
 }
@@ -366,6 +380,5 @@ void viv_election_announce(struct viv_zab *zab)
 
 void viv_election_established(struct viv_zab *zab, uint32_t epoch)
 {
-    VIV_ASSERT((int64_t)epoch >= zab->election.serving.peer_epoch);
     zab->election.serving.peer_epoch = (int64_t)epoch;
 }

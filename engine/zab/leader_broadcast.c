@@ -140,6 +140,10 @@ void viv_leader_commit(struct viv_zab *zab)
     reached_by(zab, reached);
     VIV_ASSERT(zab->history.committed_zxid >= leader->initial_zxid);
     uint64_t zxid = viv_membership_zxid(membership, reached);
+    /* Just before a reconfiguration that is the first entry of its epoch: the start of the epoch is no entry. */
+    if (VIV_ZXID_COUNTER(zxid) == 0 && zxid > zab->history.committed_zxid) {
+        zxid = viv_history_before(&zab->history, zxid);
+    }
     if (zxid <= zab->history.committed_zxid) {
         return;
     }

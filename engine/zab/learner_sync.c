@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "base/assert.h"
 #include "base/endian.h"
 #include "base/log.h"
@@ -172,6 +174,7 @@ static void install_members(struct viv_zab *zab, struct viv_bytes members)
         }
     }
     viv_zab_tell_members(zab);
+    memset(zab->election.early, 0, sizeof zab->election.early); /* slots have changed hands */
 }
 
 void viv_learner_installed(struct viv_zab *zab, uint64_t zxid, struct viv_bytes members)

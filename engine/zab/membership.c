@@ -128,6 +128,7 @@ bool viv_membership_propose(struct viv_membership *membership, struct viv_bytes 
     if (membership->has_proposed) {
         viv_membership_activate(membership);
     }
+    viv_membership_forget_hint(membership);
     if (!fill(membership, &membership->proposed, members, count)) {
         free_slots(membership);
         return false;
@@ -167,7 +168,7 @@ bool viv_membership_adopt(struct viv_membership *membership, struct viv_bytes te
     if (membership->has_proposed && membership->proposed.version < version) {
         membership->has_proposed = false; /* what came after it proves nothing else than that it is past */
     }
-    free_slots(membership);
+    viv_membership_forget_hint(membership);
     if (!fill(membership, &membership->active, members, count)) {
         free_slots(membership);
         return false;
@@ -186,7 +187,11 @@ bool viv_membership_hint(struct viv_membership *membership, struct viv_bytes tex
         return false;
     }
     if (!read_members(text, members, &count, &version) || version <= membership->active.version ||
-        !fill(membership, &membership->hinted, members, count)) {
+        (membership->has_hinted && version <= membership->hinted.version)) {
+        return false; /* two voters with different ones must not take turns */
+    }
+    if (!fill(membership, &membership->hinted, members, count)) {
+        free_slots(membership);
         return false;
     }
     set_text(&membership->hinted, text, version, 0);
@@ -238,6 +243,21 @@ uint64_t viv_membership_voter(const struct viv_membership *membership, viv_sid s
 {
     int index = viv_membership_index(membership, sid);
     return index < 0 ? 0 : viv_membership_voters(membership) & (UINT64_C(1) << index);
+}
+
+bool viv_membership_has_room(const struct viv_membership *membership, const struct viv_zab_member *members,
+                             size_t count)
+{
+    size_t together = count;
+    for (size_t i = 0; i < VIV_MEMBERS_MAX; i++) {
+        viv_sid sid = membership->active.members[i].sid;
+        bool is_in_both = sid == 0;
+        for (size_t k = 0; k < count; k++) {
+            is_in_both = is_in_both || members[k].sid == sid;
+        }
+        together += !is_in_both;
+    }
+    return together <= VIV_MEMBERS_MAX;
 }
 
 bool viv_membership_may_lead(const struct viv_membership *membership, viv_sid sid)

@@ -48,7 +48,8 @@ bool viv_membership_truncate(struct viv_membership *membership, uint64_t zxid);
 void viv_membership_rebase(struct viv_membership *membership);
 /* A committed configuration is heard of. True when it is newer and is the active one now. */
 bool viv_membership_adopt(struct viv_membership *membership, struct viv_bytes text);
-/* Another server's history proposes this one. True when that is news. */
+/* Another server's history proposes this one. True when that is news: newer than the active one and than the last
+ * hint. An entry of the own history, or a committed configuration, puts an end to it. */
 bool viv_membership_hint(struct viv_membership *membership, struct viv_bytes text);
 void viv_membership_forget_hint(struct viv_membership *membership);
 /* Appends the text of the active members with another version; nothing when the text does not list them. */
@@ -60,6 +61,9 @@ int viv_membership_index(const struct viv_membership *membership, viv_sid sid);
 uint64_t viv_membership_voters(const struct viv_membership *membership);
 uint64_t viv_membership_deciding(const struct viv_membership *membership); /* voters that have weight */
 uint64_t viv_membership_voter(const struct viv_membership *membership, viv_sid sid);
+/* Could these be proposed? The servers of both configurations together must have slots. */
+bool viv_membership_has_room(const struct viv_membership *membership, const struct viv_zab_member *members,
+                             size_t count);
 /* May the server lead under the active or the proposed one? */
 bool viv_membership_may_lead(const struct viv_membership *membership, viv_sid sid);
 /* The same, and the hinted one. */

@@ -590,6 +590,11 @@ bool viv_zab_has_synced_quorum(const struct viv_zab *zab, const struct viv_zab_m
     return viv_quorum_has(&quorum, set);
 }
 
+bool viv_zab_has_room(const struct viv_zab *zab, const struct viv_zab_member *members, size_t count)
+{
+    return viv_membership_has_room(&zab->membership, members, count);
+}
+
 bool viv_zab_may_decide(const struct viv_zab *zab, const viv_sid *sids, size_t count)
 {
     uint64_t set = 0;

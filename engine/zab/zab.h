@@ -212,6 +212,8 @@ uint64_t viv_zab_members_version(const struct viv_zab *zab);
 bool viv_zab_is_reconfiguring(const struct viv_zab *zab);
 /* Leader in BROADCAST: do the servers that follow it hold a quorum of these members? */
 bool viv_zab_has_synced_quorum(const struct viv_zab *zab, const struct viv_zab_member *members, size_t count);
+/* Would these and the active members together be no more than VIV_MEMBERS_MAX? Else they cannot be proposed. */
+bool viv_zab_has_room(const struct viv_zab *zab, const struct viv_zab_member *members, size_t count);
 /* Whether these servers together may decide; strangers and observers do not count. */
 bool viv_zab_may_decide(const struct viv_zab *zab, const viv_sid *sids, size_t count);
 

@@ -111,6 +111,7 @@ VIV_TEST(node_reconfigure, refusals_come_in_zookeepers_order)
     cr_assert_eq(reconfigure(&stand, NULL, NULL, "server.1=127.0.0.1:2000:3000", -1), VIV_REPLY_BAD_ARGUMENTS);
     cr_assert_eq(reconfigure(&stand, fifth, "1,2,3", NULL, -1), VIV_REPLY_NEW_CONFIG_NO_QUORUM);
     cr_assert_eq(reconfigure(&stand, "leader=9", NULL, NULL, -1), VIV_REPLY_NEW_CONFIG_NO_QUORUM);
+    cr_assert_eq(reconfigure(&stand, "leader=0", NULL, NULL, -1), VIV_REPLY_NEW_CONFIG_NO_QUORUM);
     cr_assert_eq(reconfigure(&stand, "leader=x", NULL, NULL, -1), VIV_REPLY_BAD_ARGUMENTS);
     cr_assert_eq(shown(&stand, 0).version, UINT64_C(1) << 32);
     stand_fini(&stand);
@@ -124,6 +125,39 @@ VIV_TEST(node_reconfigure, refusals_come_in_zookeepers_order)
     stand_init(&stand, everybody_is_super, 1);
     cr_assert_eq(reconfigure(&stand, "nonsense", NULL, NULL, 5), VIV_REPLY_UNIMPLEMENTED, "alone");
     stand_fini(&stand);
+}
+
+/* Appends so many observers, the first of them with this number. */
+static void print_observers(struct viv_buffer *text, int first, int count)
+{
+    for (int i = first; i < first + count; i++) {
+        viv_buffer_printf(text, ",server.%d=127.0.0.2:%d:%d:observer;%d", i, 10000 + i, 20000 + i, 30000 + i);
+    }
+    viv_buffer_append(text, "", 1);
+}
+
+/* Nobody could hold the old and the new configuration beside each other: it would be in the log of every server. */
+VIV_TEST(node_reconfigure, servers_that_are_too_many_together_are_refused_and_come_in_two_steps)
+{
+    static const char voters[] = "server.1=127.0.0.1:2000:3000:participant;4000,"
+                                 "server.2=127.0.0.1:2001:3001:participant;4001,"
+                                 "server.3=127.0.0.1:2002:3002:participant;4002,"
+                                 "server.4=127.0.0.1:2003:3003:participant;4003";
+    struct stand stand;
+    struct viv_buffer many = {0}, others = {0};
+    viv_buffer_append(&many, voters, sizeof voters - 1);
+    viv_buffer_append(&others, voters, sizeof voters - 1);
+    print_observers(&many, 10, VIV_MEMBERS_MAX - 4);
+    print_observers(&others, 110, VIV_MEMBERS_MAX - 4);
+    stand_init(&stand, everybody_is_super, SERVERS);
+    cr_assert_eq(reconfigure(&stand, NULL, NULL, (const char *)many.data, -1), 0);
+    cr_assert_eq(reconfigure(&stand, NULL, NULL, (const char *)others.data, -1), VIV_REPLY_BAD_ARGUMENTS);
+    cr_assert_eq(reconfigure(&stand, NULL, NULL, voters, -1), 0);
+    cr_assert_eq(reconfigure(&stand, NULL, NULL, (const char *)others.data, -1), 0);
+    cr_assert(viv_node_net_settle(stand.net, ELECTION_MS));
+    stand_fini(&stand);
+    viv_buffer_fini(&many);
+    viv_buffer_fini(&others);
 }
 
 VIV_TEST(node_reconfigure, log_image_and_snapshot_bring_the_members_back)

@@ -361,3 +361,25 @@ VIV_TEST(zab_learner, an_observer_acknowledges_newleader_and_nothing_else)
     cr_assert_eq(actor_said(&actor, VIV_ZAB_DELIVER)->entry.zxid, VIV_ZXID(3, 1));
     actor_fini(&actor);
 }
+
+/* A vote may say whatever its sender likes. */
+VIV_TEST(zab_learner, a_leader_may_be_of_an_earlier_epoch_than_a_vote_for_it_said)
+{
+    struct actor actor;
+    struct viv_buffer info = {0};
+    viv_store_be32(viv_buffer_extend(&info, 4), 0x10000);
+    actor_init(&actor, &(struct actor_config){.sid = 1});
+    actor_vote(&actor, 2, VIV_LOOKING, 3, 0, 1, INT64_C(1) << 40);
+    actor_tick(&actor, 300);
+    cr_assert_eq(actor_state(&actor), VIV_FOLLOWING);
+    actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_LINK_UP, .link = 1, .sid = 3});
+    actor_packet(&actor, 1, VIV_PACKET_LEADERINFO, VIV_ZXID(1, 0), viv_buffer_bytes(&info));
+    actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_EPOCHS_STORED});
+    actor_packet(&actor, 1, VIV_PACKET_DIFF, 0, (struct viv_bytes){0});
+    actor_packet(&actor, 1, VIV_PACKET_NEWLEADER, VIV_ZXID(1, 0), (struct viv_bytes){0});
+    actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_EPOCHS_STORED});
+    actor_packet(&actor, 1, VIV_PACKET_UPTODATE, UINT64_MAX, (struct viv_bytes){0});
+    cr_assert_eq(viv_zab_leader_link(actor.zab), 1);
+    viv_buffer_fini(&info);
+    actor_fini(&actor);
+}

@@ -4,6 +4,8 @@
 #include "tests/support/viv_test.h"
 #include "tests/unit/zab/actor.h"
 #include "tests/unit/zab/net.h"
+#include "wire/members.h"
+#include "wire/records.h"
 
 /* Reconfigurations of a whole ensemble: what each of two configurations must agree to, and what happens when a server
  * dies at any moment of it. VIV_ZAB_SEEDS=n, n from 1000 on: at each moment, not at one of seven. Servers are named by
@@ -319,6 +321,82 @@ VIV_TEST(zab_reconfigure, the_whole_room_loses_its_power_and_knows_its_members)
     cr_assert_eq(version_of(net, 4), version);
     cr_assert_eq(net->servers[0].state, VIV_OBSERVING);
     net_free(net);
+}
+
+static void print_voters(struct viv_buffer *text, uint64_t version, const viv_sid *sids)
+{
+    struct viv_members members = {.version = version};
+    for (; *sids != 0; sids++) {
+        struct viv_member member = {.sid = *sids,
+                                    .host = "h",
+                                    .peer_port = (int)*sids,
+                                    .election_port = 1,
+                                    .voter = true,
+                                    .weight = 1,
+                                    .client_port = -1};
+        cr_assert(viv_members_insert(&members, &member));
+    }
+    viv_buffer_clear(text);
+    viv_members_print(&members, text);
+}
+
+/* What lies before it is the history that the epoch began with; the start of the epoch is no entry to commit. */
+VIV_TEST(zab_reconfigure, nothing_is_committed_before_one_that_is_the_first_entry_of_its_epoch)
+{
+    struct actor actor;
+    struct viv_buffer text = {0}, body = {0};
+    actor_init(&actor, &(struct actor_config){.sid = 3, .reconfigurable = true});
+    actor_lead(&actor, true, 0);
+    uint64_t zxid = viv_zab_next_zxid(actor.zab);
+    cr_assert_eq(zxid, VIV_ZXID(1, 1));
+    print_voters(&text, zxid, (const viv_sid[]){1, 2, 3, 5, 6, 0});
+    viv_txn_header_encode(&body, &(struct viv_txn_header){.zxid = zxid, .type = VIV_OP_RECONFIG});
+    viv_set_data_txn_encode(&body, &(struct viv_set_data_txn){.data.bytes = viv_buffer_bytes(&text), .version = -1});
+    actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_PROPOSE, .zxid = zxid, .data = viv_buffer_bytes(&body)});
+    actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_STORED, .zxid = zxid});
+    actor_packet(&actor, 1, VIV_PACKET_ACK, zxid, (struct viv_bytes){0}); /* two of the three, not three of the five */
+    cr_assert_eq(actor_sent_count(&actor, 1, VIV_PACKET_COMMIT), 0);
+    cr_assert_eq(viv_zab_last_committed(actor.zab), 0);
+    viv_buffer_fini(&text);
+    viv_buffer_fini(&body);
+    actor_fini(&actor);
+}
+
+static void vote_with(struct actor *actor, viv_sid from, viv_sid leader, const struct viv_buffer *proposed)
+{
+    struct viv_vote vote = {.state = VIV_LOOKING,
+                            .leader = leader,
+                            .zxid = VIV_ZXID(1, 9),
+                            .round = 1,
+                            .peer_epoch = 1,
+                            .proposed = viv_buffer_bytes(proposed)};
+    actor_give(actor, (struct viv_zab_input){.kind = VIV_ZAB_VOTE, .sid = from, .vote = vote});
+}
+
+/* Of two voters each may have another reconfiguration in its history. */
+VIV_TEST(zab_reconfigure, whom_a_newer_hint_does_not_name_is_not_elected_and_hints_do_not_take_turns)
+{
+    struct actor actor;
+    struct viv_buffer older = {0}, newer = {0};
+    print_voters(&older, VIV_ZXID(1, 8), (const viv_sid[]){1, 2, 3, 9, 0});
+    print_voters(&newer, VIV_ZXID(1, 9), (const viv_sid[]){1, 2, 3, 8, 0});
+    actor_init(&actor, &(struct actor_config){.sid = 1, .reconfigurable = true});
+    vote_with(&actor, 2, 9, &older); /* two of three would do */
+    vote_with(&actor, 3, 3, &newer);
+    actor_tick(&actor, 300);
+    cr_assert_eq(actor_state(&actor), VIV_FOLLOWING, "3 and this server agree");
+    actor_fini(&actor);
+
+    actor_init(&actor, &(struct actor_config){.sid = 1, .reconfigurable = true});
+    vote_with(&actor, 3, 3, &newer);
+    for (int i = 0; i < 3; i++) {
+        vote_with(&actor, 2, 2, &older);
+    }
+    actor_tick(&actor, 300);
+    cr_assert_eq(actor_state(&actor), VIV_FOLLOWING, "3 and this server agree");
+    actor_fini(&actor);
+    viv_buffer_fini(&older);
+    viv_buffer_fini(&newer);
 }
 
 /* ---- who has no vote ---- */
