@@ -109,6 +109,7 @@ void viv_leader_adopt(struct viv_zab *zab)
     }
     if (viv_repair_is_due(zab)) { /* never before a quorum has promised that no older epoch can commit any more */
         leader->stage = VIV_LEADER_REPAIRING;
+        zab->repair.zxid = 0; /* what was answered before these promises proves nothing */
         viv_repair_go_on(zab);
         return;
     }

@@ -17,4 +17,4 @@ libcore_a_SOURCES += \
 	%reldir%/rollover.c %reldir%/rollover.h \
 	%reldir%/sync.c %reldir%/sync.h \
 	%reldir%/zab.c %reldir%/zab.h %reldir%/zab_internal.h \
-	%reldir%/zab_output.c
+	%reldir%/zab_members.c %reldir%/zab_output.c

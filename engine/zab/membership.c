@@ -114,6 +114,18 @@ static bool read_members(struct viv_bytes text, struct viv_zab_member members[VI
     return true;
 }
 
+/* Its entry was damaged and is whole again, behind one that proposes another: it was committed before that. */
+static bool activate_late(struct viv_membership *membership, const struct viv_zab_member *members, size_t count,
+                          struct viv_bytes text, uint64_t version, uint64_t zxid)
+{
+    bool has_room = fill(membership, &membership->active, members, count);
+    if (has_room) {
+        set_text(&membership->active, text, version, zxid);
+    }
+    free_slots(membership);
+    return has_room;
+}
+
 bool viv_membership_propose(struct viv_membership *membership, struct viv_bytes text, uint64_t zxid)
 {
     struct viv_zab_member members[VIV_MEMBERS_MAX];
@@ -125,10 +137,13 @@ bool viv_membership_propose(struct viv_membership *membership, struct viv_bytes 
     if (version <= membership->active.version) {
         return true;
     }
+    viv_membership_forget_hint(membership);
+    if (membership->has_proposed && zxid < membership->proposed.zxid) {
+        return activate_late(membership, members, count, text, version, zxid);
+    }
     if (membership->has_proposed) {
         viv_membership_activate(membership);
     }
-    viv_membership_forget_hint(membership);
     if (!fill(membership, &membership->proposed, members, count)) {
         free_slots(membership);
         return false;

@@ -37,8 +37,9 @@ void viv_membership_init(struct viv_membership *membership, const struct viv_zab
 void viv_membership_fini(struct viv_membership *membership);
 
 /* An entry of the history proposes this text. One that is proposed already was committed, for its leader would not have
- * proposed another before. Nothing happens when it is not newer than the active one. False: the text cannot be read, or
- * names too many servers. */
+ * proposed another before; so was one whose entry lies before the proposed one's, and could not be read until now.
+ * Nothing happens when it is not newer than the active one. False: the text cannot be read, or names too many servers.
+ */
 bool viv_membership_propose(struct viv_membership *membership, struct viv_bytes text, uint64_t zxid) VIV_MUST_USE;
 /* The proposed one is committed. */
 void viv_membership_activate(struct viv_membership *membership);

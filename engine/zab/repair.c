@@ -306,9 +306,11 @@ static void heard_answer(struct viv_zab *zab, uint32_t link, const struct viv_pa
     struct viv_repair_answer answer;
     const struct viv_leader_peer *peer = zab->state == VIV_LEADING ? viv_peers_find(&zab->leader.peers, link) : NULL;
     uint64_t slot = peer != NULL && peer->index >= 0 ? UINT64_C(1) << peer->index : 0;
-    if (packet->zxid != zab->repair.zxid || zab->durable.repairing || zab->durable.truncating ||
-        viv_repair_answer_decode(packet->data, &answer) != VIV_OK) {
-        return; /* late, or nonsense */
+    bool is_due = zab->repair.zxid != 0 && packet->zxid == zab->repair.zxid && !zab->durable.repairing &&
+                  !zab->durable.truncating && !zab->durable.installing &&
+                  (peer == NULL || peer->stage >= VIV_PEER_PROMISED);
+    if (!is_due || viv_repair_answer_decode(packet->data, &answer) != VIV_OK) {
+        return; /* late, unasked or nonsense */
     }
     if (answer.reply == VIV_REPAIR_HAVE) {
         have(zab, answer.body);
@@ -353,6 +355,13 @@ static void answer_entry(struct viv_zab *zab, uint32_t link, const struct viv_en
     send_answer(zab, link, entry->zxid, &answer);
 }
 
+/* That it is not in our log says something only when we have a past: a server that lost its disk, or whose log a
+ * snapshot has shortened, may have acknowledged it. */
+static enum viv_repair_reply absence(const struct viv_zab *zab)
+{
+    return zab->durable.current_epoch > 0 ? VIV_REPAIR_ABSENT : VIV_REPAIR_UNKNOWN;
+}
+
 /* Whether the copy is the one that is wanted, the asker sees by its checksum. */
 static void answer(struct viv_zab *zab, uint32_t link, const struct viv_packet *packet)
 {
@@ -378,7 +387,7 @@ static void answer(struct viv_zab *zab, uint32_t link, const struct viv_packet *
     if (entry != NULL && entry->zxid == packet->zxid) {
         answer_entry(zab, link, entry);
     } else {
-        send_answer(zab, link, packet->zxid, &(struct viv_repair_answer){.reply = VIV_REPAIR_ABSENT});
+        send_answer(zab, link, packet->zxid, &(struct viv_repair_answer){.reply = absence(zab)});
     }
 }
 
@@ -392,7 +401,7 @@ void viv_repair_log_data(struct viv_zab *zab, const struct viv_zab_input *input)
     if (input->entry_count > 0) {
         answer_entry(zab, input->link, &input->entries[0]);
     } else {
-        enum viv_repair_reply reply = input->is_gone ? VIV_REPAIR_GONE : VIV_REPAIR_ABSENT;
+        enum viv_repair_reply reply = input->is_gone ? VIV_REPAIR_GONE : absence(zab);
         send_answer(zab, input->link, input->zxid, &(struct viv_repair_answer){.reply = reply});
     }
 }

@@ -1,4 +1,8 @@
+#include <stdio.h>
+
+#include "base/endian.h"
 #include "tests/support/viv_test.h"
+#include "tests/unit/zab/actor.h"
 #include "zab/repair.h"
 
 /* What may be given up, over every state of an entry on every server, and every set of servers that answer. */
@@ -54,4 +58,58 @@ VIV_TEST(repair, an_entry_is_given_up_only_when_no_quorum_can_have_stored_it)
         viv_membership_fini(&membership);
     }
     cr_assert(looked > 10000 && dropped > 100 && lost > 10, "%lu %lu %lu", looked, dropped, lost);
+}
+
+static struct viv_bytes print_config(char text[128], uint64_t version, int last)
+{
+    snprintf(text, 128,
+             "server.1=h:1:2:participant\nserver.2=h:2:2:participant\nserver.%d=h:%d:2:participant\n"
+             "version=%llx",
+             last, last, (unsigned long long)version);
+    return viv_bytes_text(text);
+}
+
+/* Of two reconfigurations in a log the first was damaged. */
+VIV_TEST(repair, a_configuration_that_is_whole_again_does_not_end_the_one_after_it)
+{
+    struct viv_membership membership = ensemble(3);
+    char text[128];
+    cr_assert(viv_membership_propose(&membership, print_config(text, VIV_ZXID(1, 9), 5), VIV_ZXID(1, 9)));
+    cr_assert(viv_membership_propose(&membership, print_config(text, VIV_ZXID(1, 4), 4), VIV_ZXID(1, 4)));
+    cr_assert(membership.has_proposed);
+    cr_assert_eq(membership.proposed.version, VIV_ZXID(1, 9));
+    cr_assert_eq(membership.active.version, VIV_ZXID(1, 4));
+    cr_assert_lt(viv_membership_index(&membership, 3), 0);
+    viv_membership_activate(&membership);
+    cr_assert_eq(membership.active.version, VIV_ZXID(1, 9));
+    viv_membership_fini(&membership);
+}
+
+/* Else a committed entry could be given up because its acknowledger was wiped. */
+VIV_TEST(repair, a_server_without_a_past_does_not_say_that_an_entry_never_was)
+{
+    static const uint64_t log[] = {VIV_ZXID(1, 1), 0};
+    for (uint32_t epoch = 0; epoch <= 1; epoch++) {
+        struct actor actor;
+        struct viv_buffer info = {0}, ask = {0};
+        actor_init(&actor,
+                   &(struct actor_config){
+                       .sid = 1, .accepted_epoch = epoch, .current_epoch = epoch, .zxids = epoch > 0 ? log : NULL});
+        for (viv_sid from = 2; from <= 3; from++) {
+            actor_vote(&actor, from, from == 3 ? VIV_LEADING : VIV_FOLLOWING, 3, VIV_ZXID(1, 2), 7, 2);
+        }
+        actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_LINK_UP, .link = 1, .sid = 3});
+        viv_store_be32(viv_buffer_extend(&info, 4), 0x10000);
+        viv_peer_trailer_append(&info, VIV_PEER_ENVELOPE | VIV_PEER_CUMULATIVE | VIV_PEER_REPAIR);
+        actor_packet(&actor, 1, VIV_PACKET_LEADERINFO, VIV_ZXID(2, 0), viv_buffer_bytes(&info));
+        actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_EPOCHS_STORED});
+        viv_repair_ask_encode(&ask, &(struct viv_repair_ask){.bytes = 4, .body_crc = 1});
+        actor_packet(&actor, 1, VIV_PACKET_REPAIR_ASK, VIV_ZXID(1, 2), viv_buffer_bytes(&ask));
+        const struct viv_packet *said = actor_sent(&actor, 1, VIV_PACKET_REPAIR_ANSWER);
+        cr_assert_not_null(said);
+        cr_assert_eq(said->data.data[0], epoch > 0 ? VIV_REPAIR_ABSENT : VIV_REPAIR_UNKNOWN);
+        viv_buffer_fini(&info);
+        viv_buffer_fini(&ask);
+        actor_fini(&actor);
+    }
 }
