@@ -300,6 +300,10 @@ void viv_sim_server_turn(struct viv_sim_world *world, size_t server)
     viv_sim_truth_look(world, server);
     at->busy_until_ns = world->now_ns + VIV_SIM_GET(world, turn_us) * NS_PER_US * at->slowness;
     perform_all(world, server);
+    if (at->node != NULL && at->storage.is_dying && !at->storage.is_busy) {
+        viv_sim_storage_done(world, server); /* it asked for its end, and no task is there to end with */
+        return;
+    }
     if (at->node != NULL && at->input_count > 0) {
         want_turn(world, server);
     }
