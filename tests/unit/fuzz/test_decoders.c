@@ -314,6 +314,45 @@ VIV_TEST(fuzz_decoders, learner_info)
     fuzz_decoder(make_learner_info, decode_learner_info, __LINE__);
 }
 
+static void make_repair_ask(struct scratch *scratch, struct viv_buffer *out)
+{
+    viv_repair_ask_encode(out, &(struct viv_repair_ask){.bytes = (uint32_t)viv_rng_below(&scratch->rng, 1 << 20),
+                                                        .body_crc = (uint32_t)viv_rng_next(&scratch->rng)});
+}
+
+static bool decode_repair_ask(struct viv_bytes bytes)
+{
+    struct viv_repair_ask ask;
+    return viv_repair_ask_decode(bytes, &ask) == VIV_OK;
+}
+
+VIV_TEST(fuzz_decoders, repair_ask)
+{
+    fuzz_decoder(make_repair_ask, decode_repair_ask, __LINE__);
+}
+
+static void make_repair_answer(struct scratch *scratch, struct viv_buffer *out)
+{
+    bool has_it = viv_rng_below(&scratch->rng, 2) == 0;
+    viv_repair_answer_encode(out, &(struct viv_repair_answer){.reply = has_it ? VIV_REPAIR_HAVE : VIV_REPAIR_ABSENT,
+                                                              .body = viv_bytes_text(has_it ? "body" : "")});
+}
+
+static bool decode_repair_answer(struct viv_bytes bytes)
+{
+    struct viv_repair_answer answer;
+    bool is_taken = viv_repair_answer_decode(bytes, &answer) == VIV_OK;
+    if (is_taken) {
+        touch(answer.body);
+    }
+    return is_taken;
+}
+
+VIV_TEST(fuzz_decoders, repair_answer)
+{
+    fuzz_decoder(make_repair_answer, decode_repair_answer, __LINE__);
+}
+
 static void make_members(struct scratch *scratch, struct viv_buffer *out)
 {
     struct viv_rng *rng = &scratch->rng;
