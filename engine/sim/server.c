@@ -197,10 +197,6 @@ static void ask_for_end(struct viv_sim_world *world, size_t server, const char *
         viv_sim_fail(world, "server %zu asks for its end: %s", server + 1, text);
     }
     storage->is_dying = true;
-    if (!storage->is_busy) { /* no task of the disk's would end it */
-        storage->is_busy = true;
-        viv_sim_agenda_add(&world->agenda, world->now_ns, VIV_SIM_DUE_DISK, server, world->servers[server].life);
-    }
 }
 
 static void perform(struct viv_sim_world *world, size_t server, struct viv_action *action)
