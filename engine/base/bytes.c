@@ -78,25 +78,35 @@ void viv_buffer_clear(struct viv_buffer *buffer)
     buffer->size = 0;
 }
 
+static void grow(struct viv_buffer *buffer, size_t more)
+{
+    VIV_ASSERT(buffer->size <= buffer->capacity && more <= SIZE_MAX / 2 - buffer->size);
+    size_t wanted = buffer->size + more;
+    size_t capacity = buffer->capacity < BUFFER_BYTES_MIN ? BUFFER_BYTES_MIN : buffer->capacity;
+    while (capacity < wanted) {
+        capacity *= 2;
+    }
+    buffer->data = viv_realloc(buffer->data, capacity);
+    buffer->capacity = capacity;
+}
+
+/* The rare case is a call of its own: this is the most frequent function of all. */
+static inline uint8_t *reserve(struct viv_buffer *buffer, size_t more)
+{
+    if (more > buffer->capacity - buffer->size) {
+        grow(buffer, more);
+    }
+    return buffer->data + buffer->size;
+}
+
 uint8_t *viv_buffer_reserve(struct viv_buffer *buffer, size_t more)
 {
-    VIV_ASSERT(more <= SIZE_MAX / 2 - buffer->size);
-    size_t wanted = buffer->size + more;
-    if (wanted > buffer->capacity) {
-        size_t capacity = buffer->capacity < BUFFER_BYTES_MIN ? BUFFER_BYTES_MIN : buffer->capacity;
-        while (capacity < wanted) {
-            capacity *= 2;
-        }
-        buffer->data = viv_realloc(buffer->data, capacity);
-        buffer->capacity = capacity;
-    }
-    VIV_ASSERT(buffer->capacity >= wanted);
-    return buffer->data + buffer->size;
+    return reserve(buffer, more);
 }
 
 uint8_t *viv_buffer_extend(struct viv_buffer *buffer, size_t more)
 {
-    uint8_t *start = viv_buffer_reserve(buffer, more);
+    uint8_t *start = reserve(buffer, more);
     buffer->size += more;
     return start;
 }

@@ -32,7 +32,9 @@ static void drop(struct viv_sim_file *file, size_t first, size_t end)
     for (size_t i = first; i < end; i++) {
         free(file->writes[i].bytes);
     }
-    memmove(file->writes + first, file->writes + end, (file->write_count - end) * sizeof *file->writes);
+    if (end < file->write_count) {
+        memmove(file->writes + first, file->writes + end, (file->write_count - end) * sizeof *file->writes);
+    }
     file->write_count -= end - first;
 }
 

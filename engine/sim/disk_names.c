@@ -69,7 +69,9 @@ static void drop(struct viv_sim_names *names, size_t first, size_t end)
             free(names->ops[i].changes[k].text);
         }
     }
-    memmove(names->ops + first, names->ops + end, (names->op_count - end) * sizeof *names->ops);
+    if (end < names->op_count) {
+        memmove(names->ops + first, names->ops + end, (names->op_count - end) * sizeof *names->ops);
+    }
     names->op_count -= end - first;
 }
 

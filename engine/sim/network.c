@@ -59,7 +59,9 @@ static void push_segment(struct viv_sim_segment **items, size_t *first, size_t *
                          struct viv_sim_segment segment)
 {
     if (*first + *count == *capacity) {
-        memmove(*items, *items + *first, *count * sizeof segment);
+        if (*first > 0) {
+            memmove(*items, *items + *first, *count * sizeof segment);
+        }
         *first = 0;
         if (*count * 2 >= *capacity) {
             *capacity = *capacity == 0 ? 8 : *capacity * 2;

@@ -80,7 +80,9 @@ void viv_sim_network_vote(struct viv_sim_world *world, size_t from, size_t to, s
         return;
     }
     if (votes->first + votes->count == votes->capacity) {
-        memmove(votes->items, votes->items + votes->first, votes->count * sizeof *votes->items);
+        if (votes->first > 0) {
+            memmove(votes->items, votes->items + votes->first, votes->count * sizeof *votes->items);
+        }
         votes->first = 0;
         votes->capacity = votes->count * 2 + 8;
         votes->items = viv_realloc(votes->items, votes->capacity * sizeof *votes->items);

@@ -77,7 +77,9 @@ static void push_input(struct viv_sim_world *world, size_t server, const struct 
 {
     struct viv_sim_server *at = &world->servers[server];
     if (at->input_first + at->input_count == at->input_capacity) {
-        memmove(at->inputs, at->inputs + at->input_first, at->input_count * sizeof *input);
+        if (at->input_first > 0) {
+            memmove(at->inputs, at->inputs + at->input_first, at->input_count * sizeof *input);
+        }
         at->input_first = 0;
         at->input_capacity = at->input_count * 2 + 16;
         at->inputs = viv_realloc(at->inputs, at->input_capacity * sizeof *input);

@@ -31,7 +31,9 @@ static const struct viv_configuration *flat(void)
 static void push(struct viv_sim_tasks *tasks, const struct viv_sim_task *task)
 {
     if (tasks->first + tasks->count == tasks->capacity) {
-        memmove(tasks->items, tasks->items + tasks->first, tasks->count * sizeof *task);
+        if (tasks->first > 0) {
+            memmove(tasks->items, tasks->items + tasks->first, tasks->count * sizeof *task);
+        }
         tasks->first = 0;
         tasks->capacity = tasks->count * 2 + 16;
         tasks->items = viv_realloc(tasks->items, tasks->capacity * sizeof *task);

@@ -153,8 +153,14 @@ const struct viv_entry *viv_history_at(const struct viv_history *history, size_t
 
 size_t viv_history_above(const struct viv_history *history, uint64_t zxid)
 {
-    size_t low = 0;
+    /* Most questions are about the newest few: from there the steps double, then the last one is halved. */
     size_t high = history->count;
+    size_t step = 1;
+    while (step <= high && item_at(history, high - step)->entry.zxid > zxid) {
+        high -= step;
+        step *= 2;
+    }
+    size_t low = step <= high ? high - step + 1 : 0;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (item_at(history, middle)->entry.zxid > zxid) {

@@ -29,14 +29,21 @@ struct kept_folder {
     size_t count;
 };
 
-static void read_file(int folder, struct kept_file *file)
+static void read_whole(int folder, const char *name, struct viv_buffer *bytes)
 {
-    int fd = openat(folder, file->name, O_RDONLY);
-    cr_assert_geq(fd, 0);
+    int fd = openat(folder, name, O_RDONLY);
+    cr_assert_geq(fd, 0, "%s", name);
     struct stat status;
     cr_assert_eq(fstat(fd, &status), 0);
-    file->size = status.st_size;
-    cr_assert_eq(read(fd, viv_buffer_extend(&file->bytes, (size_t)file->size), (size_t)file->size), file->size);
+    size_t size = (size_t)status.st_size;
+    cr_assert_eq(read(fd, viv_buffer_extend(bytes, size), size), (ssize_t)size);
+    close(fd);
+}
+
+static void read_file(int folder, struct kept_file *file)
+{
+    read_whole(folder, file->name, &file->bytes);
+    file->size = (off_t)file->bytes.size;
     size_t tail = file->bytes.size / 2;
     while (tail < file->bytes.size && file->bytes.data[tail] == 0) {
         tail++;
@@ -46,7 +53,6 @@ static void read_file(int folder, struct kept_file *file)
     while (file->bytes.size > 0 && file->bytes.data[file->bytes.size - 1] == 0) {
         file->bytes.size--;
     }
-    close(fd);
 }
 
 static void keep_folder(struct kept_folder *kept, const char *path)
@@ -119,7 +125,7 @@ static void forget_folder(struct kept_folder *kept)
 static void flat_world(struct world *world)
 {
     world_init(world, viv_configuration_find("flat"));
-    world->config.durable = false; /* what reaches the disk when is not the question here */
+    world->config.durable = false;          /* what reaches the disk when is not the question here */
     world->config.segment_bytes = 64 << 10; /* most of a larger one is zeros, and opening looks at all of them */
 }
 
@@ -251,23 +257,19 @@ VIV_TEST(fuzz_files, a_damaged_snapshot_of_zookeepers_is_refused)
     struct viv_rng rng;
     viv_rng_init(&rng, 9);
     for (size_t i = 0; i < 2; i++) {
-        struct kept_file file = {0};
+        struct viv_buffer whole = {0};
         snprintf(path, sizeof path, "%s/datasets/zookeeper-3.8/%s", top == NULL ? "." : top, names[i]);
-        snprintf(file.name, sizeof file.name, "%s", strrchr(path, '/') + 1);
-        *strrchr(path, '/') = '\0';
-        int folder = open(path, O_RDONLY | O_DIRECTORY);
-        read_file(folder, &file);
-        close(folder);
+        read_whole(AT_FDCWD, path, &whole);
         for (unsigned round = 0; round < fuzz_rounds(SNAPSHOT_ROUNDS) / 2; round++) {
             viv_buffer_clear(&bytes);
-            viv_buffer_append_bytes(&bytes, viv_buffer_bytes(&file.bytes));
+            viv_buffer_append_bytes(&bytes, viv_buffer_bytes(&whole));
             fuzz_mutate(&rng, &bytes);
             cr_assert_eq(pwrite(fd, bytes.data, bytes.size, 0), (ssize_t)bytes.size);
             cr_assert_eq(ftruncate(fd, (off_t)bytes.size), 0);
             struct viv_zk_snapshot_info info;
             (void)!viv_zk_snapshot_read(copy, take_node, &info, NULL);
         }
-        viv_buffer_fini(&file.bytes);
+        viv_buffer_fini(&whole);
     }
     close(fd);
     unlink(copy);

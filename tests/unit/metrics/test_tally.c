@@ -62,28 +62,44 @@ VIV_TEST(metrics_tally, extremes_are_kept_from_the_first_value_on)
     cr_expect_eq(largest, 100);
 }
 
-VIV_TEST(metrics_sampler, few_are_all_taken_and_many_are_stood_for)
+static void see(struct viv_sampler *sampler, unsigned count, uint64_t *taken, uint64_t *stood_for)
 {
-    struct viv_sampler sampler = {0};
-    viv_sampler_tick(&sampler, 5000000000);
-    uint64_t taken = 0, stood_for = 0;
-    for (unsigned i = 0; i < 100; i++) {
-        taken += viv_sampler_takes(&sampler);
-    }
-    cr_expect_eq(taken, 100);
-    viv_sampler_tick(&sampler, 6000000000);
-    taken = 0;
-    enum { MANY = 64000 };
-    for (unsigned i = 0; i < MANY; i++) {
-        uint64_t weight = viv_sampler_weight(&sampler);
-        if (viv_sampler_takes(&sampler)) {
-            taken++;
-            stood_for += weight;
+    *taken = *stood_for = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (viv_sampler_takes(sampler)) {
+            *taken += 1;
+            *stood_for += viv_sampler_weight(sampler);
         }
     }
-    cr_expect_leq(taken, VIV_SAMPLER_ALL_PER_S + 1 + MANY / VIV_SAMPLER_WEIGHT_MAX);
-    cr_expect_leq(stood_for, MANY + VIV_SAMPLER_WEIGHT_MAX);
-    cr_expect_geq(stood_for, MANY - VIV_SAMPLER_WEIGHT_MAX);
-    viv_sampler_tick(&sampler, 7000000000);
-    cr_expect_eq(viv_sampler_weight(&sampler), 1);
+}
+
+VIV_TEST(metrics_sampler, few_are_all_taken_and_many_are_stood_for)
+{
+    enum { MANY = 64000, SOME = 350, S = 1000000000 };
+    struct viv_sampler sampler = {0};
+    uint64_t taken, stood_for, now_ns = UINT64_C(5) * S;
+    viv_sampler_tick(&sampler, now_ns);
+    see(&sampler, VIV_SAMPLER_BURST, &taken, &stood_for);
+    cr_expect_eq(taken, VIV_SAMPLER_BURST);
+    cr_expect_eq(stood_for, VIV_SAMPLER_BURST);
+    for (unsigned second = 0; second < 20; second++) { /* one client that waits for each answer */
+        viv_sampler_tick(&sampler, now_ns += S);
+        see(&sampler, SOME, &taken, &stood_for);
+        cr_expect_leq(taken, VIV_SAMPLER_REFILL_PER_S + 1 + SOME / VIV_SAMPLER_WEIGHT);
+        cr_expect_leq(stood_for, SOME + VIV_SAMPLER_WEIGHT);
+        cr_expect_geq(stood_for, SOME - VIV_SAMPLER_WEIGHT);
+    }
+    see(&sampler, MANY, &taken, &stood_for); /* the first busy second, and those behind it */
+    for (unsigned second = 0; second < 5; second++) {
+        viv_sampler_tick(&sampler, now_ns += S);
+        see(&sampler, MANY, &taken, &stood_for);
+        cr_expect_leq(taken, 1 + MANY / VIV_SAMPLER_WEIGHT_MAX);
+        cr_expect_leq(stood_for, MANY + VIV_SAMPLER_WEIGHT_MAX);
+        cr_expect_geq(stood_for, MANY - VIV_SAMPLER_WEIGHT_MAX);
+    }
+    for (unsigned second = 0; second <= VIV_SAMPLER_BURST / VIV_SAMPLER_REFILL_PER_S + 1; second++) {
+        viv_sampler_tick(&sampler, now_ns += S);
+    }
+    see(&sampler, VIV_SAMPLER_BURST, &taken, &stood_for);
+    cr_expect_eq(taken, VIV_SAMPLER_BURST); /* after a rest they are few again */
 }

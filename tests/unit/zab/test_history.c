@@ -69,6 +69,23 @@ VIV_TEST(zab_history, what_was_not_delivered_is_never_trimmed)
     viv_history_fini(&history);
 }
 
+VIV_TEST(zab_history, any_place_is_found_in_a_history_of_any_length)
+{
+    struct viv_history history = {0};
+    viv_history_reset(&history, 0);
+    for (size_t count = 0; count <= 40; count++) {
+        for (uint64_t zxid = 0; zxid <= 2 * count + 3; zxid++) { /* entries have odd zxids */
+            size_t above = 0;
+            while (above < history.count && viv_history_at(&history, above)->zxid <= zxid) {
+                above++;
+            }
+            cr_assert_eq(viv_history_above(&history, zxid), above, "%llu of %zu", (unsigned long long)zxid, count);
+        }
+        add(&history, 2 * count + 1, 8);
+    }
+    viv_history_fini(&history);
+}
+
 VIV_TEST(zab_history, an_entry_follows_its_neighbour_or_opens_a_later_epoch)
 {
     cr_assert(viv_history_follows(VIV_ZXID(2, 7), VIV_ZXID(2, 8)));
