@@ -17,10 +17,12 @@ AM_TESTS_ENVIRONMENT = CRITERION_OUTPUTS=tap:/dev/stdout; export CRITERION_OUTPU
 	VIV_BUILD_DIR=$(abs_top_builddir); export VIV_BUILD_DIR;
 
 # A test program: add its name to check_PROGRAMS and TESTS, its file to NAME_SOURCES, and NAME_LDADD = $(viv_test_libs).
-viv_test_libs = $(viv_libs) $(CRITERION_LIBS)
+viv_test_libs = libtest.a $(viv_libs) $(CRITERION_LIBS)
 
 if HAVE_CRITERION
 AM_CPPFLAGS += $(CRITERION_CFLAGS)
+check_LIBRARIES = libtest.a
+libtest_a_SOURCES = %reldir%/support/viv_test.c %reldir%/support/viv_test.h
 include tests/unit/local.mk
 include tests/contract/local.mk
 endif

@@ -4,22 +4,19 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-/* Criterion, with one trap closed: a leak inside a test prints a report and still passes. VIV_TEST ends the body with
- * a leak check when the build is sanitized. */
+/* Criterion, with two traps closed. A leak inside a test prints a report and still passes: VIV_TEST ends the body with
+ * a leak check when the build is sanitized. And Criterion's own process, in which no test runs, may leak when workers
+ * end at once: it is not asked about leaks any more when all tests have ended. */
 
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/lsan_interface.h>
-#define VIV_TEST_LEAKS() __lsan_do_recoverable_leak_check()
-#else
-#define VIV_TEST_LEAKS() 0
-#endif
+/* Not 0 when something has leaked so far; always 0 without sanitizers. */
+int viv_test_leaks(void);
 
 #define VIV_TEST(suite, name, ...)                                                                                     \
     static void viv_test_body_##suite##_##name(void);                                                                  \
     Test(suite, name, ##__VA_ARGS__)                                                                                   \
     {                                                                                                                  \
         viv_test_body_##suite##_##name();                                                                              \
-        cr_assert_eq(VIV_TEST_LEAKS(), 0, "the test leaks memory");                                                    \
+        cr_assert_eq(viv_test_leaks(), 0, "the test leaks memory");                                                    \
     }                                                                                                                  \
     static void viv_test_body_##suite##_##name(void)
 
