@@ -19,9 +19,9 @@
  *   VIV_SHIM_DO=kill   the process is gone before the call is made
  *              torn    as kill, but the first half of a write is made
  *              eio     that one call fails with EIO
+ *              sync    the first fsync or fdatasync from that call on fails with EIO
  *              dead    that call and all later ones fail with EIO
  *              full    that call and all later ones that take room fail with ENOSPC
- *
  *
  * And at any time:
  *
@@ -37,15 +37,20 @@ static atomic_ulong calls;
 
 enum deed { PASS, KILL, TORN, REFUSE_EIO, REFUSE_ENOSPC };
 
+/* What a call is to a disk: a full one refuses what takes room. */
+enum kind { ANY, TAKES_ROOM, SYNC };
+
 struct order {
     const char *word;
     enum deed deed;
-    bool is_lasting;
+    enum kind kind; /* of the calls that it concerns; ANY: all */
+    enum { ONCE_AT, ONCE_FROM, ALWAYS_FROM } when;
 };
 
 static const struct order orders[] = {
-    {"kill", KILL, false},      {"torn", TORN, false},         {"eio", REFUSE_EIO, false},
-    {"dead", REFUSE_EIO, true}, {"full", REFUSE_ENOSPC, true}, {NULL, PASS, false},
+    {"kill", KILL, ANY, ONCE_AT},           {"torn", TORN, ANY, ONCE_AT},
+    {"eio", REFUSE_EIO, ANY, ONCE_AT},      {"sync", REFUSE_EIO, SYNC, ONCE_FROM},
+    {"dead", REFUSE_EIO, ANY, ALWAYS_FROM}, {"full", REFUSE_ENOSPC, TAKES_ROOM, ALWAYS_FROM},
 };
 
 unsigned long viv_shim_calls(void)
@@ -53,29 +58,35 @@ unsigned long viv_shim_calls(void)
     return atomic_load(&calls);
 }
 
-/* Counts a call and says what is to become of it. `takes_room`: a full disk can refuse it. */
-static enum deed next_deed(bool takes_room)
+static bool is_due(const struct order *order, unsigned long number, unsigned long target, enum kind kind)
+{
+    static atomic_bool is_done;
+    if (number < target || (order->kind != ANY && order->kind != kind)) {
+        return false;
+    }
+    return order->when == ALWAYS_FROM || (order->when == ONCE_AT && number == target) ||
+           (order->when == ONCE_FROM && !atomic_exchange(&is_done, true));
+}
+
+/* Counts a call and says what is to become of it. */
+static enum deed next_deed(enum kind kind)
 {
     unsigned long number = atomic_fetch_add(&calls, 1) + 1;
     const char *at = getenv("VIV_SHIM_AT");
     const char *what = getenv("VIV_SHIM_DO");
     unsigned long target = at != NULL ? strtoul(at, NULL, 10) : 0;
-    if (target == 0 || what == NULL || number < target) {
-        return PASS;
-    }
-    for (const struct order *order = orders; order->word != NULL; order++) {
-        if (strcmp(order->word, what) == 0) {
-            bool is_due = number == target || order->is_lasting;
-            return is_due && (order->deed != REFUSE_ENOSPC || takes_room) ? order->deed : PASS;
+    for (size_t i = 0; target != 0 && what != NULL && i < sizeof orders / sizeof orders[0]; i++) {
+        if (strcmp(orders[i].word, what) == 0 && is_due(&orders[i], number, target, kind)) {
+            return orders[i].deed;
         }
     }
     return PASS;
 }
 
 /* True when the call is to be made; otherwise errno is set. */
-static bool allowed(bool takes_room)
+static bool allowed(enum kind kind)
 {
-    switch (next_deed(takes_room)) {
+    switch (next_deed(kind)) {
     case KILL:
     case TORN:
         _exit(137);
@@ -108,24 +119,24 @@ static bool is_outside(const char *path)
 
 #define REAL(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
 
-/* Calls on a descriptor: name, whether a full disk can refuse it, parameters, arguments. */
-#define SHIM_FD(name, takes_room, parameters, ...)                                                                     \
+/* Calls on a descriptor: name, kind, parameters, arguments. */
+#define SHIM_FD(name, kind, parameters, ...)                                                                           \
     int name parameters                                                                                                \
     {                                                                                                                  \
-        return is_file(fd) && !allowed(takes_room) ? -1 : REAL(name)(__VA_ARGS__);                                     \
+        return is_file(fd) && !allowed(kind) ? -1 : REAL(name)(__VA_ARGS__);                                           \
     }
 /* Calls on a path. */
-#define SHIM_PATH(name, takes_room, parameters, ...)                                                                   \
+#define SHIM_PATH(name, kind, parameters, ...)                                                                         \
     int name parameters                                                                                                \
     {                                                                                                                  \
-        return !is_outside(path) && !allowed(takes_room) ? -1 : REAL(name)(__VA_ARGS__);                               \
+        return !is_outside(path) && !allowed(kind) ? -1 : REAL(name)(__VA_ARGS__);                                     \
     }
 /* Writes, which can be torn: `half` makes the first half. */
 #define SHIM_WRITE(name, parameters, half, ...)                                                                        \
     ssize_t name parameters                                                                                            \
     {                                                                                                                  \
         if (is_file(fd)) {                                                                                             \
-            enum deed deed = next_deed(true);                                                                          \
+            enum deed deed = next_deed(TAKES_ROOM);                                                                    \
             if (deed == KILL || deed == TORN) {                                                                        \
                 ssize_t made = deed == TORN ? half : 0;                                                                \
                 _exit(made >= 0 ? 137 : 138);                                                                          \
@@ -168,47 +179,47 @@ static void wait_for_disk(void)
     errno = saved;
 }
 
-SHIM_FD(fsync, false, (int fd), (wait_for_disk(), fd))
-SHIM_FD(fdatasync, false, (int fd), (wait_for_disk(), fd))
-SHIM_FD(ftruncate, true, (int fd, off_t size), fd, size)
-SHIM_FD(ftruncate64, true, (int fd, off64_t size), fd, size)
-SHIM_FD(fallocate, true, (int fd, int mode, off_t offset, off_t size), fd, mode, offset, size)
-SHIM_FD(fallocate64, true, (int fd, int mode, off64_t offset, off64_t size), fd, mode, offset, size)
+SHIM_FD(fsync, SYNC, (int fd), (wait_for_disk(), fd))
+SHIM_FD(fdatasync, SYNC, (int fd), (wait_for_disk(), fd))
+SHIM_FD(ftruncate, TAKES_ROOM, (int fd, off_t size), fd, size)
+SHIM_FD(ftruncate64, TAKES_ROOM, (int fd, off64_t size), fd, size)
+SHIM_FD(fallocate, TAKES_ROOM, (int fd, int mode, off_t offset, off_t size), fd, mode, offset, size)
+SHIM_FD(fallocate64, TAKES_ROOM, (int fd, int mode, off64_t offset, off64_t size), fd, mode, offset, size)
 
 /* A hint that makes nothing durable: counted, for kills, but never refused (RocksDB probes for it at every open, and
  * asserts what it may answer). */
 int sync_file_range(int fd, off64_t offset, off64_t size, unsigned flags)
 {
-    enum deed deed = is_file(fd) ? next_deed(false) : PASS;
+    enum deed deed = is_file(fd) ? next_deed(ANY) : PASS;
     if (deed == KILL || deed == TORN) {
         _exit(137);
     }
     return REAL(sync_file_range)(fd, offset, size, flags);
 }
 
-SHIM_PATH(rename, false, (const char *path, const char *to), path, to)
-SHIM_PATH(unlink, false, (const char *path), path)
-SHIM_PATH(link, true, (const char *path, const char *to), path, to)
-SHIM_PATH(mkdir, true, (const char *path, mode_t mode), path, mode)
-SHIM_PATH(rmdir, false, (const char *path), path)
-SHIM_PATH(truncate, true, (const char *path, off_t size), path, size)
-SHIM_PATH(truncate64, true, (const char *path, off64_t size), path, size)
+SHIM_PATH(rename, ANY, (const char *path, const char *to), path, to)
+SHIM_PATH(unlink, ANY, (const char *path), path)
+SHIM_PATH(link, TAKES_ROOM, (const char *path, const char *to), path, to)
+SHIM_PATH(mkdir, TAKES_ROOM, (const char *path, mode_t mode), path, mode)
+SHIM_PATH(rmdir, ANY, (const char *path), path)
+SHIM_PATH(truncate, TAKES_ROOM, (const char *path, off_t size), path, size)
+SHIM_PATH(truncate64, TAKES_ROOM, (const char *path, off64_t size), path, size)
 
 /* These two return an error number instead of setting errno. */
 int posix_fallocate(int fd, off_t offset, off_t size)
 {
-    return is_file(fd) && !allowed(true) ? errno : REAL(posix_fallocate)(fd, offset, size);
+    return is_file(fd) && !allowed(TAKES_ROOM) ? errno : REAL(posix_fallocate)(fd, offset, size);
 }
 
 int posix_fallocate64(int fd, off64_t offset, off64_t size)
 {
-    return is_file(fd) && !allowed(true) ? errno : REAL(posix_fallocate64)(fd, offset, size);
+    return is_file(fd) && !allowed(TAKES_ROOM) ? errno : REAL(posix_fallocate64)(fd, offset, size);
 }
 
 int msync(void *address, size_t size, int flags)
 {
     wait_for_disk();
-    return allowed(false) ? REAL(msync)(address, size, flags) : -1;
+    return allowed(ANY) ? REAL(msync)(address, size, flags) : -1;
 }
 
 static mode_t mode_argument(int flags, va_list *arguments)
@@ -219,7 +230,7 @@ static mode_t mode_argument(int flags, va_list *arguments)
 /* Opening changes something only when it may create or empty a file. */
 static bool may_open(const char *path, int flags)
 {
-    return (flags & (O_CREAT | O_TRUNC)) == 0 || is_outside(path) || allowed(true);
+    return (flags & (O_CREAT | O_TRUNC)) == 0 || is_outside(path) || allowed(TAKES_ROOM);
 }
 
 #define SHIM_OPEN(name)                                                                                                \
