@@ -59,8 +59,11 @@ static char *vivarium_unavailable(const struct viv_cell *cell, const struct viv_
     return asked && !found ? viv_text("backend %s is not in this build", cell->backend) : NULL;
 }
 
-char *viv_system_unavailable(const struct viv_cell *cell, const struct viv_system_places *places)
+char *viv_system_unavailable(const struct viv_cell *cell, const struct viv_system_places *places, bool freezes_syncs)
 {
+    if (freezes_syncs && !viv_path_exists(places->sync_shim)) {
+        return viv_text("%s is not built, which freezes syncs (make)", places->sync_shim);
+    }
     switch (cell->system) {
     case VIV_SYSTEM_VIVARIUM:
         return vivarium_unavailable(cell, places);

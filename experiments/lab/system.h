@@ -17,8 +17,8 @@ struct viv_system_places {
     const char *sync_shim;        /* the library that freezes syncs (tests/support/sync_shim.c), built beside it */
 };
 
-/* NULL when a cell of this system can run here; otherwise why not, to be freed. */
-char *viv_system_unavailable(const struct viv_cell *cell, const struct viv_system_places *places);
+/* NULL when a cell of this system can run here, its syncs frozen if need be; otherwise why not, to be freed. */
+char *viv_system_unavailable(const struct viv_cell *cell, const struct viv_system_places *places, bool freezes_syncs);
 /* One line such as "Apache ZooKeeper 3.8.0 (Debian), OpenJDK 17.0.15"; to be freed. */
 char *viv_system_version(enum viv_system system, const struct viv_system_places *places);
 

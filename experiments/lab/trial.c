@@ -104,10 +104,6 @@ static viv_status live(struct viv_trial *trial, enum viv_trial_outcome *outcome)
     struct viv_machine_cpu after;
     viv_machine_cpu(&before);
     bool freezes = viv_plan_freezes_syncs(options->plan);
-    if (freezes && !viv_path_exists(options->places->sync_shim)) {
-        return trial_fail(trial, VIV_ERR_NOT_FOUND, "%s is not built, which a freeze-sync step needs",
-                          options->places->sync_shim);
-    }
     char *home = viv_text("%s/%s-%u", options->work_dir, trial->cell->name, options->slot.trial);
     viv_status status = viv_fleet_open(&trial->fleet, trial->cell, options->places, options->interrupt, home, freezes);
     free(home);
@@ -154,7 +150,7 @@ viv_status viv_trial_run(const struct viv_trial_options *options, struct viv_buf
                               .invalid_why = json_array()};
     record_header(&trial);
     viv_status status = VIV_OK;
-    char *unavailable = viv_system_unavailable(trial.cell, options->places);
+    char *unavailable = viv_system_unavailable(trial.cell, options->places, viv_plan_freezes_syncs(plan));
     if (unavailable != NULL) {
         snprintf(trial.why, sizeof trial.why, "%s", unavailable);
         record_summary(&trial, "n/a", 0);
