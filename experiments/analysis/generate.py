@@ -48,10 +48,10 @@ def write_schemes(run, out, numbers, source):
     numbers.set("schemes/bins", str(bins))
 
 
-def write_million(run, out, source):
+def write_own(name, run, out, source):
     for section in tables.SECTIONS:
         missing = "\\emph{Not run: %s.}\n" % tex.escape(source)
-        write(out, "million-%s.tex" % section, tables.comparison(run, section) if run else missing)
+        write(out, "%s-%s.tex" % (name, section), tables.comparison(run, section) if run else missing)
 
 
 def generate(top, out, given):
@@ -65,7 +65,9 @@ def generate(top, out, given):
     numbers = tex.Numbers()
     write_comparison(comparison, out, numbers)
     write_schemes(schemes, out, numbers, schemes_source)
-    write_million(found["million"][0], out, found["million"][1])
+    for name in locks.OWN:
+        write_own(name, found[name][0], out, found[name][1])
+    tables.quote_outages(found["failover"][0], numbers)
     published.quote(os.path.join(top, "datasets", "published"), numbers)
     published.quote_formula(numbers, placement.BINS)
     for name, (run, where) in found.items():

@@ -9,7 +9,9 @@ from results import ResultsError, Run
 
 DERIVED = ("report.html", "summary.json")
 # What the paper needs: an experiment, and the folder under experiments/results/ where its newest run is looked for.
-EXPERIMENTS = {"comparison": "quick", "million": "million", "schemes": "schemes"}
+EXPERIMENTS = {"comparison": "quick", "failover": "failover", "million": "million", "schemes": "schemes"}
+# Of these, the plans that stand for nothing but themselves.
+OWN = ("failover", "million")
 
 
 def digest(folder):
@@ -29,7 +31,7 @@ def digest(folder):
 def experiment_of(run):
     if run.is_placement:
         return "schemes"
-    return "million" if run.plan["name"] == "million" else "comparison"
+    return run.plan["name"] if run.plan["name"] in OWN else "comparison"
 
 
 def read(path):

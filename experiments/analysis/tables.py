@@ -80,6 +80,19 @@ def quote_comparison(run, numbers):
                 sum(parts[part] for part in ("elect", "discover", "sync", "activate")) if parts else None))
 
 
+def quote_outages(run, numbers):
+    """Of the run at default settings, which may be absent: failover/CELL/STEP/silence, and the sizes of the run."""
+    base = reference(run) if run else None
+    known = {(row.step, row.measure.name): row for row in rows(run)} if run else {}
+    for cell in SYSTEMS:
+        for step in ("kill-leader", "stop-leader", "freeze-sync-leader"):
+            _quote(numbers, "failover/%s/%s/silence" % (cell, step), known.get((step, "silence")), cell, base)
+    numbers.set("failover/trials", str(run.plan["trials"]) if run else tex.MISSING)
+    numbers.set("failover/tick", tex.number(run.cells[0]["tick_ms"] if run else None))
+    numbers.set("failover/patience",
+                tex.number(run.cells[0]["tick_ms"] * run.cells[0]["sync_limit_ticks"] if run else None))
+
+
 def _quote(numbers, key, row, cell, base):
     ratio = row.ratio(cell, base) if row else None
     numbers.set(key, tex.number(row.median(cell) if row else None))
