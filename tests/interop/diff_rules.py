@@ -48,9 +48,10 @@ RULES = {
         "getAllChildrenNumber of the empty path is that of \"/\"; 3.8.0 counts \"/\" as its own descendant then.",
         "For every other read the empty path is an alias of \"/\"."),
     "sync-zxid": (
-        "In an ensemble, the zxid in the header of a reply to sync may be smaller in 3.8.0 than that of a transaction "
-        "that was answered before the sync was sent.",
-        "It reads the zxid beside the thread that applies; clients keep the greatest they have seen."),
+        "In an ensemble, a sync that a client sends to the leader may leave it behind what a follower has answered before: "
+        "3.8.0's leader tells its followers of a commit first, and answers a sync of its own client without waiting for "
+        "its own turn. It is asked again until it has caught up; of Vivarium one sync has to be enough.",
+        "A fault of the reference server; clients keep the greatest zxid they have seen."),
     "silent-reference": (
         "3.8.0 now and then leaves a request of a follower's client without an answer under load. Such a round is given "
         "up, at most one in five.",
