@@ -40,7 +40,7 @@ struct viv_disk viv_sim_disk_calls(struct viv_sim_disk *disk);
 /* A task begins: now, or when the one before ends. What is older than now_ns can no longer be taken back. */
 void viv_sim_disk_begin(struct viv_sim_disk *disk, int64_t now_ns);
 int64_t viv_sim_disk_time_ns(const struct viv_sim_disk *disk); /* when the calls made so far are done */
-/* Calls take `factor` times as long; none ends before until_ns; files do not grow. */
+/* Calls take `factor` times as long (0: no time); none ends before until_ns; files do not grow. */
 void viv_sim_disk_set_pace(struct viv_sim_disk *disk, unsigned factor, int64_t until_ns);
 void viv_sim_disk_set_full(struct viv_sim_disk *disk, bool is_full);
 void viv_sim_disk_make_room(struct viv_sim_disk *disk);            /* without end from now on */

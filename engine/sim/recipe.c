@@ -82,6 +82,8 @@ viv_status viv_sim_recipe_history(struct viv_sim_world *world, size_t server, ui
     if (tree == NULL) {
         return VIV_ERR_CORRUPT;
     }
+    /* All of it long ago: the disk is not at it any more when the run begins. */
+    viv_sim_disk_set_pace(world->servers[server].storage.disk, 0, 0);
     viv_status status =
         viv_datadir_build(&(struct viv_datadir_plan){.pairing = {flat->name, flat->log, flat->state},
                                                      .state_path = VIV_SIM_FOLDER,
@@ -93,6 +95,7 @@ viv_status viv_sim_recipe_history(struct viv_sim_world *world, size_t server, ui
                                                      .current_epoch = epoch,
                                                      .disk = &calls},
                           tree);
+    viv_sim_disk_set_pace(world->servers[server].storage.disk, 1, 0);
     viv_tree_free(tree);
     return status;
 }

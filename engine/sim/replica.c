@@ -44,9 +44,12 @@ static size_t order_place_after(const struct viv_sim_truth *truth, uint64_t zxid
 
 void viv_sim_truth_init(struct viv_sim_world *world, uint64_t first_zxid)
 {
-    world->truth.first_zxid = first_zxid;
+    struct viv_sim_truth *truth = &world->truth;
+    uint32_t epoch = (uint32_t)(first_zxid >> 32);
+    truth->first_zxid = first_zxid;
     for (size_t i = 0; i < world->server_count; i++) {
-        viv_sim_truth_wiped(world, i);
+        truth->mirrors[i].hard = (struct viv_hard_state){.accepted_epoch = epoch, .current_epoch = epoch};
+        truth->mirrors[i].hard_found = truth->mirrors[i].hard;
     }
 }
 
@@ -241,10 +244,6 @@ void viv_sim_truth_began(struct viv_sim_world *world, size_t server)
     mirror->had_tickets = true; /* until the start is over */
     mirror->base_zxid = mirror->recovered_base_zxid;
     mirror->has_index = false;
-    look(world, server, true);
-    viv_sim_say(world, "server %zu begins at 0x%llx, log 0x%llx + %zu entries, epochs %u/%u", server + 1,
-                (unsigned long long)mirror->applied_zxid, (unsigned long long)mirror->base_zxid, mirror->log.count,
-                mirror->hard_found.accepted_epoch, mirror->hard_found.current_epoch);
 }
 
 void viv_sim_truth_ready(struct viv_sim_world *world, size_t server)
@@ -254,6 +253,10 @@ void viv_sim_truth_ready(struct viv_sim_world *world, size_t server)
     mirror->hard = mirror->hard_found;
     mirror->had_tickets = false;
     mirror->ticket_count = 0;
+    look(world, server, true);
+    viv_sim_say(world, "server %zu begins at 0x%llx, log 0x%llx + %zu entries, epochs %u/%u", server + 1,
+                (unsigned long long)mirror->applied_zxid, (unsigned long long)mirror->base_zxid, mirror->log.count,
+                mirror->hard.accepted_epoch, mirror->hard.current_epoch);
 }
 
 void viv_sim_truth_ended(struct viv_sim_world *world, size_t server)
@@ -265,15 +268,10 @@ void viv_sim_truth_ended(struct viv_sim_world *world, size_t server)
 void viv_sim_truth_wiped(struct viv_sim_world *world, size_t server)
 {
     struct viv_sim_mirror *mirror = &world->truth.mirrors[server];
-    uint32_t epoch = (uint32_t)(world->truth.first_zxid >> 32);
     mirror->log.count = mirror->durable_count = mirror->ticket_count = 0;
     mirror->base_zxid = mirror->applied_zxid = 0;
     mirror->hard = mirror->hard_found = (struct viv_hard_state){0};
     mirror->had_tickets = false;
-    if (world->truth.order_count == 0 && world->server_count > 0) { /* the disks as they were made */
-        mirror->hard.accepted_epoch = mirror->hard.current_epoch = epoch;
-        mirror->hard_found = mirror->hard;
-    }
 }
 
 /* ---- the one order ---- */

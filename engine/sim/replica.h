@@ -97,7 +97,7 @@ void viv_sim_truth_recovers(struct viv_sim_world *world, size_t server, const st
 void viv_sim_truth_recovers_entry(struct viv_sim_world *world, size_t server, const struct viv_entry *entry);
 void viv_sim_truth_recovers_hard(struct viv_sim_world *world, size_t server, const struct viv_hard_state *hard);
 void viv_sim_truth_began(struct viv_sim_world *world, size_t server);
-/* The start is over: what was given back is durable now. */
+/* The start is over: what was given back is durable now, and what it comes to is seen. */
 void viv_sim_truth_ready(struct viv_sim_world *world, size_t server);
 void viv_sim_truth_ended(struct viv_sim_world *world, size_t server);
 void viv_sim_truth_wiped(struct viv_sim_world *world, size_t server);
