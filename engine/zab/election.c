@@ -37,6 +37,9 @@ static void send_vote_with(struct viv_zab *zab, viv_sid sid, uint32_t echo)
     output->vote.config = viv_buffer_bytes(&zab->membership.active.text);
     if (zab->membership.has_proposed) {
         output->vote.proposed = viv_buffer_bytes(&zab->membership.proposed.text);
+    } else if (zab->membership.has_hinted && !viv_membership_may_lead(&zab->membership, output->vote.leader)) {
+        /* Who has not heard the hint could make nothing of this vote, nor of the candidate's own. */
+        output->vote.proposed = viv_buffer_bytes(&zab->membership.hinted.text);
     }
     output->vote.rank = viv_ranking_say(zab, output->vote.rank.rank, echo);
 }

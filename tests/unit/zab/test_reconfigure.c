@@ -399,6 +399,24 @@ VIV_TEST(zab_reconfigure, whom_a_newer_hint_does_not_name_is_not_elected_and_hin
     viv_buffer_fini(&newer);
 }
 
+/* Else whoever has not heard of it would never vote for that server, which may be the only one that can lead. */
+VIV_TEST(zab_reconfigure, who_votes_for_a_server_that_only_a_hint_names_passes_the_hint_on)
+{
+    struct actor actor;
+    struct viv_buffer hint = {0};
+    print_voters(&hint, VIV_ZXID(1, 8), (const viv_sid[]){1, 2, 3, 9, 0});
+    actor_init(&actor, &(struct actor_config){.sid = 1, .reconfigurable = true});
+    vote_with(&actor, 2, 2, &hint);
+    cr_assert_eq(actor_said(&actor, VIV_ZAB_VOTE_SEND)->vote.leader, 2);
+    cr_assert_eq(actor_said(&actor, VIV_ZAB_VOTE_SEND)->vote.proposed.size, 0);
+    vote_with(&actor, 2, 9, &hint);
+    const struct viv_vote *vote = &actor_said(&actor, VIV_ZAB_VOTE_SEND)->vote;
+    cr_assert_eq(vote->leader, 9);
+    cr_assert(viv_bytes_equal(vote->proposed, viv_buffer_bytes(&hint)));
+    actor_fini(&actor);
+    viv_buffer_fini(&hint);
+}
+
 /* ---- who has no vote ---- */
 
 /* Observers that come at once take turns; a voter never waits. */
