@@ -111,6 +111,7 @@ void viv_sim_totals_add(struct viv_sim_totals *totals, uint64_t seed, const stru
     sum->answered += result->answered;
     sum->commits += result->commits;
     sum->epochs += result->epochs;
+    sum->reconfigurations += result->reconfigurations;
     add_all(sum->faults, result->faults, VIV_SIM_FAULT_KINDS);
     add_all(sum->checked, result->checked, VIV_CHECKER_COUNT);
     for (size_t i = 0; i < VIV_SIM_MARKS; i++) {
@@ -152,8 +153,9 @@ void viv_sim_totals_print(const struct viv_sim_totals *totals, FILE *file)
     fprintf(file, "simulated: %" PRId64 " s, %" PRIu64 " events, %" PRIu64 " turns\n", totals->time_ns / 1000000000,
             sum->events, sum->turns);
     fprintf(file,
-            "operations: %" PRIu64 " sent, %" PRIu64 " answered; %" PRIu64 " entries committed in %" PRIu64 " epochs\n",
-            sum->asked, sum->answered, sum->commits, sum->epochs);
+            "operations: %" PRIu64 " sent, %" PRIu64 " answered; %" PRIu64 " entries committed, %" PRIu64
+            " of them configurations, in %" PRIu64 " epochs\n",
+            sum->asked, sum->answered, sum->commits, sum->reconfigurations, sum->epochs);
     fprintf(file, "faults: %" PRIu64 ":", faults);
     for (unsigned i = 0; i < VIV_SIM_FAULT_KINDS; i++) {
         fprintf(file, " %s %" PRIu64, viv_sim_fault_text((enum viv_sim_fault_kind)i), sum->faults[i]);

@@ -166,6 +166,9 @@ static void take_handshake(struct viv_sim_world *world, size_t client, struct vi
     me->session_id = response.session_id;
     me->timeout_ms = response.timeout_ms;
     memcpy(me->password, response.password, sizeof me->password);
+    if (client == VIV_SIM_OPERATOR) {
+        viv_sim_client_authenticate(world, client);
+    }
     viv_sim_client_set_watches(world, client);
     me->next_ns = me->next_ns > world->now_ns ? me->next_ns : world->now_ns;
     viv_sim_client_wake_at(world, client, me->next_ns);
@@ -218,17 +221,23 @@ void viv_sim_client_sign(struct viv_sim_world *world, size_t server, const struc
 
 /* ---- what it does ---- */
 
-static void ping(struct viv_sim_world *world, size_t client)
+void viv_sim_client_send(struct viv_sim_world *world, size_t client, const struct viv_request_header *header,
+                         struct viv_bytes record)
 {
     struct viv_sim_client *me = &world->clients[client];
-    struct viv_request_header header = {.xid = VIV_XID_PING, .type = VIV_OP_PING};
     struct viv_buffer frame = {0};
     viv_buffer_extend(&frame, 4);
-    viv_request_header_encode(&frame, &header);
+    viv_request_header_encode(&frame, header);
+    viv_buffer_append_bytes(&frame, record);
     viv_store_be32(frame.data, (uint32_t)(frame.size - 4));
     me->sent_ns = world->now_ns;
     viv_sim_network_send(world, me->connection, own_host(client), viv_buffer_bytes(&frame));
     viv_buffer_fini(&frame);
+}
+
+static void ping(struct viv_sim_world *world, size_t client)
+{
+    viv_sim_client_send(world, client, &(struct viv_request_header){VIV_XID_PING, VIV_OP_PING}, (struct viv_bytes){0});
 }
 
 /* There is something to ask for, and room for another request. */
@@ -297,6 +306,12 @@ void viv_sim_client_wake(struct viv_sim_world *world, size_t client)
         work_or_ping(world, client);
         break;
     }
+}
+
+bool viv_sim_client_exists(const struct viv_sim_world *world, size_t client)
+{
+    return client < (size_t)VIV_SIM_GET(world, clients) ||
+           (client == VIV_SIM_OPERATOR && VIV_SIM_GET(world, reconfigures) != 0);
 }
 
 bool viv_sim_client_is_done(const struct viv_sim_world *world, size_t client)

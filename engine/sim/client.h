@@ -89,12 +89,18 @@ void viv_sim_client_heard(struct viv_sim_world *world, size_t client, uint32_t c
 /* A server's node is about to hear of this: a sign of life of a session. */
 void viv_sim_client_sign(struct viv_sim_world *world, size_t server, const struct viv_event *event);
 
-void viv_sim_client_leave(struct viv_sim_world *world, size_t client); /* the connection, not the session */
+void viv_sim_client_leave(struct viv_sim_world *world, size_t client);        /* the connection, not the session */
+bool viv_sim_client_exists(const struct viv_sim_world *world, size_t client); /* it has a part in this plan */
 /* Everything was said and answered, or the session is gone. */
 bool viv_sim_client_is_done(const struct viv_sim_world *world, size_t client);
 /* Sends a write of its own, when it can: for whoever asks whether there is life. */
 bool viv_sim_client_probe(struct viv_sim_world *world, size_t client);
 
+/* On its connection, without being noted or waited for. */
+void viv_sim_client_send(struct viv_sim_world *world, size_t client, const struct viv_request_header *header,
+                         struct viv_bytes record);
+/* The operator says who it is. */
+void viv_sim_client_authenticate(struct viv_sim_world *world, size_t client);
 /* client_ops.c: sends the operation. */
 void viv_sim_client_do(struct viv_sim_world *world, size_t client, const struct viv_sim_op *op);
 void viv_sim_client_ask(struct viv_sim_world *world, size_t client, int32_t type, struct viv_bytes record,

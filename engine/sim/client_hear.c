@@ -133,6 +133,18 @@ static void take_event(struct viv_sim_world *world, size_t client, const struct 
     watch_fired(&world->clients[client], &event);
 }
 
+static void note_reply(struct viv_sim_world *world, size_t client, const struct viv_reply_header *header,
+                       struct viv_bytes record)
+{
+    viv_sim_history_add(&world->history, &(struct viv_sim_record){.kind = VIV_SIM_REPLY,
+                                                                  .time_ns = world->now_ns,
+                                                                  .client = (int32_t)client,
+                                                                  .xid = header->xid,
+                                                                  .zxid = (uint64_t)header->zxid,
+                                                                  .code = header->err,
+                                                                  .bytes = record});
+}
+
 static bool is_write(int32_t type)
 {
     switch (type) {
@@ -145,6 +157,7 @@ static bool is_write(int32_t type)
     case VIV_OP_SET_ACL:
     case VIV_OP_MULTI:
     case VIV_OP_CLOSE_SESSION:
+    case VIV_OP_RECONFIG:
         return true;
     default:
         return false;
@@ -176,13 +189,7 @@ static void take_reply(struct viv_sim_world *world, size_t client, const struct 
     memmove(me->asked, me->asked + 1, --me->asked_count * sizeof asked);
     me->answered++;
     world->result->answered++;
-    viv_sim_history_add(&world->history, &(struct viv_sim_record){.kind = VIV_SIM_REPLY,
-                                                                  .time_ns = world->now_ns,
-                                                                  .client = (int32_t)client,
-                                                                  .xid = header->xid,
-                                                                  .zxid = (uint64_t)header->zxid,
-                                                                  .code = header->err,
-                                                                  .bytes = reader.rest});
+    note_reply(world, client, header, reader.rest);
     if (is_write(asked.type) && header->err == VIV_REPLY_OK && header->zxid > 0) {
         viv_sim_truth_client_told(world, (uint64_t)header->zxid);
     }
@@ -216,7 +223,9 @@ void viv_sim_client_take_frame(struct viv_sim_world *world, size_t client, struc
         return;
     }
     me->last_zxid = header.zxid > me->last_zxid ? header.zxid : me->last_zxid;
-    if (header.xid != VIV_XID_PING) {
+    if (header.xid == VIV_XID_AUTH) {
+        note_reply(world, client, &header, reader.rest);
+    } else if (header.xid != VIV_XID_PING) {
         take_reply(world, client, &header, reader);
     }
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/endian.h"
+#include "sim/recipe.h"
 #include "sim/world.h"
 
 /* What clients ask for, from the lines of the plan. */
@@ -15,6 +16,17 @@ enum { SILENCE_MS_MAX = 500, SILENCE_TENTHS_MIN = 8, SILENCE_TENTHS_MAX = 20 };
 static struct viv_jute_slice slice_of(const char *text)
 {
     return (struct viv_jute_slice){.bytes = viv_bytes_text(text)};
+}
+
+static void note_request(struct viv_sim_world *world, size_t client, const struct viv_request_header *header,
+                         struct viv_bytes record)
+{
+    viv_sim_history_add(&world->history, &(struct viv_sim_record){.kind = VIV_SIM_REQUEST,
+                                                                  .time_ns = world->now_ns,
+                                                                  .client = (int32_t)client,
+                                                                  .xid = header->xid,
+                                                                  .type = header->type,
+                                                                  .bytes = record});
 }
 
 void viv_sim_client_ask(struct viv_sim_world *world, size_t client, int32_t type, struct viv_bytes record,
@@ -31,22 +43,22 @@ void viv_sim_client_ask(struct viv_sim_world *world, size_t client, int32_t type
     asked->xid = is_own ? VIV_XID_SET_WATCHES : ++me->xid;
     asked->type = type;
     asked->at_ns = world->now_ns;
-    struct viv_request_header header = {.xid = asked->xid, .type = type};
-    struct viv_buffer frame = {0};
-    viv_buffer_extend(&frame, 4);
-    viv_request_header_encode(&frame, &header);
-    viv_buffer_append_bytes(&frame, record);
-    viv_store_be32(frame.data, (uint32_t)(frame.size - 4));
-    me->sent_ns = world->now_ns;
+    const struct viv_request_header header = {.xid = asked->xid, .type = type};
     world->result->asked++;
-    viv_sim_history_add(&world->history, &(struct viv_sim_record){.kind = VIV_SIM_REQUEST,
-                                                                  .time_ns = world->now_ns,
-                                                                  .client = (int32_t)client,
-                                                                  .xid = asked->xid,
-                                                                  .type = type,
-                                                                  .bytes = record});
-    viv_sim_network_send(world, me->connection, viv_sim_client_host(client), viv_buffer_bytes(&frame));
-    viv_buffer_fini(&frame);
+    note_request(world, client, &header, record);
+    viv_sim_client_send(world, client, &header, record);
+}
+
+void viv_sim_client_authenticate(struct viv_sim_world *world, size_t client)
+{
+    const struct viv_request_header header = {.xid = VIV_XID_AUTH, .type = VIV_OP_AUTH};
+    struct viv_buffer record = {0};
+    viv_jute_write_int(&record, 0);
+    viv_jute_write_text(&record, "digest");
+    viv_jute_write_text(&record, VIV_SIM_SUPER_USER);
+    note_request(world, client, &header, viv_buffer_bytes(&record));
+    viv_sim_client_send(world, client, &header, viv_buffer_bytes(&record));
+    viv_buffer_fini(&record);
 }
 
 /* ---- what follows from the salt ---- */
@@ -174,6 +186,31 @@ static int32_t encode_path_int(int32_t type, const struct viv_sim_op *op, int32_
     return type;
 }
 
+/* A server leaves, comes as a voter or as an observer, or is to lead; or one leaves as another comes. */
+static int32_t encode_reconfig(const struct viv_sim_world *world, struct viv_rng *salt, struct viv_buffer *record)
+{
+    struct viv_buffer joining = {0}, leaving = {0};
+    size_t server = (size_t)viv_rng_below(salt, world->server_count);
+    uint64_t manner = viv_rng_below(salt, 8);
+    if (manner == 0) {
+        viv_buffer_printf(&joining, VIV_RECONFIG_LEADER "%zu", server + 1);
+    } else if (manner < 6) {
+        viv_sim_recipe_member(&joining, server, manner < 4, true);
+    }
+    if (manner >= 5) {
+        viv_buffer_printf(&leaving, "%zu",
+                          1 + (server + viv_rng_below(salt, world->server_count)) % world->server_count);
+    }
+    struct viv_reconfig_request request = {.joining = {.bytes = viv_buffer_bytes(&joining), .null = joining.size == 0},
+                                           .leaving = {.bytes = viv_buffer_bytes(&leaving), .null = leaving.size == 0},
+                                           .members = {.null = true},
+                                           .version = -1};
+    viv_reconfig_request_encode(record, &request);
+    viv_buffer_fini(&joining);
+    viv_buffer_fini(&leaving);
+    return VIV_OP_RECONFIG;
+}
+
 static int32_t encode_one(struct viv_sim_world *world, size_t client, const struct viv_sim_op *op, struct viv_rng *salt,
                           struct viv_buffer *record);
 
@@ -252,6 +289,8 @@ static int32_t encode_one(struct viv_sim_world *world, size_t client, const stru
         return encode_path_int(VIV_OP_REMOVE_WATCHES, op, REMOVE_ANY, record);
     case VIV_SIM_OP_CLOSE_SESSION:
         return VIV_OP_CLOSE_SESSION;
+    case VIV_SIM_OP_RECONFIG:
+        return encode_reconfig(world, salt, record);
     default:
         return encode_create(world, client, op->kind, op->path, salt, record);
     }

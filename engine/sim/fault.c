@@ -112,10 +112,9 @@ static void come_back(struct viv_sim_world *world, size_t server, int64_t delay_
 
 static void wipe(struct viv_sim_world *world, const struct viv_sim_fault *fault, size_t server)
 {
-    size_t needed = (size_t)VIV_SIM_GET(world, voters) / 2 + 1;
-    uint64_t others = ~(UINT64_C(1) << server);
+    struct viv_sim_voters voters = viv_sim_truth_voters(world);
     bool may_forget = world->server_count > 1 && viv_sim_truth_stand_together(world, server) &&
-                      viv_sim_truth_grown_up(world, others) >= needed;
+                      viv_sim_truth_decide(world, &voters, ~(UINT64_C(1) << server), true);
     may_forget = may_forget || world->options->breaks == VIV_SIM_BREAK_FREE_WIPE;
     viv_sim_server_stop(world, server, may_forget);
     if (may_forget) {

@@ -36,6 +36,7 @@ enum viv_sim_op_kind {
 enum {
     VIV_SIM_MACHINES_MAX = 9,
     VIV_SIM_CALLERS_MAX = 12,
+    VIV_SIM_OPERATOR = VIV_SIM_CALLERS_MAX - 1, /* the client that changes the ensemble; others have lower numbers */
     VIV_SIM_PATH_BYTES_MAX = 40,
     VIV_SIM_LEADER = -1, /* as a server of a fault: whoever leads then, else the first one */
 };

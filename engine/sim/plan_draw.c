@@ -17,6 +17,7 @@ enum {
     LASTS_MS_MAX = 8000,
     FAULTS_MAX = 300,
     OPS_MAX = 4000,
+    RECONFIGURATIONS_MAX = 40,
 };
 
 static void set(struct viv_sim_plan *plan, enum viv_sim_setting setting, int64_t value)
@@ -82,6 +83,26 @@ static void draw_settings(struct viv_sim_plan *plan, struct viv_rng *rng)
     SET(plan, torn, viv_sim_draw_chance(rng, 1, 3));
     SET(plan, disk_kib,
         viv_sim_draw_chance(rng, 1, 10) ? viv_sim_draw(rng, 8, 64) * GET(plan, segment_bytes) >> 10 : 0);
+}
+
+/* From numbers of its own: an operator in one ensemble of four. */
+static void draw_reconfigurations(struct viv_sim_plan *plan)
+{
+    struct viv_rng rng;
+    viv_rng_init(&rng, viv_mix64(plan->seed ^ UINT64_C(0x6d656d62657273))); /* "members" */
+    if (GET(plan, voters) < 2 || GET(plan, voters) + GET(plan, observers) < 3 || !viv_sim_draw_chance(&rng, 1, 4)) {
+        return;
+    }
+    SET(plan, reconfigures, 1);
+    int64_t count = viv_sim_draw_log(&rng, 2, RECONFIGURATIONS_MAX);
+    for (int64_t i = 0; i < count; i++) {
+        struct viv_sim_op op = {.client = VIV_SIM_OPERATOR,
+                                .kind = VIV_SIM_OP_RECONFIG,
+                                .after_us = viv_sim_draw_exponential(&rng, GET(plan, load_ms) * US_PER_MS / count),
+                                .salt = (uint32_t)viv_rng_next(&rng),
+                                .path = "/"};
+        viv_sim_plan_add_op(plan, &op);
+    }
 }
 
 /* ---- faults ---- */
@@ -215,7 +236,7 @@ static const unsigned op_shares[] = {
 static uint64_t draw_mix(struct viv_rng *rng, uint64_t *shares)
 {
     uint64_t total = 0;
-    for (unsigned kind = 0; kind < VIV_SIM_OP_KINDS; kind++) {
+    for (unsigned kind = 0; kind < VIV_SIM_OP_KINDS && op_shares[kind] > 0; kind++) {
         static const uint64_t factors[] = {0, 1, 1, 1, 3};
         shares[kind] = op_shares[kind] * factors[viv_rng_below(rng, sizeof factors / sizeof factors[0])];
         shares[kind] += kind == VIV_SIM_OP_CREATE || kind == VIV_SIM_OP_SET ? 3 : 0;
@@ -227,7 +248,7 @@ static uint64_t draw_mix(struct viv_rng *rng, uint64_t *shares)
 static void draw_ops(struct viv_sim_plan *plan, bool is_healthy)
 {
     struct viv_rng rng;
-    uint64_t shares[VIV_SIM_OP_KINDS];
+    uint64_t shares[VIV_SIM_OP_KINDS] = {0};
     viv_sim_stream(&rng, plan->seed, VIV_SIM_WORKLOAD, 0);
     uint64_t total = draw_mix(&rng, shares);
     unsigned names = (unsigned)viv_sim_draw(&rng, 1, 8);
@@ -262,4 +283,5 @@ void viv_sim_plan_draw(struct viv_sim_plan *plan, uint64_t seed)
     draw_elections(plan);
     draw_faults(plan, is_healthy);
     draw_ops(plan, is_healthy);
+    draw_reconfigurations(plan);
 }

@@ -116,7 +116,7 @@ static bool is_possible(const struct viv_sim_plan *plan)
     const int64_t *set = plan->settings;
     return set[VIV_SIM_SET_voters] >= 1 && set[VIV_SIM_SET_observers] >= 0 &&
            set[VIV_SIM_SET_voters] + set[VIV_SIM_SET_observers] <= VIV_SIM_MACHINES_MAX &&
-           set[VIV_SIM_SET_clients] >= 0 && set[VIV_SIM_SET_clients] <= VIV_SIM_CALLERS_MAX &&
+           set[VIV_SIM_SET_clients] >= 0 && set[VIV_SIM_SET_clients] <= VIV_SIM_OPERATOR &&
            set[VIV_SIM_SET_tick_ms] >= 10 && set[VIV_SIM_SET_segment_bytes] >= 16384 && set[VIV_SIM_SET_window] >= 1 &&
            set[VIV_SIM_SET_turn_us] >= 1 && set[VIV_SIM_SET_delay_us] >= 1 && set[VIV_SIM_SET_client_delay_us] >= 1;
 }

@@ -9,6 +9,18 @@
 
 enum { SESSION_TICKS_MIN = 2, SESSION_TICKS_MAX = 20, FRAME_BYTES_MAX = 1 << 20 };
 
+/* VIV_SIM_SUPER_USER's, as ZooKeeper's DigestAuthenticationProvider says it. */
+#define SUPER_DIGEST "super:lK75jTNcA+U9vtVEw5vB51mj/w4="
+
+void viv_sim_recipe_member(struct viv_buffer *text, size_t server, bool votes, bool has_client_port)
+{
+    viv_buffer_printf(text, "server.%zu=127.0.0.1:%zu:%zu:%s", server + 1, 2000 + server, 3000 + server,
+                      votes ? "participant" : "observer");
+    if (has_client_port) {
+        viv_buffer_printf(text, ";0.0.0.0:%zu", 4000 + server);
+    }
+}
+
 struct viv_node *viv_sim_recipe_node(struct viv_sim_world *world, size_t server)
 {
     static const char *const policies[] = {"fle", "ring", "priority", "rtt"};
@@ -17,8 +29,8 @@ struct viv_node *viv_sim_recipe_node(struct viv_sim_world *world, size_t server)
     for (size_t i = 0; i < world->server_count; i++) {
         bool votes = i < (size_t)VIV_SIM_GET(world, voters);
         members[i] = (struct viv_zab_member){.sid = (viv_sid)i + 1, .voter = votes};
-        viv_buffer_printf(&text, "server.%zu=127.0.0.1:%zu:%zu:%s\n", i + 1, 2000 + i, 3000 + i,
-                          votes ? "participant" : "observer");
+        viv_sim_recipe_member(&text, i, votes, VIV_SIM_GET(world, reconfigures) != 0);
+        viv_buffer_append(&text, "\n", 1);
     }
     viv_buffer_printf(&text, "version=0");
     uint32_t tick_ms = (uint32_t)VIV_SIM_GET(world, tick_ms);
@@ -29,6 +41,7 @@ struct viv_node *viv_sim_recipe_node(struct viv_sim_world *world, size_t server)
                 .members = members,
                 .member_count = world->server_count,
                 .config_text = viv_buffer_bytes(&text),
+                .reconfigurable = VIV_SIM_GET(world, reconfigures) != 0,
                 .tick_ms = tick_ms,
                 .init_limit_ticks = (uint32_t)VIV_SIM_GET(world, init_limit),
                 .sync_limit_ticks = (uint32_t)VIV_SIM_GET(world, sync_limit),
@@ -45,7 +58,8 @@ struct viv_node *viv_sim_recipe_node(struct viv_sim_world *world, size_t server)
         .snapshot_entries = (uint64_t)VIV_SIM_GET(world, snapshot_entries),
         .snapshot_bytes = UINT64_MAX,
         .start_wall_ms = wall_ns / 1000000,
-        .policy = {.outstanding_count = (uint64_t)VIV_SIM_GET(world, outstanding_max)},
+        .policy = {.outstanding_count = (uint64_t)VIV_SIM_GET(world, outstanding_max),
+                   .super_digest = VIV_BYTES_LITERAL(SUPER_DIGEST)},
         .rules = {.extended_types = true, .acl_schemes = VIV_ACL_SCHEMES_DEFAULT},
         .config_text = viv_buffer_bytes(&text),
     };

@@ -5,6 +5,7 @@
 
 #include "node/inspect.h"
 #include "sim/world.h"
+#include "wire/members.h"
 
 /* ---- the lists ---- */
 
@@ -286,6 +287,7 @@ static void extend(struct viv_sim_world *world, uint32_t number)
     }
     truth->order[truth->order_count++] = (struct viv_sim_agreed){.number = number};
     world->result->commits++;
+    world->result->reconfigurations += viv_reconfig_txn_text(entry->body, &(struct viv_bytes){0});
     viv_sim_history_add(&world->history, &(struct viv_sim_record){.kind = VIV_SIM_COMMIT,
                                                                   .time_ns = world->now_ns,
                                                                   .zxid = entry->zxid,

@@ -106,9 +106,18 @@ void viv_sim_truth_wiped(struct viv_sim_world *world, size_t server);
 void viv_sim_truth_client_told(struct viv_sim_world *world, uint64_t zxid);
 /* All servers but one serve one leader and have applied all there is. */
 bool viv_sim_truth_stand_together(const struct viv_sim_world *world, size_t except);
-/* Voters of these (bits) that have adopted an epoch: a voter that never did, or forgot it, does not count for a new one
- * (zab/leader_discovery.c). */
-size_t viv_sim_truth_grown_up(const struct viv_sim_world *world, uint64_t servers);
+/* The voters (bits) of the configuration that is committed last, and of each that some log proposes beside it: what is
+ * decided takes a majority of all of them. */
+struct viv_sim_voters {
+    uint64_t sets[VIV_SIM_MACHINES_MAX + 1];
+    size_t count;
+    uint64_t all;
+};
+struct viv_sim_voters viv_sim_truth_voters(const struct viv_sim_world *world);
+/* Whether these servers (bits) are a majority of each; grown up: of those that have adopted an epoch, since a voter
+ * that never did, or forgot it, does not count for a new one (zab/leader_discovery.c). */
+bool viv_sim_truth_decide(const struct viv_sim_world *world, const struct viv_sim_voters *voters, uint64_t servers,
+                          bool grown_up);
 /* It leads the newest epoch, or is alone. */
 bool viv_sim_truth_decides(const struct viv_sim_world *world, size_t server);
 /* At the end: all servers are alike, and their sums are those of what they hold. */

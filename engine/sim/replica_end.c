@@ -5,6 +5,7 @@
 #include "node/inspect.h"
 #include "sim/world.h"
 #include "tree/image.h"
+#include "wire/members.h"
 
 /* Who leads, and what must hold when a run ends. */
 
@@ -87,14 +88,62 @@ bool viv_sim_truth_stand_together(const struct viv_sim_world *world, size_t exce
     return leader != 0 || world->server_count == 1;
 }
 
-size_t viv_sim_truth_grown_up(const struct viv_sim_world *world, uint64_t servers)
+/* ---- who decides ---- */
+
+/* False: the entry is no configuration. */
+static bool voters_of(const struct viv_sim_truth *truth, uint32_t number, uint64_t *voters)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < (size_t)VIV_SIM_GET(world, voters); i++) {
-        count += (servers >> i & 1) != 0 && world->truth.mirrors[i].hard.current_epoch > 0;
+    struct viv_bytes text;
+    struct viv_members members;
+    if (!viv_reconfig_txn_text(truth->pool.entries[number].body, &text) ||
+        viv_members_parse(text, &members) != VIV_OK) {
+        return false;
     }
-    return count;
+    *voters = 0;
+    for (size_t i = 0; i < members.count; i++) {
+        *voters |= members.items[i].voter ? UINT64_C(1) << (members.items[i].sid - 1) : 0;
+    }
+    return true;
 }
+
+struct viv_sim_voters viv_sim_truth_voters(const struct viv_sim_world *world)
+{
+    const struct viv_sim_truth *truth = &world->truth;
+    struct viv_sim_voters voters = {.sets = {(UINT64_C(1) << VIV_SIM_GET(world, voters)) - 1}, .count = 1};
+    bool is_found = VIV_SIM_GET(world, reconfigures) == 0;
+    for (size_t i = truth->order_count; i > 0 && !is_found; i--) {
+        is_found = voters_of(truth, truth->order[i - 1].number, &voters.sets[0]);
+    }
+    for (size_t server = 0; server < world->server_count && VIV_SIM_GET(world, reconfigures) != 0; server++) {
+        const struct viv_sim_numbers *log = &truth->mirrors[server].log;
+        bool is_newer = true, is_proposed = false;
+        for (size_t i = log->count; i > 0 && is_newer && !is_proposed; i--) {
+            is_newer = truth->pool.entries[log->items[i - 1]].zxid > last_zxid(truth);
+            is_proposed = is_newer && voters_of(truth, log->items[i - 1], &voters.sets[voters.count]);
+        }
+        voters.count += is_proposed;
+    }
+    for (size_t i = 0; i < voters.count; i++) {
+        voters.all |= voters.sets[i];
+    }
+    return voters;
+}
+
+bool viv_sim_truth_decide(const struct viv_sim_world *world, const struct viv_sim_voters *voters, uint64_t servers,
+                          bool grown_up)
+{
+    for (size_t i = 0; i < world->server_count && grown_up; i++) {
+        servers &= world->truth.mirrors[i].hard.current_epoch > 0 ? UINT64_MAX : ~(UINT64_C(1) << i);
+    }
+    for (size_t i = 0; i < voters->count; i++) {
+        if (__builtin_popcountll(voters->sets[i] & servers) <= __builtin_popcountll(voters->sets[i]) / 2) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- the end ---- */
 
 /* The sums of a tree that is read back from its rows. */
 static void rescan(struct viv_sim_world *world, size_t server)

@@ -175,12 +175,12 @@ static uint64_t all_servers(const struct viv_sim_world *world)
 
 static uint64_t core_of(const struct viv_sim_world *world)
 {
-    uint64_t voters = (UINT64_C(1) << VIV_SIM_GET(world, voters)) - 1;
-    uint64_t core = (uint64_t)VIV_SIM_GET(world, core) & voters;
-    size_t needed = (size_t)VIV_SIM_GET(world, voters) / 2 + 1;
-    bool is_enough = (size_t)__builtin_popcountll(core) >= needed &&
-                     (viv_sim_truth_grown_up(world, core) >= needed || viv_sim_truth_grown_up(world, voters) < needed);
-    return is_enough ? core : voters;
+    struct viv_sim_voters voters = viv_sim_truth_voters(world);
+    uint64_t core = (uint64_t)VIV_SIM_GET(world, core) & voters.all;
+    bool is_enough =
+        viv_sim_truth_decide(world, &voters, core, false) &&
+        (viv_sim_truth_decide(world, &voters, core, true) || !viv_sim_truth_decide(world, &voters, voters.all, true));
+    return is_enough ? core : voters.all;
 }
 
 static bool probe_answered(struct viv_sim_world *world)
@@ -191,8 +191,8 @@ static bool probe_answered(struct viv_sim_world *world)
 
 static bool clients_are_done(struct viv_sim_world *world)
 {
-    for (size_t i = 0; i < (size_t)VIV_SIM_GET(world, clients); i++) {
-        if (!viv_sim_client_is_done(world, i)) {
+    for (size_t i = 0; i < VIV_SIM_CALLERS_MAX; i++) {
+        if (viv_sim_client_exists(world, i) && !viv_sim_client_is_done(world, i)) {
             return false;
         }
     }
@@ -248,7 +248,7 @@ static void heal_all(struct viv_sim_world *world)
 {
     viv_sim_say(world, "all are healed");
     viv_sim_heal(world, all_servers(world));
-    for (size_t i = 0; i < (size_t)VIV_SIM_GET(world, clients); i++) {
+    for (size_t i = 0; i < VIV_SIM_CALLERS_MAX; i++) {
         struct viv_sim_client *client = &world->clients[i];
         client->op_count = client->next_op < client->op_count ? client->next_op : client->op_count;
     }
@@ -326,7 +326,10 @@ static void set_up(struct viv_sim_world *world)
         }
         viv_sim_server_start(world, i, viv_sim_draw(&world->servers[i].rng, 1, START_SPREAD_MS) * NS_PER_MS);
     }
-    for (size_t i = 0; i < (size_t)VIV_SIM_GET(world, clients); i++) {
+    for (size_t i = 0; i < VIV_SIM_CALLERS_MAX; i++) {
+        if (!viv_sim_client_exists(world, i)) {
+            continue;
+        }
         viv_sim_client_init(world, i);
         viv_sim_client_wake_at(world, i, viv_sim_draw(&world->clients[i].rng, 1, START_SPREAD_MS) * NS_PER_MS);
     }

@@ -49,7 +49,7 @@ struct viv_sim_result {
     int64_t time_ns; /* virtual */
     uint64_t events, turns;
     uint64_t faults[VIV_SIM_FAULT_KINDS];
-    uint64_t asked, answered, commits, epochs;
+    uint64_t asked, answered, commits, reconfigurations /* of them */, epochs;
     uint64_t checked[VIV_CHECKER_COUNT];
     uint64_t marks[VIV_SIM_MARKS];
     int64_t core_ms, all_ms; /* from healing until a write succeeded; until all were alike */

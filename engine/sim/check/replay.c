@@ -227,30 +227,6 @@ static void compare_reply(struct replay *replay, const struct viv_check_transact
     }
 }
 
-static void replay_request(struct replay *replay, size_t index)
-{
-    struct viv_check *check = replay->check;
-    struct viv_check_transaction *transaction = &check->transactions[index];
-    const struct viv_sim_record *request = viv_check_request(check, transaction->operation);
-    struct viv_ref_identities who = viv_check_identities(check, transaction->operation);
-    if (!viv_ref_is_write(request->type)) {
-        return; /* reconfig: what it says is not modelled */
-    }
-    if (is_refused_for_session(check, index)) {
-        transaction->outcome.err = logged_error(transaction);
-    } else {
-        viv_ref_write(&replay->tree,
-                      &(struct viv_ref_request){transaction->header.session_id, request->type, request->bytes, &who,
-                                                transaction->zxid, transaction->header.time_ms},
-                      &transaction->outcome);
-    }
-    if (check->history->header.has_log) {
-        compare_entry(replay, transaction);
-        compare_time(replay, transaction);
-    }
-    compare_reply(replay, transaction);
-}
-
 /* Several deletes by nobody: of a session that had more ephemerals than one entry can name. */
 static bool replay_deletes(struct replay *replay, struct viv_check_transaction *transaction)
 {
@@ -284,12 +260,38 @@ static bool replay_own(struct replay *replay, struct viv_check_transaction *tran
     case VIV_OP_MULTI:
         return transaction->header.session_id == 0 && replay_deletes(replay, transaction);
     case VIV_OP_RECONFIG:
+        viv_ref_reconfigure(&replay->tree, transaction->zxid, &transaction->outcome);
         return true;
     case VIV_OP_ERROR: /* a reaping that came too late, a session that was closed twice */
         return transaction->header.cxid == 0;
     default:
         return false;
     }
+}
+
+static void replay_request(struct replay *replay, size_t index)
+{
+    struct viv_check *check = replay->check;
+    struct viv_check_transaction *transaction = &check->transactions[index];
+    const struct viv_sim_record *request = viv_check_request(check, transaction->operation);
+    struct viv_ref_identities who = viv_check_identities(check, transaction->operation);
+    if (!viv_ref_is_write(request->type)) { /* reconfig: what it asks for is not modelled */
+        (void)replay_own(replay, transaction);
+        return;
+    }
+    if (is_refused_for_session(check, index)) {
+        transaction->outcome.err = logged_error(transaction);
+    } else {
+        viv_ref_write(&replay->tree,
+                      &(struct viv_ref_request){transaction->header.session_id, request->type, request->bytes, &who,
+                                                transaction->zxid, transaction->header.time_ms},
+                      &transaction->outcome);
+    }
+    if (check->history->header.has_log) {
+        compare_entry(replay, transaction);
+        compare_time(replay, transaction);
+    }
+    compare_reply(replay, transaction);
 }
 
 static void replay_transaction(struct replay *replay, size_t index)

@@ -289,6 +289,13 @@ static int32_t write_check(struct step *step)
     return VIV_REPLY_OK;
 }
 
+void viv_ref_reconfigure(struct viv_ref_tree *tree, uint64_t zxid, struct viv_ref_outcome *outcome)
+{
+    struct viv_ref_node *node = viv_ref_edit(tree, VIV_BYTES_LITERAL("/zookeeper/config"));
+    node->mzxid = zxid;
+    add_change(outcome, VIV_REF_DATA, node, NULL);
+}
+
 /* ---- sessions ---- */
 
 void viv_ref_open_session(struct viv_ref_tree *tree, int64_t session_id)

@@ -49,6 +49,8 @@ bool viv_ref_is_write(int32_t op);
 void viv_ref_open_session(struct viv_ref_tree *tree, int64_t session_id);
 void viv_ref_close_session(struct viv_ref_tree *tree, int64_t session_id, uint64_t zxid,
                            struct viv_ref_outcome *outcome);
+/* Another configuration stands in /zookeeper/config; its text is not modelled. */
+void viv_ref_reconfigure(struct viv_ref_tree *tree, uint64_t zxid, struct viv_ref_outcome *outcome);
 /* A container or TTL node that is of no use, or one of many ephemerals of a session that ends. */
 int32_t viv_ref_reap(struct viv_ref_tree *tree, struct viv_bytes path, uint64_t zxid, struct viv_ref_outcome *outcome);
 
