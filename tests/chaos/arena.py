@@ -16,12 +16,12 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import BUILD, die_with_parent, end_of, fill_disk, four_letter  # noqa: E402
+from ensemble import BUILD, SERVING, die_with_parent, end_of, fill_disk, four_letter  # noqa: E402
 
 SHIM = os.path.join(os.path.abspath(BUILD), "sync_shim.so")
 CLIENTS = 100                # their place beside the servers 1, 2, ...
 CLIENT_PORT = 2181
-CHRONICLERS = (1, 2)         # servers that keep their logs for longer, so that the whole order can be collected
+CHRONICLE_TXNS = 100000      # the chronicler's images are so far apart: longer than a run goes without collecting its log
 DISK_BYTES = 192 << 20
 EXT4_SHUTDOWN = 0x8004587D   # EXT4_IOC_SHUTDOWN
 WITHOUT_FLUSH = 2            # ... EXT4_GOING_FLAGS_NOLOGFLUSH: as if the power had gone
@@ -104,7 +104,7 @@ class Disk:
 
 
 class Server:
-    """One of the ensemble. `expected_end`: a fault made it end by itself."""
+    """One of the ensemble. `expected_end`: a fault made it end by itself. Those beyond the arena's count observe."""
 
     def __init__(self, arena, number, backend):
         self.arena, self.number, self.backend = arena, number, backend
@@ -130,11 +130,12 @@ class Server:
             f.flush()
             os.fsync(f.fileno())
         settings = dict(self.arena.settings, dataDir=data, backend=self.backend)
-        if self.number in CHRONICLERS:
-            settings["snapCount"] = 40000 * self.number
+        if self.number > self.arena.count:
+            settings.update({"peerType": "observer", "snapCount": CHRONICLE_TXNS})
         settings["admin.serverAddress"] = address(self.number)
         for other in range(1, self.arena.count + 1):
             settings["server.%d" % other] = "%s:2888:3888" % address(other)
+        settings["server.%d" % (self.arena.count + 1)] = "%s:2888:3888:observer" % address(self.arena.count + 1)
         path = os.path.join(self.arena.folder, "server-%d.cfg" % self.number)
         with open(path, "w") as f:
             f.write("".join("%s=%s\n" % item for item in settings.items()))
@@ -188,13 +189,16 @@ class Server:
 
 
 class Arena:
-    """settings: of every server's configuration. folder: for disks; results: for logs that stay."""
+    """settings: of every server's configuration. folder: for disks; results: for logs that stay. `servers` vote, and are
+    whom faults strike; the chronicler observes untroubled, so that its log tells the whole order that was committed."""
 
     def __init__(self, folder, results, backends, settings):
         self.folder, self.results, self.settings, self.count = folder, results, settings, len(backends)
         self.cuts, self.holders = set(), []
         self.clients = self.network(CLIENTS)
         self.servers = [Server(self, number + 1, backend) for number, backend in enumerate(backends)]
+        self.chronicler = Server(self, self.count + 1, backends[0])
+        self.everybody = self.servers + [self.chronicler]
 
     def network(self, place):
         """A network namespace, joined to the hub; the process whose namespace it is."""
@@ -216,7 +220,7 @@ class Arena:
     def close(self):
         """Makes room for another arena."""
         self.mend()
-        for server in self.servers:
+        for server in self.everybody:
             server.kill()
             run("umount", server.disk.path)
         for place, holder in self.holders:
@@ -259,9 +263,9 @@ class Arena:
     def await_serving(self, limit_s=60):
         """Until all serve; the numbers of those that do not."""
         deadline = time.monotonic() + limit_s
-        waiting = {server.number for server in self.servers}
+        waiting = {server.number for server in self.everybody}
         while waiting and time.monotonic() < deadline:
-            waiting = {n for n in waiting if self.servers[n - 1].mode() not in ("leader", "follower")}
+            waiting = {n for n in waiting if self.everybody[n - 1].mode() not in SERVING}
             if waiting:
                 time.sleep(0.05)
         return sorted(waiting)
