@@ -511,3 +511,26 @@ VIV_TEST(server_config, the_admin_port_is_on_loopback_unless_it_is_put_elsewhere
                    "f:3: error: admin.commandURL=commands: not usable; legal: a path that begins with / and goes on, "
                    "without a / at its end\n");
 }
+
+/* In the order of the table, where the first that fits counts; one that ends in a dot fits all that begin with it. */
+static const char *const key_names[] = {
+#define VIV_CONFIG_INT(key, member, least, greatest, fallback, unit) key,
+#define VIV_CONFIG_BOOL(key, member, fallback)                       key,
+#define VIV_CONFIG_TEXT(key, member, kind, legal)                    key,
+#define VIV_CONFIG_ONLY(key, value, instead)                         key,
+#define VIV_CONFIG_IGNORED(key, reason)                              key,
+#define VIV_CONFIG_REFUSED(key, instead)                             key,
+#include "server/config_keys.def"
+};
+
+VIV_TEST(server_config, no_key_is_hidden_by_one_above_it)
+{
+    for (size_t i = 0; i < sizeof key_names / sizeof key_names[0]; i++) {
+        size_t size = strlen(key_names[i]);
+        for (size_t below = i + 1; below < sizeof key_names / sizeof key_names[0]; below++) {
+            bool is_hidden = key_names[i][size - 1] == '.' ? strncmp(key_names[i], key_names[below], size) == 0
+                                                           : strcmp(key_names[i], key_names[below]) == 0;
+            cr_assert_not(is_hidden, "%s hides %s", key_names[i], key_names[below]);
+        }
+    }
+}
