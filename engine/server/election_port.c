@@ -243,11 +243,13 @@ static bool take_hello(struct viv_election_connection *connection)
     return !connection->is_closing;
 }
 
+/* One that does not carry its peer's messages says nothing: it is being closed, or has introduced itself and no more.
+ * Its peer may be another server by then. */
 static void take_messages(struct viv_election_connection *connection)
 {
     size_t used = 0;
     struct viv_bytes in = viv_buffer_bytes(&connection->input);
-    while (in.size - used >= HEAD_BYTES) {
+    while (connection->peer->connection == connection && in.size - used >= HEAD_BYTES) {
         uint32_t size = viv_load_be32(in.data + used);
         if (size == 0 || size > VIV_ELECTION_FRAME_BYTES_MAX) {
             tell_malformed(connection, "closed: a message of impossible length (number)", (int)size);
@@ -309,7 +311,7 @@ static void take_network(struct viv_election_connection *connection, struct viv_
     if (said.size > 0 && connection->channel.is_open && !connection->is_closing) {
         take_said(connection, said);
     }
-    if (status != VIV_OK) {
+    if (status != VIV_OK && !connection->is_closing) {
         tell_failure(connection);
         close_connection(connection);
     }
