@@ -44,15 +44,12 @@ static bool add_super(struct viv_buffer *authinfo)
     return add(authinfo, VIV_BYTES_LITERAL("super"), (struct viv_bytes){0});
 }
 
-void viv_identity_init(struct viv_buffer *authinfo, const struct viv_identity_rules *rules, struct viv_bytes address)
+void viv_identity_init(struct viv_buffer *authinfo, struct viv_bytes address)
 {
     viv_buffer_clear(authinfo);
     viv_jute_write_int(authinfo, 0);
     VIV_ASSERT(address.size < VIV_IDENTITY_BYTES_MAX / 2);
     (void)add(authinfo, VIV_BYTES_LITERAL("ip"), address);
-    if (rules->everybody_is_super) {
-        (void)add_super(authinfo);
-    }
 }
 
 bool viv_identity_add_proved(struct viv_buffer *authinfo, struct viv_bytes identities)

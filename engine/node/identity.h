@@ -23,12 +23,11 @@ bool viv_identity_hash_find(const char *name, int64_t *hash);
 
 struct viv_identity_rules {
     bool no_digest;                /* the scheme is switched off */
-    bool everybody_is_super;       /* skipACL */
     enum viv_identity_hash hash;   /* of digests */
     struct viv_bytes super_digest; /* "super:hash": who proves it is `super` beside; empty: nobody */
 };
 
-void viv_identity_init(struct viv_buffer *authinfo, const struct viv_identity_rules *rules, struct viv_bytes address);
+void viv_identity_init(struct viv_buffer *authinfo, struct viv_bytes address);
 /* What the skin has proved: a raw vector<Id>, well-formed or empty. False: too many identities. */
 bool viv_identity_add_proved(struct viv_buffer *authinfo, struct viv_bytes identities);
 /* An `auth` request. False: unknown scheme, failed, or too many identities; the connection is to be closed. */

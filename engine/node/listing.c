@@ -138,7 +138,7 @@ int32_t viv_listings_serve(struct viv_listings *listings, struct viv_tree *tree,
     if (!viv_tree_find(tree, request.path.bytes, &node)) {
         return VIV_REPLY_NO_NODE;
     }
-    if (!viv_acl_allows(viv_tree_acl(tree, node.acl_id), VIV_PERM_READ, read->authinfo)) {
+    if (!viv_read_may(tree, &node, VIV_PERM_READ, read)) {
         return VIV_REPLY_NO_AUTH;
     }
     struct viv_listing *listing;

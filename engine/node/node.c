@@ -188,7 +188,7 @@ static void on_tick(struct viv_node *node, const struct viv_event *event)
 static void on_client_open(struct viv_node *node, const struct viv_event *event)
 {
     struct viv_connection *connection = viv_connections_add(&node->connections, event->conn, &node->turn);
-    viv_identity_init(&connection->authinfo, &node->identity, event->bytes);
+    viv_identity_init(&connection->authinfo, event->bytes);
     connection->is_secure = event->flag;
     viv_handshake_expect(node, connection);
     if (!viv_identity_add_proved(&connection->authinfo, event->identities)) {

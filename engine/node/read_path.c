@@ -22,9 +22,14 @@ struct context {
     size_t start; /* of the answer in `out` */
 };
 
+bool viv_read_may(const struct viv_tree *tree, const struct viv_znode *node, int32_t perms, const struct viv_read *read)
+{
+    return read->skips_acl || viv_acl_allows(viv_tree_acl(tree, node->acl_id), perms, read->authinfo);
+}
+
 static bool may(const struct context *context, const struct viv_znode *node, int32_t perms)
 {
-    return viv_acl_allows(viv_tree_acl(context->tree, node->acl_id), perms, context->read->authinfo);
+    return viv_read_may(context->tree, node, perms, context->read);
 }
 
 static void append_stat(struct context *context, const struct viv_znode *node)

@@ -32,7 +32,12 @@ struct viv_read {
     struct viv_bytes record;   /* the request record after its header */
     struct viv_bytes authinfo; /* raw vector<Id>, count first; empty = none */
     struct viv_read_bounds *bounds;
+    bool skips_acl; /* every list grants everything */
 };
+
+/* Does the node's list grant one of `perms` to who reads? */
+bool viv_read_may(const struct viv_tree *tree, const struct viv_znode *node, int32_t perms,
+                  const struct viv_read *read);
 
 /* True when viv_read_serve may be called for this opcode. */
 bool viv_read_is_served(int32_t op);

@@ -115,6 +115,7 @@ static void serve_read(struct viv_node *node, struct viv_connection *connection,
         .record = record,
         .authinfo = viv_buffer_bytes(&connection->authinfo),
         .bounds = &node->read_bounds,
+        .skips_acl = node->group.rules.skips_acl,
     };
     viv_buffer_clear(&node->events);
     viv_buffer_clear(&node->record);

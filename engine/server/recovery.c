@@ -196,13 +196,13 @@ static void set_rules(const struct viv_config *config, struct viv_node_config *n
     set_policy(config, &node->policy);
     node->identity = (struct viv_identity_rules){
         .no_digest = !config->digest_auth,
-        .everybody_is_super = config->skip_acl,
         .hash = (enum viv_identity_hash)config->digest_algorithm,
     };
     node->rules = (struct viv_prepare_rules){
         .extended_types = config->extended_types,
         .quotas = (enum viv_quota_enforcement)config->enforce_quota,
         .acl_schemes = config->auth_schemes,
+        .skips_acl = config->skip_acl,
     };
     node->reaping = (struct viv_reap_config){
         .check_ms = (uint64_t)config->container_check_ms,

@@ -43,6 +43,7 @@ struct viv_prepare_rules {
     viv_reconfigure_fn *reconfigure; /* NULL: the ensemble cannot be changed by clients */
     void *reconfigure_ctx;
     unsigned acl_schemes; /* of enum viv_acl_scheme: what a stored list may name */
+    bool skips_acl;       /* lists are kept and not asked, also for what other servers forward */
 };
 
 /* Borrows the tree, which must outlive it. */

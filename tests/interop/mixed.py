@@ -10,19 +10,22 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from ensemble import Ensemble, Tap, default_configuration, zookeeper_class_path  # noqa: E402
 
 from kazoo.client import KazooClient  # noqa: E402
+from kazoo.exceptions import NoAuthError  # noqa: E402
+from kazoo.security import make_digest_acl  # noqa: E402
 
 WRITES = 60
 
 
 class MixedEnsemble(Ensemble):
-    """kinds: one of 'vivarium' and 'zookeeper' for each server."""
+    """kinds: one of 'vivarium' and 'zookeeper' for each server. skipping: indexes of those with skipACL."""
 
-    def __init__(self, kinds, **more):
-        self.kinds = list(kinds)
+    def __init__(self, kinds, skipping=(), **more):
+        self.kinds, self.skipping = list(kinds), set(skipping)
         super().__init__("vivarium", len(kinds), default_configuration(), {"tickTime": 1000}, **more)
 
     def command(self, index):
         self.kind = self.kinds[index]
+        self.settings["skipACL"] = "yes" if index in self.skipping else None
         return super().command(index)
 
     def client(self, index):
@@ -100,6 +103,34 @@ def play(tap, kinds):
         tap.ok(not ensemble.died(), "%s: nobody ended by itself" % " ".join(kinds), ensemble.logs())
 
 
+def is_allowed(call, *arguments):
+    try:
+        call(*arguments)
+        return True
+    except NoAuthError:
+        return False
+
+
+def whose_lists_are_skipped(kinds, skipping):
+    """(may write, may read) of a client of the follower, at a node of somebody else. Server 2 leads, as nobody has a
+    history."""
+    with MixedEnsemble(kinds, {skipping}) as ensemble:
+        client = ensemble.client(0)
+        client.create("/shut", b"", acl=[make_digest_acl("somebody", "else", all=True)])
+        allowed = is_allowed(client.set, "/shut", b"x"), is_allowed(client.get, "/shut")
+        client.stop()
+        client.close()
+        return allowed if ensemble.leader() == 1 else "server 2 does not lead"
+
+
+def skip_lists(tap):
+    for kinds in ((a, b) for a in ("zookeeper", "vivarium") for b in ("zookeeper", "vivarium")):
+        found = whose_lists_are_skipped(kinds, 1), whose_lists_are_skipped(kinds, 0)
+        tap.ok(found == ((True, False), (False, True)),
+               "skipACL of a leader (%s) counts for writes, that of a follower (%s) for what it reads" %
+               (kinds[1], kinds[0]), found)
+
+
 def main():
     tap = Tap()
     if zookeeper_class_path() is None:
@@ -107,6 +138,7 @@ def main():
     else:
         play(tap, ["vivarium", "zookeeper", "zookeeper"])
         play(tap, ["zookeeper", "vivarium", "vivarium"])
+        skip_lists(tap)
     tap.done()
 
 

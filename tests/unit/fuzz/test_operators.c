@@ -95,13 +95,12 @@ static void audit_one(int32_t op, struct viv_bytes record, bool is_refused)
     struct viv_node *node = viv_alloc_zeroed(1, sizeof *node);
     struct viv_connection connection = {.session_id = 123};
     struct viv_actions actions = {0};
-    struct viv_identity_rules rules = {0};
     struct viv_apply_result results[2] = {{.type = op, .path = VIV_BYTES_LITERAL("/a/b0000000001")}, {.type = op}};
     struct viv_applied applied = {
         .results = results, .result_count = op == VIV_OP_MULTI ? 2 : 1, .is_multi = op == VIV_OP_MULTI};
     struct viv_pending request = {.op = op};
     viv_buffer_append_bytes(&request.record, record);
-    viv_identity_init(&connection.authinfo, &rules, VIV_BYTES_LITERAL("10.0.0.1"));
+    viv_identity_init(&connection.authinfo, VIV_BYTES_LITERAL("10.0.0.1"));
     node->turn.out = &actions;
     viv_audit_answered(node, &connection, &request, is_refused ? NULL : &applied);
     for (size_t i = 0; i < actions.count; i++) {

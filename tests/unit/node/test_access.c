@@ -199,7 +199,7 @@ VIV_TEST(node_access, who_proves_the_super_digest_may_everything)
 
 static void switch_checks_off(struct viv_node_config *config)
 {
-    config->identity.everybody_is_super = true;
+    config->rules.skips_acl = true;
 }
 
 VIV_TEST(node_access, without_checks_everybody_may_everything_but_lists_must_be_sound)

@@ -17,10 +17,10 @@ struct stand {
     struct viv_node_client client;
 };
 
-static void everybody_is_super(struct viv_node_config *config)
+static void skip_acl(struct viv_node_config *config)
 {
     config->zab.reconfigurable = true;
-    config->identity.everybody_is_super = true;
+    config->rules.skips_acl = true;
 }
 
 static void nobody_is(struct viv_node_config *config)
@@ -74,7 +74,7 @@ static struct viv_members shown(const struct stand *stand, size_t server)
 VIV_TEST(node_reconfigure, the_answer_is_the_new_configuration_and_all_show_it)
 {
     struct stand stand;
-    stand_init(&stand, everybody_is_super, SERVERS);
+    stand_init(&stand, skip_acl, SERVERS);
     cr_assert_eq(shown(&stand, 0).version, UINT64_C(1) << 32, "the first epoch gives the first version");
     cr_assert_eq(reconfigure(&stand, "server.4=127.0.0.1:2003:3003:observer;4003", NULL, NULL, -1), 0);
     struct viv_jute_reader reader = viv_jute_reader_of(viv_buffer_bytes(&stand.client.record));
@@ -101,7 +101,7 @@ VIV_TEST(node_reconfigure, refusals_come_in_zookeepers_order)
 {
     static const char *const fifth = "server.5=127.0.0.1:2004:3004:participant;4004";
     struct stand stand;
-    stand_init(&stand, everybody_is_super, SERVERS);
+    stand_init(&stand, skip_acl, SERVERS);
     cr_assert_eq(reconfigure(&stand, "nonsense", NULL, NULL, 5), VIV_REPLY_BAD_VERSION);
     cr_assert_eq(reconfigure(&stand, "nonsense", NULL, NULL, INT64_C(1) << 32), VIV_REPLY_BAD_ARGUMENTS);
     cr_assert_eq(reconfigure(&stand, "server.5=127.0.0.1:2004:3004", NULL, NULL, -1), VIV_REPLY_BAD_ARGUMENTS);
@@ -122,7 +122,7 @@ VIV_TEST(node_reconfigure, refusals_come_in_zookeepers_order)
     stand_init(&stand, NULL, SERVERS);
     cr_assert_eq(reconfigure(&stand, "nonsense", NULL, NULL, 5), VIV_REPLY_RECONFIG_DISABLED);
     stand_fini(&stand);
-    stand_init(&stand, everybody_is_super, 1);
+    stand_init(&stand, skip_acl, 1);
     cr_assert_eq(reconfigure(&stand, "nonsense", NULL, NULL, 5), VIV_REPLY_UNIMPLEMENTED, "alone");
     stand_fini(&stand);
 }
@@ -149,7 +149,7 @@ VIV_TEST(node_reconfigure, servers_that_are_too_many_together_are_refused_and_co
     viv_buffer_append(&others, voters, sizeof voters - 1);
     print_observers(&many, 10, VIV_MEMBERS_MAX - 4);
     print_observers(&others, 110, VIV_MEMBERS_MAX - 4);
-    stand_init(&stand, everybody_is_super, SERVERS);
+    stand_init(&stand, skip_acl, SERVERS);
     cr_assert_eq(reconfigure(&stand, NULL, NULL, (const char *)many.data, -1), 0);
     cr_assert_eq(reconfigure(&stand, NULL, NULL, (const char *)others.data, -1), VIV_REPLY_BAD_ARGUMENTS);
     cr_assert_eq(reconfigure(&stand, NULL, NULL, voters, -1), 0);
@@ -163,7 +163,7 @@ VIV_TEST(node_reconfigure, servers_that_are_too_many_together_are_refused_and_co
 VIV_TEST(node_reconfigure, log_image_and_snapshot_bring_the_members_back)
 {
     struct stand stand;
-    stand_init(&stand, everybody_is_super, SERVERS);
+    stand_init(&stand, skip_acl, SERVERS);
     viv_node_net_kill(stand.net, 3); /* it led, and will take a snapshot */
     cr_assert(viv_node_net_settle(stand.net, ELECTION_MS));
     cr_assert(viv_node_client_open(&stand.client, 0, 2000));
@@ -191,7 +191,7 @@ VIV_TEST(node_reconfigure, log_image_and_snapshot_bring_the_members_back)
 VIV_TEST(node_reconfigure, clients_of_servers_that_keep_their_part_notice_nothing)
 {
     struct stand stand;
-    stand_init(&stand, everybody_is_super, SERVERS);
+    stand_init(&stand, skip_acl, SERVERS);
     viv_conn conn = stand.client.conn;
     cr_assert_eq(viv_node_client_ask(&stand.client, VIV_OP_GET_DATA, VIV_PATH_CONFIG, true), 0);
     cr_assert_eq(reconfigure(&stand, NULL, "2", NULL, -1), 0);
@@ -205,7 +205,7 @@ VIV_TEST(node_reconfigure, clients_of_servers_that_keep_their_part_notice_nothin
 VIV_TEST(node_reconfigure, another_leads_when_it_is_asked_for)
 {
     struct stand stand;
-    stand_init(&stand, everybody_is_super, SERVERS);
+    stand_init(&stand, skip_acl, SERVERS);
     size_t leader = viv_node_net_leader(stand.net);
     char wish[16];
     snprintf(wish, sizeof wish, "leader=%zu", (leader + 1) % SERVERS + 1);

@@ -181,6 +181,20 @@ RULE_TEST(a_nodes_own_list_does_not_protect_it_from_deletion)
     cr_assert_eq(viv_world_delete(&world, "/n", -1), 0);
 }
 
+/* Whoever asks: what other servers forward comes with the identities that they found. */
+RULE_TEST(a_leader_that_skips_lists_asks_none_of_them)
+{
+    cr_assert_eq(viv_world_create_as(&world, VIV_OP_CREATE, "/n", NULL, "0 world:anyone", PERSISTENT), 0);
+    cr_assert_eq(viv_world_set_data(&world, "/n", "v", -1), VIV_REPLY_NO_AUTH);
+    viv_world_settle(&world);
+    world.rules.skips_acl = true;
+    viv_preparer_free(world.preparer);
+    world.preparer = viv_preparer_new(world.tree, &world.rules);
+    cr_assert_eq(viv_world_set_data(&world, "/n", "v", -1), 0);
+    cr_assert_eq(viv_world_create(&world, "/n/kid", PERSISTENT), 0);
+    cr_assert_eq(viv_world_set_acl(&world, "/n", "31 nobody:x", -1), VIV_REPLY_INVALID_ACL);
+}
+
 RULE_TEST(set_data_refuses_in_zookeepers_order)
 {
     cr_assert_eq(viv_world_create_as(&world, VIV_OP_CREATE, "/n", NULL, "17 world:anyone", PERSISTENT), 0);
