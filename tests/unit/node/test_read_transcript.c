@@ -87,7 +87,7 @@ VIV_TEST(node_read_transcript, every_answer_is_zookeepers_byte_for_byte)
                                 transcript.op,
                                 viv_buffer_bytes(&transcript.record),
                                 viv_buffer_bytes(&transcript.authinfo),
-                                &bounds};
+                                &bounds, false};
         viv_buffer_clear(&reply);
         int32_t code = viv_read_serve(tree, watches, &read, &events, &reply);
         if (code == 0 && (read.op == VIV_OP_GET_CHILDREN || read.op == VIV_OP_GET_CHILDREN2)) {
