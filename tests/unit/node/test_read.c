@@ -39,7 +39,7 @@ static int32_t serve(struct reading *reading, int32_t op)
                             op,
                             viv_buffer_bytes(&reading->world.record),
                             viv_buffer_bytes(&reading->world.authinfo),
-                            &reading->bounds};
+                            &reading->bounds, false};
     viv_buffer_clear(&reading->events);
     viv_buffer_clear(&reading->reply);
     viv_world_settle(&reading->world);
