@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/background.h"
+#include "server/exit_code.h"
 #include "server/log_thread.h"
 #include "server/mailbox.h"
 #include "store/log_store.h"
@@ -16,7 +17,7 @@ struct viv_log {
     unsigned appends, runs, syncs, truncates;
     unsigned syncs_at_truncate;
     struct viv_log_bounds bounds;
-    viv_status prepare_status;
+    viv_status prepare_status, sync_status;
     atomic_uint full_appends; /* so many fail for want of room */
 };
 
@@ -41,7 +42,7 @@ static viv_status fake_append(struct viv_log *log, const struct viv_log_run *run
 static viv_status fake_sync(struct viv_log *log)
 {
     log->syncs++;
-    return VIV_OK;
+    return log->sync_status;
 }
 
 static viv_status fake_truncate(struct viv_log *log, viv_gid gid, uint64_t keep_zxid)
@@ -357,6 +358,20 @@ VIV_TEST(server_log_thread, stopping_does_not_wait_for_a_full_disk)
     cr_assert(is_quiet(&rig));
     cr_assert_eq(rig.log.syncs, 0);
     rig_fini(&rig);
+}
+
+VIV_TEST(server_log_thread, a_failed_sync_ends_the_process_and_is_never_answered, .exit_code = VIV_EXIT_DATA)
+{
+    struct rig rig;
+    rig_init(&rig);
+    rig.log.sync_status = VIV_ERR_IO;
+    struct viv_entry entries[1];
+    make_entries(entries, 1);
+    struct viv_log_thread *thread = start_log(&rig, 1 << 20, 1 << 20);
+    add_append(thread, &entries[0], 1);
+    viv_log_thread_kick(thread);
+    next_done(&rig);
+    cr_assert(false, "the append is answered although it is not durable");
 }
 
 /* ---- the background thread ---- */
