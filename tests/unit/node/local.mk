@@ -9,7 +9,7 @@ TESTS += test_node
 test_node_SOURCES = \
 	%reldir%/test_authenticate.c \
 	%reldir%/test_access.c \
-	%reldir%/test_deadlines.c \
+	%reldir%/test_deadlines.c %reldir%/test_divergence.c \
 	%reldir%/test_ensemble.c \
 	%reldir%/test_expiry.c \
 	%reldir%/test_fresh.c %reldir%/test_reconfigure.c \
