@@ -3,7 +3,7 @@ libcore_a_SOURCES += \
 	%reldir%/multi.c %reldir%/multi.h \
 	%reldir%/operation.c %reldir%/operation.h \
 	%reldir%/overlay.c %reldir%/overlay.h \
-	%reldir%/prepare.c %reldir%/prepare.h %reldir%/tree.h
+	%reldir%/prepare.c %reldir%/prepare.h %reldir%/tree.h %reldir%/usage_sums.c %reldir%/usage_sums.h
 # Storage
 libcore_a_SOURCES += \
 	%reldir%/acl_table.c %reldir%/acl_table.h %reldir%/apply.c \

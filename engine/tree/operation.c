@@ -68,7 +68,8 @@ static int32_t next_version(int32_t version)
     return version == -2 ? 0 : (int32_t)((uint32_t)version + 1);
 }
 
-/* ---- quotas: of what is in the tree already; earlier operations on their way there are not seen ---- */
+/* ---- quotas: limits as they are in the tree, and usage as the transactions before this one will leave it; as in
+ * ZooKeeper, a multi's operations do not see one another's ---- */
 
 /* One line a second says it for all. */
 static void warn_of_quota(const struct operation *operation, const struct viv_quota *quota, const char *what,
@@ -119,6 +120,9 @@ static int32_t check_quota_of(const struct operation *operation, struct viv_byte
         warn_of_quota(operation, &quota, "unreadable", 0, 0, fails);
         return fails ? VIV_REPLY_MARSHALLING_ERROR : VIV_REPLY_OK;
     }
+    struct viv_usage coming = viv_overlay_usage_before(&operation->preparer->overlay, quota.mirror, operation->zxid);
+    quota.count += coming.count;
+    quota.bytes += coming.bytes;
     int32_t code = VIV_REPLY_OK;
     if (quota.stats != VIV_NODE_NONE && count_change != 0) {
         code = check_limit(operation, &quota, "count", quota.count + count_change, quota.limit.count,

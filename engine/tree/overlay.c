@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/endian.h"
+#include "tree/quota.h"
 #include "tree/znode.h"
 
 enum { NONE = 0xffffffff, KEPT_BYTES_MAX = 4096 };
@@ -35,7 +36,7 @@ static struct viv_bytes key_of_path(struct viv_bytes path)
 void viv_overlay_init(struct viv_overlay *overlay, const struct viv_tree *tree)
 {
     VIV_ASSERT(tree != NULL);
-    *overlay = (struct viv_overlay){.tree = tree, .oldest = NONE, .newest = NONE, .free = NONE};
+    *overlay = (struct viv_overlay){.tree = tree, .oldest = NONE, .newest = NONE, .free = NONE, .unsummed = NONE};
 }
 
 void viv_overlay_fini(struct viv_overlay *overlay)
@@ -47,6 +48,7 @@ void viv_overlay_fini(struct viv_overlay *overlay)
     free(overlay->records);
     viv_lookup_fini(&overlay->by_key);
     viv_lookup_fini(&overlay->by_owner);
+    viv_usage_sums_fini(&overlay->sums);
 }
 
 /* ---- records ---- */
@@ -143,6 +145,8 @@ static uint32_t add_record(struct viv_overlay *overlay, enum viv_overlay_kind ki
     record->is_latest = false;
     record->has_acl = false;
     record->acl_id = 0;
+    record->quota = VIV_NODE_NONE;
+    record->is_summed = false;
     record->shadowed = shadowed;
     record->older = overlay->newest;
     record->newer = NONE;
@@ -152,10 +156,26 @@ static uint32_t add_record(struct viv_overlay *overlay, enum viv_overlay_kind ki
         overlay->records[overlay->newest].newer = at;
     }
     overlay->newest = at;
+    if (overlay->unsummed == NONE) {
+        overlay->unsummed = at;
+    }
     if (shadowed != NONE) {
         unlink_latest(overlay, shadowed);
     }
     return at;
+}
+
+/* The record is about to go, as the oldest or the newest. */
+static void leave_sums(struct viv_overlay *overlay, uint32_t at)
+{
+    const struct viv_overlay_record *record = &overlay->records[at];
+    if (overlay->unsummed == at) {
+        overlay->unsummed = record->newer;
+    }
+    if (record->is_summed && record->quota != VIV_NODE_NONE) {
+        viv_usage_sums_add(&overlay->sums, record->quota,
+                           (struct viv_usage){-record->change.count, -record->change.bytes});
+    }
 }
 
 void viv_overlay_applied(struct viv_overlay *overlay, uint64_t zxid)
@@ -166,6 +186,7 @@ void viv_overlay_applied(struct viv_overlay *overlay, uint64_t zxid)
         if (record->is_latest) {
             unlink_latest(overlay, at);
         }
+        leave_sums(overlay, at);
         overlay->oldest = record->newer;
         if (overlay->oldest == NONE) {
             overlay->newest = NONE;
@@ -182,6 +203,7 @@ void viv_overlay_rollback(struct viv_overlay *overlay, uint64_t zxid)
         uint32_t at = overlay->newest;
         struct viv_overlay_record *record = &overlay->records[at];
         unlink_latest(overlay, at);
+        leave_sums(overlay, at);
         overlay->newest = record->older;
         if (overlay->newest == NONE) {
             overlay->oldest = NONE;
@@ -263,6 +285,39 @@ static void keep_acl(struct viv_overlay *overlay, uint32_t at)
     viv_buffer_append_bytes(&record->acl, viv_buffer_bytes(&shadowed->acl));
 }
 
+/* What the record changes, compared with what it shadows: the usage of one quota. */
+static void note_usage(const struct viv_overlay *overlay, struct viv_bytes key, struct viv_overlay_record *record)
+{
+    struct viv_overlay_node before = {0};
+    struct viv_znode from;
+    struct viv_quota quota;
+
+    if (record->shadowed != NONE) {
+        before = overlay->records[record->shadowed].node;
+    } else if (viv_tree_find(overlay->tree, key, &from)) {
+        node_of_tree(overlay, &from, &before);
+    }
+    const struct viv_overlay_node *node = &record->node;
+    record->change.count = (int64_t)node->exists - before.exists;
+    record->change.bytes = (node->exists ? (int64_t)node->data_bytes : 0) - (before.exists ? before.data_bytes : 0);
+    if ((record->change.count != 0 || record->change.bytes != 0) && viv_tree_quota_of(overlay->tree, key, &quota)) {
+        record->quota = quota.mirror;
+    }
+}
+
+struct viv_usage viv_overlay_usage_before(struct viv_overlay *overlay, viv_node_id quota, uint64_t zxid)
+{
+    while (overlay->unsummed != NONE && overlay->records[overlay->unsummed].zxid < zxid) {
+        struct viv_overlay_record *record = &overlay->records[overlay->unsummed];
+        record->is_summed = true;
+        overlay->unsummed = record->newer;
+        if (record->quota != VIV_NODE_NONE) {
+            viv_usage_sums_add(&overlay->sums, record->quota, record->change);
+        }
+    }
+    return viv_usage_sums_of(&overlay->sums, quota);
+}
+
 void viv_overlay_put(struct viv_overlay *overlay, struct viv_bytes path, uint64_t zxid,
                      const struct viv_overlay_node *node, const struct viv_bytes *acl)
 {
@@ -277,6 +332,9 @@ void viv_overlay_put(struct viv_overlay *overlay, struct viv_bytes path, uint64_
         viv_buffer_append_bytes(&record->acl, *acl);
     } else if (node->exists) {
         keep_acl(overlay, at);
+    }
+    if (viv_tree_has_quotas(overlay->tree)) {
+        note_usage(overlay, key, record);
     }
     link_latest(overlay, at);
 }

@@ -3,10 +3,11 @@
 
 #include "base/lookup.h"
 #include "tree/tree.h"
+#include "tree/usage_sums.h"
 
 /* The tree as it will be once everything proposed is applied: lookups see the newest pending record of a path or a
  * session, else the tree. Records vanish when the transaction that made them is applied, or when the multi that made
- * them fails. Private to the room.
+ * them fails. What they change of the usage of quotas is summed up. Private to the room.
  *
  * It does not know requests, rules or reply codes. */
 
@@ -33,6 +34,9 @@ struct viv_overlay_record {
     bool has_acl;
     uint32_t acl_id; /* otherwise the tree's, which stays that of the node until a pending list is applied */
     struct viv_overlay_node node; /* .acl unused; of a session: only `exists` */
+    viv_node_id quota;            /* whose usage it changes; VIV_NODE_NONE: of none */
+    struct viv_usage change;
+    bool is_summed;
 };
 
 struct viv_overlay {
@@ -42,6 +46,8 @@ struct viv_overlay {
     uint32_t oldest, newest, free;
     struct viv_lookup by_key;   /* latest records */
     struct viv_lookup by_owner; /* latest records of ephemerals that exist, by session */
+    struct viv_usage_sums sums; /* of the records in front of `unsummed`; NONE: of all */
+    uint32_t unsummed;
 };
 
 void viv_overlay_init(struct viv_overlay *overlay, const struct viv_tree *tree);
@@ -54,6 +60,9 @@ bool viv_overlay_is_pending(const struct viv_overlay *overlay, struct viv_bytes 
 /* The node at path will be as `node` says. A NULL acl keeps the list that the node has. */
 void viv_overlay_put(struct viv_overlay *overlay, struct viv_bytes path, uint64_t zxid,
                      const struct viv_overlay_node *node, const struct viv_bytes *acl);
+
+/* What the transactions before this one will change of a quota's usage. */
+struct viv_usage viv_overlay_usage_before(struct viv_overlay *overlay, viv_node_id quota, uint64_t zxid);
 
 bool viv_overlay_session_lives(const struct viv_overlay *overlay, int64_t session_id);
 void viv_overlay_put_session(struct viv_overlay *overlay, int64_t session_id, uint64_t zxid, bool lives);

@@ -169,6 +169,52 @@ VIV_TEST(tree_quota, a_hard_limit_holds_exactly)
     viv_world_fini(&world);
 }
 
+VIV_TEST(tree_quota, what_is_on_its_way_counts_as_if_it_were_there)
+{
+    start(VIV_QUOTA_AUTO);
+    limit("byteHardLimit=10;countHardLimit=4");
+    cr_assert_eq(viv_world_set_data(&world, "/q", "", -1), 0);
+    cr_assert_eq(viv_world_set_data(&world, "/q/a", "1234567890", -1), 0, "the room that the one before has left");
+    cr_assert_eq(viv_world_set_data(&world, "/q", "!", -1), VIV_REPLY_QUOTA_EXCEEDED);
+    cr_assert_eq(viv_world_create_as(&world, VIV_OP_CREATE, "/q/b", NULL, NULL, 0), 0);
+    cr_assert_eq(viv_world_create_as(&world, VIV_OP_CREATE, "/q/c", NULL, NULL, 0), 0);
+    cr_assert_eq(viv_world_create_as(&world, VIV_OP_CREATE, "/q/d", NULL, NULL, 0), VIV_REPLY_QUOTA_EXCEEDED);
+    cr_assert_eq(viv_world_delete(&world, "/q/b", -1), 0);
+    cr_assert_eq(viv_world_create_as(&world, VIV_OP_CREATE, "/q/b", NULL, NULL, 0), 0);
+    viv_world_settle(&world);
+    expect_usage("count=4,bytes=10");
+    cr_assert_eq(viv_world_create_as(&world, VIV_OP_CREATE, "/q/e", NULL, NULL, 0), VIV_REPLY_QUOTA_EXCEEDED,
+                 "what is there counts once");
+    cr_assert_eq(viv_world_set_data(&world, "/q/a", "", -1), 0);
+    cr_assert_eq(viv_world_set_data(&world, "/q/b", "1234567890", -1), 0);
+    viv_world_settle(&world);
+    expect_usage("count=4,bytes=10");
+    viv_world_fini(&world);
+}
+
+static int32_t multi_of_sets(const char *first, const char *second)
+{
+    viv_world_encode_step(&world.record, VIV_OP_SET_DATA);
+    viv_world_encode_set_data(&world.record, "/q/a", first, -1);
+    viv_world_encode_step(&world.record, VIV_OP_SET_DATA);
+    viv_world_encode_set_data(&world.record, "/q", second, -1);
+    viv_world_encode_end(&world.record);
+    return viv_world_prepare(&world, VIV_OP_MULTI);
+}
+
+VIV_TEST(tree_quota, a_multi_counts_as_one_and_not_at_all_when_it_fails)
+{
+    start(VIV_QUOTA_AUTO);
+    limit("byteHardLimit=10");
+    cr_assert_eq(multi_of_sets("", "1234567"), 0, "8 + 2: they do not see one another");
+    cr_assert_eq(viv_world_set_data(&world, "/q/a", "1234", -1), VIV_REPLY_QUOTA_EXCEEDED, "7 + 4");
+    cr_assert_eq(multi_of_sets("123", "12345678901"), VIV_REPLY_QUOTA_EXCEEDED);
+    cr_assert_eq(viv_world_set_data(&world, "/q/a", "123", -1), 0, "7 + 3");
+    viv_world_settle(&world);
+    expect_usage("count=2,bytes=10");
+    viv_world_fini(&world);
+}
+
 VIV_TEST(tree_quota, a_hundred_times_over_is_refused_a_hundred_times_and_costs_one_warning_a_second)
 {
     start(VIV_QUOTA_AUTO);
@@ -255,17 +301,6 @@ VIV_TEST(tree_quota, in_a_multi_the_usage_is_that_before_it)
     cr_assert_eq(viv_world_prepare(&world, VIV_OP_MULTI), VIV_REPLY_QUOTA_EXCEEDED);
     viv_world_settle(&world);
     expect_usage("count=5,bytes=8");
-    viv_world_fini(&world);
-}
-
-VIV_TEST(tree_quota, a_write_on_its_way_counts_for_the_next_one_to_the_same_node)
-{
-    start(VIV_QUOTA_AUTO);
-    limit("byteHardLimit=10");
-    cr_assert_eq(viv_world_set_data(&world, "/q/a", NULL, -1), 0);
-    cr_assert_eq(viv_world_set_data(&world, "/q/a", "123", -1), VIV_REPLY_QUOTA_EXCEEDED, "8 + 3 - 0");
-    viv_world_settle(&world);
-    expect_usage("count=2,bytes=5");
     viv_world_fini(&world);
 }
 
