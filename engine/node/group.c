@@ -119,15 +119,14 @@ int32_t viv_group_write(struct viv_group *group, const struct viv_request *reque
     return VIV_REPLY_OK;
 }
 
-enum viv_group_attach viv_group_attach(struct viv_group *group, int64_t session_id, int32_t timeout_ms)
+void viv_group_attach(struct viv_group *group, int64_t session_id, int32_t timeout_ms)
 {
     VIV_ASSERT(group->serving);
     if (viv_zab_is_broadcasting_leader(group->zab)) {
-        bool known = viv_lead_attach(group, session_id, timeout_ms, group->sid);
-        return known ? VIV_GROUP_ATTACH_DONE : VIV_GROUP_ATTACH_REFUSED;
+        viv_lead_attach(group, session_id, timeout_ms);
+    } else {
+        viv_learn_revalidate(group, session_id, timeout_ms);
     }
-    viv_learn_revalidate(group, session_id, timeout_ms);
-    return VIV_GROUP_ATTACH_ASKED;
 }
 
 /* ---- delivery ---- */

@@ -23,14 +23,15 @@
  * other. Not known here: connections, watches, client frames. */
 
 enum viv_group_note_kind {
-    VIV_GROUP_LOOKING,     /* flag: there is no leader, and one is looked for; or one was found. Told before the tree
-                              changes under it */
-    VIV_GROUP_SERVING,     /* flag: clients may be served, or not any more */
-    VIV_GROUP_APPLIED,     /* applied: the tree shows it; nothing later is in the tree yet */
-    VIV_GROUP_REFUSED,     /* session_id, cxid, err: the leader could not take this write; it will never be applied */
-    VIV_GROUP_SYNCED,      /* who: the oldest sync of this one is answered; who 0: the oldest question for a point to
-                              read at is */
-    VIV_GROUP_ATTACHED,    /* session_id, flag: the leader knows the session, and it is ours now; or not */
+    VIV_GROUP_LOOKING,  /* flag: there is no leader, and one is looked for; or one was found. Told before the tree
+                           changes under it */
+    VIV_GROUP_SERVING,  /* flag: clients may be served, or not any more */
+    VIV_GROUP_APPLIED,  /* applied: the tree shows it; nothing later is in the tree yet */
+    VIV_GROUP_REFUSED,  /* session_id, cxid, err: the leader could not take this write; it will never be applied */
+    VIV_GROUP_SYNCED,   /* who: the oldest sync of this one is answered; who 0: the oldest question for a point to
+                           read at is */
+    VIV_GROUP_ATTACHED, /* session_id, flag: the leader knows the session, and it is ours now; or its end is committed,
+                           though perhaps not in the tree yet */
     VIV_GROUP_TOUCHED_ASK, /* touched: append {i64 session, i32 timeout} of all that were active since the last time */
 };
 
@@ -104,7 +105,7 @@ struct viv_group {
 
     /* syncs: struct viv_group_sync */
     struct viv_fifo syncs;         /* of our own clients */
-    struct viv_fifo learner_syncs; /* leader: of learners, who = link */
+    struct viv_fifo learner_syncs; /* leader: of learners, who = link; and who asks for a session, 0 = ourselves */
     bool sync_is_quick;            /* as in ZooKeeper: the leader answers without asking a quorum */
     bool confirm_wanted;           /* in this turn */
     uint64_t confirm_mark;         /* of what is asked in this turn */
@@ -131,13 +132,17 @@ struct viv_group {
 };
 
 /* Somebody waits until the tree shows what was committed when he asked, by a leader that was still one then. A
- * transaction that was proposed after he asked and is committed tells as much as the confirmation does. */
+ * transaction that was proposed after he asked and is committed tells as much as the confirmation does. Who asks for a
+ * session that seems to be over waits in the same way (node/lead.h). */
 struct viv_group_sync {
     uint64_t who;
     uint64_t zxid;       /* UINT64_MAX: the leader has not answered */
     uint64_t after_zxid; /* leader: proposed last when he asked */
     uint64_t mark;       /* leader: of the confirmation that he waits for; 0: of none */
     bool is_answered;
+    int64_t session_id; /* leader: asked for, by a client of `server`; 0: a sync */
+    int32_t timeout_ms;
+    viv_sid server;
 };
 
 void viv_group_init(struct viv_group *group, const struct viv_node_config *config, struct viv_links *links,
@@ -164,8 +169,8 @@ void viv_group_sync(struct viv_group *group, uint64_t who, const struct viv_requ
 /* What is committed now, as the quorum's leader knows it: answered by a note with who 0, in order, once the tree shows
  * that. `request` names any client that waits for it. */
 void viv_group_read_point(struct viv_group *group, const struct viv_request *request);
-enum viv_group_attach { VIV_GROUP_ATTACH_REFUSED, VIV_GROUP_ATTACH_DONE, VIV_GROUP_ATTACH_ASKED };
-enum viv_group_attach viv_group_attach(struct viv_group *group, int64_t session_id, int32_t timeout_ms);
+/* Does the session live; if so it is ours from now on. Answered by a note, possibly before this returns. */
+void viv_group_attach(struct viv_group *group, int64_t session_id, int32_t timeout_ms);
 /* What replies carry and clients compare: the last transaction applied, or the start of the epoch served. */
 uint64_t viv_group_zxid(const struct viv_group *group);
 

@@ -143,40 +143,59 @@ static void find_session(struct viv_node *node, struct viv_connection *connectio
         go_live(node, connection);
         return;
     }
-    switch (viv_group_attach(&node->group, connection->session_id, connection->timeout_ms)) {
-    case VIV_GROUP_ATTACH_REFUSED:
-        finish_attachment(node, connection, false);
-        break;
-    case VIV_GROUP_ATTACH_DONE:
-        finish_attachment(node, connection, true);
-        break;
-    case VIV_GROUP_ATTACH_ASKED:
-        *(viv_conn *)viv_fifo_push(&node->revalidating) = connection->id;
-        break;
+    *(struct viv_revalidation *)viv_fifo_push(&node->revalidating) =
+        (struct viv_revalidation){.conn = connection->id, .session_id = connection->session_id};
+    viv_group_attach(&node->group, connection->session_id, connection->timeout_ms);
+}
+
+/* The oldest question about a session, whether or not the leader has said already that it is over; NULL: none. */
+static struct viv_revalidation *find_asked(struct viv_node *node, int64_t session_id, bool is_over)
+{
+    for (size_t i = 0; i < node->revalidating.count; i++) {
+        struct viv_revalidation *asked = viv_fifo_at(&node->revalidating, i);
+        if (asked->conn != 0 && asked->session_id == session_id && asked->is_over == is_over) {
+            return asked;
+        }
+    }
+    return NULL;
+}
+
+/* Connections that are gone are answered too. */
+static void answer_asked(struct viv_node *node, struct viv_revalidation *asked, bool known)
+{
+    struct viv_connection *connection = viv_connections_find(&node->connections, asked->conn);
+    asked->conn = 0;
+    for (asked = viv_fifo_front(&node->revalidating); asked != NULL && asked->conn == 0;
+         asked = viv_fifo_front(&node->revalidating)) {
+        viv_fifo_pop(&node->revalidating);
+    }
+    if (connection != NULL && connection->state == VIV_CONNECTION_ATTACHING) {
+        finish_attachment(node, connection, known);
     }
 }
 
-/* Answers come in the order of the questions; questions of connections that are gone are still answered. */
 void viv_handshake_attached(struct viv_node *node, int64_t session_id, bool known)
 {
-    viv_conn *asked = viv_fifo_front(&node->revalidating);
+    int32_t timeout_ms;
+    struct viv_revalidation *asked = find_asked(node, session_id, false);
     if (asked == NULL) {
         viv_log(VIV_LOG_WARN, "node", "an answer about a session that nobody asked for", "session=0x%llx",
                 (unsigned long long)session_id);
         return;
     }
-    struct viv_connection *connection = viv_connections_find(&node->connections, *asked);
-    viv_fifo_pop(&node->revalidating);
-    if (connection == NULL || connection->state != VIV_CONNECTION_ATTACHING) {
+    if (!known && viv_tree_session(node->group.tree, session_id, &timeout_ms)) {
+        asked->is_over = true; /* told when the tree shows it: until then its ephemerals are there */
         return;
     }
-    if (connection->session_id != session_id) {
-        viv_log(VIV_LOG_WARN, "node", "an answer about another session than asked for", "session=0x%llx asked=0x%llx",
-                (unsigned long long)session_id, (unsigned long long)connection->session_id);
-        viv_request_close(node, connection);
-        return;
+    answer_asked(node, asked, known);
+}
+
+void viv_handshake_ended(struct viv_node *node, int64_t session_id)
+{
+    struct viv_revalidation *asked;
+    while ((asked = find_asked(node, session_id, true)) != NULL) {
+        answer_asked(node, asked, false);
     }
-    finish_attachment(node, connection, known);
 }
 
 /* ---- the first frame ---- */

@@ -248,6 +248,52 @@ static void take_request(struct viv_group *group, const struct viv_zab_output *o
     }
 }
 
+/* ---- whose session it is ---- */
+
+static void tell_attached(struct viv_group *group, const struct viv_group_sync *asked, bool is_alive)
+{
+    if (asked->who == 0) {
+        struct viv_group_note note = {.kind = VIV_GROUP_ATTACHED, .session_id = asked->session_id, .flag = is_alive};
+        group->notify(group->notify_ctx, &note);
+        return;
+    }
+    viv_buffer_clear(&group->scratch);
+    viv_jute_write_long(&group->scratch, asked->session_id);
+    viv_jute_write_bool(&group->scratch, is_alive);
+    answer(group, (uint32_t)asked->who, VIV_PACKET_REVALIDATE, viv_buffer_bytes(&group->scratch));
+}
+
+static bool hand_over(struct viv_group *group, const struct viv_group_sync *asked)
+{
+    bool is_alive = viv_expiry_is_alive(&group->expiry, asked->session_id);
+    if (is_alive) {
+        viv_expiry_track(&group->expiry, asked->session_id, asked->timeout_ms, asked->server, group->turn->now_ms);
+    }
+    return is_alive;
+}
+
+/* One that is closing is over once all is committed that is proposed now; that one is over which we do not know is
+ * certain once it is confirmed that we lead. */
+static void attach(struct viv_group *group, struct viv_group_sync asked)
+{
+    if (hand_over(group, &asked)) {
+        tell_attached(group, &asked, true);
+        return;
+    }
+    bool is_closing = viv_expiry_deadline_ms(&group->expiry, asked.session_id) != 0;
+    struct viv_group_sync point = viv_group_sync_point(group, asked.who, !is_closing);
+    point.session_id = asked.session_id;
+    point.timeout_ms = asked.timeout_ms;
+    point.server = asked.server;
+    *(struct viv_group_sync *)viv_fifo_push(&group->learner_syncs) = point;
+}
+
+void viv_lead_attach(struct viv_group *group, int64_t session_id, int32_t timeout_ms)
+{
+    attach(group, (struct viv_group_sync){.session_id = session_id, .timeout_ms = timeout_ms, .server = group->sid});
+    viv_lead_release_syncs(group);
+}
+
 static void take_revalidation(struct viv_group *group, const struct viv_zab_output *output)
 {
     struct viv_jute_reader reader = viv_jute_reader_of(output->packet.data);
@@ -258,20 +304,8 @@ static void take_revalidation(struct viv_group *group, const struct viv_zab_outp
                 (long long)output->sid);
         return;
     }
-    bool valid = viv_lead_attach(group, session_id, timeout_ms, output->sid);
-    viv_buffer_clear(&group->scratch);
-    viv_jute_write_long(&group->scratch, session_id);
-    viv_jute_write_bool(&group->scratch, valid);
-    answer(group, output->link, VIV_PACKET_REVALIDATE, viv_buffer_bytes(&group->scratch));
-}
-
-bool viv_lead_attach(struct viv_group *group, int64_t session_id, int32_t timeout_ms, viv_sid server)
-{
-    if (!viv_expiry_is_alive(&group->expiry, session_id)) {
-        return false;
-    }
-    viv_expiry_track(&group->expiry, session_id, timeout_ms, server, group->turn->now_ms);
-    return true;
+    attach(group, (struct viv_group_sync){
+                      .who = output->link, .session_id = session_id, .timeout_ms = timeout_ms, .server = output->sid});
 }
 
 void viv_lead_passed(struct viv_group *group, const struct viv_zab_output *output)
@@ -307,7 +341,7 @@ void viv_lead_sync_before(struct viv_group *group, struct viv_link *link, const 
         if (sync->after_zxid >= packet->zxid) {
             return;
         }
-        if (sync->who != link->id || sync->is_answered) {
+        if (sync->who != link->id || sync->is_answered || sync->session_id != 0) {
             continue;
         }
         if (is_commit && link->enveloped && VIV_ZXID_COUNTER(sync->zxid) != 0) {
@@ -328,7 +362,9 @@ void viv_lead_release_syncs(struct viv_group *group)
         }
         struct viv_group_sync sync = *front;
         viv_fifo_pop(&group->learner_syncs);
-        if (!sync.is_answered) {
+        if (sync.session_id != 0) {
+            tell_attached(group, &sync, hand_over(group, &sync));
+        } else if (!sync.is_answered) {
             answer(group, (uint32_t)sync.who, VIV_PACKET_SYNC, (struct viv_bytes){0});
         }
     }

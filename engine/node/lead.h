@@ -20,9 +20,11 @@ void viv_lead_passed(struct viv_group *group, const struct viv_zab_output *outpu
  * sync may have written behind it, and one COMMIT between our own servers may stand for both sides: it is split there.
  */
 void viv_lead_sync_before(struct viv_group *group, struct viv_link *link, const struct viv_packet *packet);
-/* Answers learners whose syncs are committed. */
+/* Answers learners whose syncs are committed, and whoever asked for a session that is certain to be over. */
 void viv_lead_release_syncs(struct viv_group *group);
-/* A client re-attaches here. */
-bool viv_lead_attach(struct viv_group *group, int64_t session_id, int32_t timeout_ms, viv_sid server);
+/* A client re-attaches here; a note tells whether it may. Nobody hears that a session is over before its end is
+ * committed, and before a quorum has confirmed that no other leader can have made it: who was replaced and does not
+ * know it would tell of ends that will never be. ZooKeeper's leaders do. */
+void viv_lead_attach(struct viv_group *group, int64_t session_id, int32_t timeout_ms);
 
 #endif /* VIV_NODE_LEAD_H */

@@ -93,7 +93,7 @@ struct viv_node *viv_node_new(const struct viv_node_config *config)
     node->identity.super_digest = node->policy.super_digest;
     viv_attachments_init(&node->sessions, config->zab.sid, config->start_wall_ms);
     viv_fifo_init(&node->handshaking, sizeof(viv_conn));
-    viv_fifo_init(&node->revalidating, sizeof(viv_conn));
+    viv_fifo_init(&node->revalidating, sizeof(struct viv_revalidation));
     viv_fresh_init(node, config->policy.reads_are_current && !config->zab.standalone);
     viv_buffer_append_bytes(&node->config_text, config->config_text);
     node->audits = config->audit_user.size > 0;

@@ -22,6 +22,13 @@ struct viv_freshness {
     struct viv_fifo waiting; /* struct viv_fresh_wait, by point */
 };
 
+/* The leader is asked whether a session lives that a client wants to go on with. */
+struct viv_revalidation {
+    viv_conn conn; /* 0: answered */
+    int64_t session_id;
+    bool is_over; /* the leader says so; the connection waits until the tree shows it */
+};
+
 /* The session side's view of the node: everything a client's request can meet. The group side (node/group.h) does not
  * see it. */
 
@@ -38,7 +45,7 @@ struct viv_node {
     struct viv_listings listings;
     struct viv_buffer record, events; /* the reply being made */
     struct viv_fifo handshaking;      /* viv_conn: opened, in order; some have finished or gone */
-    struct viv_fifo revalidating;     /* viv_conn: asked the leader, in order */
+    struct viv_fifo revalidating;     /* struct viv_revalidation, in the order of the questions */
     struct viv_freshness freshness;
     struct viv_buffer config_text; /* until recovery has used it */
     bool audits;                   /* writes are told to the audit log */
@@ -73,6 +80,8 @@ void viv_handshake_created(struct viv_node *node, struct viv_connection *connect
                            const struct viv_mark *mark);
 /* The leader's answer to the oldest question about this session. */
 void viv_handshake_attached(struct viv_node *node, int64_t session_id, bool known);
+/* A session is over, and the tree shows it. */
+void viv_handshake_ended(struct viv_node *node, int64_t session_id);
 /* Closes those that have not finished their handshake in time. */
 void viv_handshake_tick(struct viv_node *node);
 

@@ -130,6 +130,9 @@ static void tell_session(struct viv_node *node, const struct viv_applied *applie
     if (applied->header.type == VIV_OP_CREATE_SESSION && node->local.by_id.count > 0) {
         viv_local_made_global(node, applied->header.session_id);
     }
+    if (applied->header.type == VIV_OP_CLOSE_SESSION) {
+        viv_handshake_ended(node, applied->header.session_id);
+    }
     struct viv_attachment *session = viv_attachments_find(&node->sessions, applied->header.session_id);
     if (session == NULL) {
         return;

@@ -47,7 +47,7 @@ static bool wait_frame(struct viv_node_client *client, uint64_t limit_ms)
     return viv_node_net_run_until(client->net, limit_ms, has_frame_or_end, client) && client->record.size > 0;
 }
 
-bool viv_node_client_open(struct viv_node_client *client, size_t server, int32_t timeout_ms)
+void viv_node_client_knock(struct viv_node_client *client, size_t server, int32_t timeout_ms)
 {
     struct viv_connect_request request = {
         .last_zxid_seen = client->last_zxid,
@@ -63,6 +63,10 @@ bool viv_node_client_open(struct viv_node_client *client, size_t server, int32_t
     viv_connect_request_encode(&frame, &request);
     send_frame(client, &frame);
     viv_buffer_fini(&frame);
+}
+
+bool viv_node_client_enter(struct viv_node_client *client)
+{
     if (!wait_frame(client, PATIENCE_MS)) {
         return false;
     }
@@ -78,6 +82,12 @@ bool viv_node_client_open(struct viv_node_client *client, size_t server, int32_t
     client->session_id = response.session_id;
     memcpy(client->password, response.password, sizeof client->password);
     return true;
+}
+
+bool viv_node_client_open(struct viv_node_client *client, size_t server, int32_t timeout_ms)
+{
+    viv_node_client_knock(client, server, timeout_ms);
+    return viv_node_client_enter(client);
 }
 
 bool viv_node_client_open_any(struct viv_node_client *client, int32_t timeout_ms)

@@ -28,6 +28,9 @@ void viv_node_client_fini(struct viv_node_client *client);
 
 /* A new session, or the old one again (session_id != 0). False when the server refused or closed. */
 bool viv_node_client_open(struct viv_node_client *client, size_t server, int32_t timeout_ms);
+/* The two halves of it: asks; waits for the answer. */
+void viv_node_client_knock(struct viv_node_client *client, size_t server, int32_t timeout_ms);
+bool viv_node_client_enter(struct viv_node_client *client);
 /* A session on whichever server runs. */
 bool viv_node_client_open_any(struct viv_node_client *client, int32_t timeout_ms);
 /* Sends without waiting. Returns the xid. */

@@ -7,7 +7,7 @@ test_reads_LDADD = $(viv_test_libs)
 check_PROGRAMS += test_node
 TESTS += test_node
 test_node_SOURCES = \
-	%reldir%/test_authenticate.c \
+	%reldir%/test_attach.c %reldir%/test_authenticate.c \
 	%reldir%/test_access.c \
 	%reldir%/test_deadlines.c %reldir%/test_divergence.c \
 	%reldir%/test_ensemble.c \

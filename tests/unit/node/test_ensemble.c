@@ -224,36 +224,6 @@ VIV_TEST(node_ensemble, pings_through_a_follower_keep_a_session_alive)
     ensemble_fini(&ensemble);
 }
 
-VIV_TEST(node_ensemble, a_write_through_the_connection_a_session_has_left_closes_it)
-{
-    struct ensemble ensemble;
-    ensemble_init(&ensemble, 0);
-    struct viv_node_client *client = &ensemble.client;
-    cr_assert(viv_node_client_open(client, follower_of(&ensemble), 2000));
-    cr_assert_eq(viv_node_client_create(client, "/a", "old", 0), 0);
-    struct viv_node_client old = *client;
-    old.record = old.events = old.order = old.scratch = (struct viv_buffer){0};
-    cr_assert(viv_node_client_open(client, leader_of(&ensemble), 2000), "the session moves");
-    viv_node_client_send(&old, VIV_OP_SET_DATA, viv_node_client_set_record(&old, "/a", "stray", -1));
-    cr_assert_not(viv_node_client_wait(&old, 500));
-    cr_assert(viv_node_net_is_closed(ensemble.net, old.conn));
-    cr_assert_eq(viv_node_client_ask(client, VIV_OP_GET_DATA, "/a", false), 0);
-    cr_assert(viv_node_client_data_is(client, "old"));
-    viv_node_client_fini(&old);
-    ensemble_fini(&ensemble);
-}
-
-VIV_TEST(node_ensemble, an_unknown_session_is_refused_by_followers_too)
-{
-    struct ensemble ensemble;
-    ensemble_init(&ensemble, 0);
-    cr_assert(viv_node_client_open(&ensemble.client, follower_of(&ensemble), 2000));
-    cr_assert_eq(viv_node_client_close_session(&ensemble.client), 0);
-    cr_assert_not(viv_node_client_open(&ensemble.client, follower_of(&ensemble), 2000));
-    cr_assert_eq(ensemble.client.timeout_ms, 0);
-    ensemble_fini(&ensemble);
-}
-
 VIV_TEST(node_ensemble, a_full_disk_at_the_leader_is_told_to_clients_of_followers)
 {
     struct ensemble ensemble;

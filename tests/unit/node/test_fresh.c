@@ -2,12 +2,14 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
+#include "node/node_internal.h"
 #include "tests/support/node_client.h"
 #include "tests/support/viv_test.h"
 #include "wire/reply_code.h"
 
 /* What a sync and a linearizable read may never show: less than was acknowledged before they were asked, whoever leads
- * by now. The isolated leader is the one who could; it stays one by its own lights for two seconds here. */
+ * by now; nor may anybody hear that a session is over which is not. The isolated leader is the one who could; it stays
+ * one by its own lights for two seconds here. */
 
 enum { SERVERS = 3, ELECTION_MS = 10000, TICK_MS = 400 };
 
@@ -120,6 +122,52 @@ VIV_TEST(node_fresh, a_quick_sync_at_a_deposed_leader_shows_the_past)
     ask(&ensemble.here, VIV_OP_GET_DATA);
     cr_assert(viv_node_client_wait(&ensemble.here, 100) && viv_node_client_wait(&ensemble.here, 100));
     cr_assert(viv_node_client_data_is(&ensemble.here, "1"));
+    ensemble_fini(&ensemble);
+}
+
+/* The client comes to the old leader, waits, and is sent away when that knows better; the session lives elsewhere. */
+static void expect_waits_in_vain(struct ensemble *ensemble, struct viv_node_client *client, size_t old_leader)
+{
+    struct viv_node_stats stats;
+    viv_node_net_stats(ensemble->net, old_leader, &stats);
+    cr_assert(stats.serving && stats.zab.state == VIV_LEADING, "the old leader knows already");
+    client->timeout_ms = -1;
+    cr_assert_not(viv_node_client_open(client, old_leader, 8000));
+    cr_assert_eq(client->timeout_ms, -1, "it was told that its session is over");
+    cr_assert(viv_node_net_is_closed(ensemble->net, client->conn));
+    cr_assert(viv_node_client_open(client, leader_of(ensemble), 8000), "its session is over");
+    viv_node_client_fini(client);
+}
+
+VIV_TEST(node_fresh, a_deposed_leader_tells_nobody_of_an_end_that_is_not_committed)
+{
+    enum { SILENCE_MS = 3200 };
+    struct ensemble ensemble;
+    struct viv_node_client silent;
+    ensemble_init(&ensemble, be_patient);
+    viv_node_client_init(&silent, ensemble.net);
+    size_t old_leader = leader_of(&ensemble);
+    cr_assert(viv_node_client_open(&silent, old_leader, SILENCE_MS));
+    uint64_t end_ms = viv_node_net_now_ms(ensemble.net) + SILENCE_MS + 2 * TICK_MS;
+    depose_in_silence(&ensemble);
+    viv_node_net_run(ensemble.net, end_ms - TICK_MS / 2 - viv_node_net_now_ms(ensemble.net));
+    const struct viv_node *node = viv_node_net_node(ensemble.net, old_leader);
+    cr_assert_not(viv_expiry_is_alive(&node->group.expiry, silent.session_id), "the old leader wants it to end");
+    expect_waits_in_vain(&ensemble, &silent, old_leader);
+    ensemble_fini(&ensemble);
+}
+
+VIV_TEST(node_fresh, a_deposed_leader_tells_nobody_that_it_does_not_know_a_session)
+{
+    struct ensemble ensemble;
+    struct viv_node_client later;
+    ensemble_init(&ensemble, be_patient);
+    viv_node_client_init(&later, ensemble.net);
+    size_t old_leader = leader_of(&ensemble);
+    depose_in_silence(&ensemble);
+    cr_assert(viv_node_client_open_any(&later, 8000));
+    cr_assert_eq(later.last_zxid, 0, "it has seen nothing by which the old leader could tell");
+    expect_waits_in_vain(&ensemble, &later, old_leader);
     ensemble_fini(&ensemble);
 }
 
