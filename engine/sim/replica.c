@@ -78,13 +78,15 @@ static void cut(struct viv_sim_truth *truth, struct viv_sim_mirror *mirror, uint
     mirror->durable_count = mirror->durable_count < kept ? mirror->durable_count : kept;
 }
 
+/* Whoever is first told to store an entry has proposed it; in the same turn he may have ceased to lead. Those of a
+ * leader that was replaced do not count, as what it hears does not. */
 static void note_expiry(struct viv_sim_world *world, size_t server, const struct viv_entry *entry)
 {
     struct viv_txn_header header;
     struct viv_jute_reader reader = viv_jute_reader_of(entry->body);
     viv_txn_header_decode(&reader, &header);
     if (!reader.bad && header.type == VIV_OP_CLOSE_SESSION && header.cxid == 0 &&
-        viv_sim_truth_decides(world, server)) {
+        !viv_sim_truth_is_replaced(world, VIV_ZXID_EPOCH(entry->zxid))) {
         viv_sim_history_add(&world->history, &(struct viv_sim_record){.kind = VIV_SIM_EXPIRE,
                                                                       .time_ns = world->now_ns,
                                                                       .session_id = header.session_id,
@@ -103,8 +105,11 @@ static void take_entries(struct viv_sim_world *world, size_t server, const struc
             viv_sim_fail(world, "server %zu: its log goes back from 0x%llx to 0x%llx", server + 1,
                          (unsigned long long)last, (unsigned long long)action->entries[i].zxid);
         }
+        size_t known_count = truth->pool.count;
         viv_sim_numbers_add(&mirror->log, viv_sim_pool_number(&truth->pool, &action->entries[i]));
-        note_expiry(world, server, &action->entries[i]);
+        if (truth->pool.count > known_count) {
+            note_expiry(world, server, &action->entries[i]);
+        }
     }
 }
 

@@ -118,6 +118,8 @@ struct viv_sim_voters viv_sim_truth_voters(const struct viv_sim_world *world);
  * that never did, or forgot it, does not count for a new one (zab/leader_discovery.c). */
 bool viv_sim_truth_decide(const struct viv_sim_world *world, const struct viv_sim_voters *voters, uint64_t servers,
                           bool grown_up);
+/* Somebody leads a later epoch. */
+bool viv_sim_truth_is_replaced(const struct viv_sim_world *world, uint64_t epoch);
 /* It leads the newest epoch, or is alone. */
 bool viv_sim_truth_decides(const struct viv_sim_world *world, size_t server);
 /* At the end: all servers are alike, and their sums are those of what they hold. */

@@ -46,6 +46,16 @@ void viv_sim_truth_trace(struct viv_sim_world *world, size_t server, const struc
                                                                   .zxid = epoch << 32});
 }
 
+bool viv_sim_truth_is_replaced(const struct viv_sim_world *world, uint64_t epoch)
+{
+    for (size_t i = 0; i < world->truth.leader_count; i++) {
+        if (world->truth.leaders[i].epoch > epoch) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool viv_sim_truth_decides(const struct viv_sim_world *world, size_t server)
 {
     struct viv_node_stats stats;
@@ -53,12 +63,7 @@ bool viv_sim_truth_decides(const struct viv_sim_world *world, size_t server)
         return false;
     }
     viv_node_stats(world->servers[server].node, &stats);
-    for (size_t i = 0; i < world->truth.leader_count; i++) {
-        if (world->truth.leaders[i].epoch > stats.zab.current_epoch) {
-            return false;
-        }
-    }
-    return true;
+    return !viv_sim_truth_is_replaced(world, stats.zab.current_epoch);
 }
 
 static uint64_t last_zxid(const struct viv_sim_truth *truth)

@@ -31,7 +31,8 @@ struct viv_check_operation {
     uint64_t floor_zxid;               /* of the last write that anybody had been acknowledged by then */
     size_t transaction;                /* that it became, or VIV_CHECK_NONE */
     size_t next;                       /* of the same connection */
-    int *missed; /* of setWatches: per path the event that it came too late for, 0: none. By replay.c */
+    int *missed; /* of setWatches: per path the event that it came too late for, 0: none. By replay.c; NULL without an
+                    answer, unless its events were heard and there was a tree that explains them */
     size_t missed_count;
 };
 
@@ -86,6 +87,26 @@ struct viv_ref_identities viv_check_identities(const struct viv_check *check, si
 bool viv_check_is_acknowledged_write(const struct viv_check *check, size_t operation);
 /* The last one at or below zxid; VIV_CHECK_NONE. */
 size_t viv_check_transaction_at(const struct viv_check *check, uint64_t zxid);
+
+/* ---- missed.c: what watches that are set again have missed ---- */
+
+bool viv_check_is_set_watches(int32_t op);
+/* In the tree as it is now, which is that of the answer. */
+void viv_check_note_missed(struct viv_check *check, struct viv_ref_tree *tree, size_t operation);
+void viv_check_forget_missed(struct viv_check_operation *operation);
+/* Those without an answer of which events were heard. One is explained, and its `missed` known, by any tree from the
+ * zxid that it names on in which these are what it missed first. */
+struct viv_check_unexplained {
+    size_t *operations;
+    size_t count;
+};
+void viv_check_find_unexplained(const struct viv_check *check, struct viv_check_unexplained *found);
+/* The tree stays as it is until the transaction of next_zxid. */
+void viv_check_explain_missed(struct viv_check *check, struct viv_ref_tree *tree,
+                              struct viv_check_unexplained *unexplained, uint64_t next_zxid);
+/* The next such event that was heard, from that record on; VIV_CHECK_NONE. They come behind the last answer on their
+ * connection. */
+size_t viv_check_next_missed(const struct viv_check *check, size_t operation, size_t from);
 
 /* ---- compare.c: is this what the tree says; if not, `difference` says what is wrong ---- */
 

@@ -11,6 +11,7 @@ struct replay {
     struct viv_buffer difference;
     size_t *reads; /* operations that were answered and are no transactions, by the zxid of the reply */
     size_t read_count, next_read;
+    struct viv_check_unexplained unexplained;
     size_t compared;
 };
 
@@ -41,11 +42,6 @@ static int read_order_compare(const void *left, const void *right)
     return a->operation < b->operation ? -1 : a->operation > b->operation;
 }
 
-static bool is_set_watches(int32_t op)
-{
-    return op == VIV_OP_SET_WATCHES || op == VIV_OP_SET_WATCHES2;
-}
-
 static void sort_reads(struct replay *replay)
 {
     struct viv_check *check = replay->check;
@@ -53,7 +49,7 @@ static void sort_reads(struct replay *replay)
     for (size_t i = 0; i < check->operation_count; i++) {
         const struct viv_sim_record *reply = viv_check_reply(check, i);
         int32_t op = viv_check_request(check, i)->type;
-        if (reply != NULL && (int64_t)reply->zxid >= 0 && (viv_check_is_read(op) || is_set_watches(op))) {
+        if (reply != NULL && (int64_t)reply->zxid >= 0 && (viv_check_is_read(op) || viv_check_is_set_watches(op))) {
             order[replay->read_count++] = (struct read_order){reply->zxid, i};
         }
     }
@@ -65,52 +61,14 @@ static void sort_reads(struct replay *replay)
     free(order);
 }
 
-/* What a watch of this list has missed on a node since then: client-protocol.md §13. */
-static int missed_event(int list, const struct viv_ref_node *node, int64_t since_zxid)
-{
-    enum { DATA, EXIST, CHILD };
-    switch (list) {
-    case DATA:
-        return node == NULL                        ? VIV_EVENT_NODE_DELETED
-               : (int64_t)node->mzxid > since_zxid ? VIV_EVENT_NODE_DATA_CHANGED
-                                                   : 0;
-    case EXIST:
-        return node == NULL ? 0 : VIV_EVENT_NODE_CREATED;
-    case CHILD:
-        return node == NULL                        ? VIV_EVENT_NODE_DELETED
-               : (int64_t)node->pzxid > since_zxid ? VIV_EVENT_NODE_CHILDREN_CHANGED
-                                                   : 0;
-    default:
-        return 0;
-    }
-}
-
-static void note_missed(struct replay *replay, size_t index)
-{
-    struct viv_check_operation *operation = &replay->check->operations[index];
-    const struct viv_sim_record *request = viv_check_request(replay->check, index);
-    struct viv_jute_reader reader = viv_jute_reader_of(request->bytes);
-    int64_t since_zxid = viv_jute_read_long(&reader);
-    int lists = request->type == VIV_OP_SET_WATCHES ? 3 : 5;
-    for (int list = 0; list < lists; list++) {
-        int32_t count = viv_jute_read_count(&reader, 4);
-        for (int32_t i = 0; i < count && !reader.bad; i++) {
-            struct viv_bytes path = viv_jute_read_buffer(&reader).bytes;
-            operation->missed = viv_realloc(operation->missed, (operation->missed_count + 1) * sizeof(int));
-            operation->missed[operation->missed_count++] =
-                missed_event(list, viv_ref_find(&replay->tree, path), since_zxid);
-        }
-    }
-}
-
 static void compare_read(struct replay *replay, size_t operation)
 {
     struct viv_check *check = replay->check;
     const struct viv_sim_record *request = viv_check_request(check, operation);
     struct viv_ref_identities who = viv_check_identities(check, operation);
     int64_t session_id = check->connections[check->operations[operation].connection].session_id;
-    if (is_set_watches(request->type)) {
-        note_missed(replay, operation);
+    if (viv_check_is_set_watches(request->type)) {
+        viv_check_note_missed(check, &replay->tree, operation);
         return;
     }
     const struct viv_sim_record *reply = viv_check_reply(check, operation);
@@ -315,9 +273,7 @@ static void forget_outcomes(struct viv_check *check)
         viv_ref_outcome_fini(&check->transactions[i].outcome);
     }
     for (size_t i = 0; i < check->operation_count; i++) {
-        free(check->operations[i].missed);
-        check->operations[i].missed = NULL;
-        check->operations[i].missed_count = 0;
+        viv_check_forget_missed(&check->operations[i]);
     }
 }
 
@@ -331,14 +287,18 @@ size_t viv_check_replay(struct viv_check *check)
     replay.tree.extended_types = check->history->header.extended_types;
     replay.tree.sessions_are_unknown = !check->history->header.has_log;
     sort_reads(&replay);
+    viv_check_find_unexplained(check, &replay.unexplained);
     for (size_t i = 0; i < check->transaction_count && !is_over(&replay); i++) {
         compare_reads_before(&replay, check->transactions[i].zxid);
+        viv_check_explain_missed(check, &replay.tree, &replay.unexplained, check->transactions[i].zxid);
         if (!is_over(&replay)) {
             replay_transaction(&replay, i);
         }
     }
     compare_reads_before(&replay, UINT64_MAX);
+    viv_check_explain_missed(check, &replay.tree, &replay.unexplained, UINT64_MAX);
     free(replay.reads);
+    free(replay.unexplained.operations);
     viv_buffer_fini(&replay.difference);
     viv_ref_tree_fini(&replay.tree);
     return replay.compared;

@@ -16,6 +16,7 @@ struct life {
     int64_t timeout_ms; /* the smallest that was granted */
     int64_t alive_ns;   /* sent at, of the last thing that the leader is known to have taken from it */
     int64_t heard_ns;   /* the last HEARD; -1: none */
+    int64_t before_ns;  /* the last HEARD of another time */
     size_t grant;       /* the record that made it */
     bool was_decided;   /* EXPIRE */
     bool was_left;      /* its client asked for its end */
@@ -48,8 +49,12 @@ static struct life *life_new(struct lives *lives, int64_t session_id, size_t gra
         lives->items = viv_realloc(lives->items, lives->capacity * sizeof(*lives->items));
     }
     struct life *life = &lives->items[lives->count++];
-    *life = (struct life){
-        .session_id = session_id, .timeout_ms = NEVER, .heard_ns = -1, .grant = grant, .end = VIV_CHECK_NONE};
+    *life = (struct life){.session_id = session_id,
+                          .timeout_ms = NEVER,
+                          .heard_ns = -1,
+                          .before_ns = -1,
+                          .grant = grant,
+                          .end = VIV_CHECK_NONE};
     return life;
 }
 
@@ -129,7 +134,8 @@ static void too_early(struct lives *lives, size_t record, const struct life *lif
                    (long long)(alive_ns / NS_PER_MS), (long long)life->timeout_ms, (long long)(end_ns / NS_PER_MS));
 }
 
-/* HEARD and EXPIRE, where the history has them, in their order. */
+/* HEARD and EXPIRE, where the history has them, in their order; that of one turn, which has one time, is not known:
+ * what was decided in it may have been decided before all that was heard in it. */
 static void take_decisions(struct lives *lives)
 {
     for (size_t i = 0; i < lives->check->history->count; i++) {
@@ -143,13 +149,15 @@ static void take_decisions(struct lives *lives)
             continue; /* its client never heard of it */
         }
         if (record->kind == VIV_SIM_HEARD) {
+            life->before_ns = life->heard_ns == record->time_ns ? life->before_ns : life->heard_ns;
             life->heard_ns = record->time_ns;
             continue;
         }
+        int64_t heard_ns = life->heard_ns == record->time_ns ? life->before_ns : life->heard_ns;
         life->was_decided = true;
         lives->check->report->checked[VIV_CHECKER_sessions]++;
-        if (life->heard_ns >= 0 && record->time_ns < earliest_ns(lives, life, life->heard_ns)) {
-            too_early(lives, i, life, life->heard_ns, record->time_ns);
+        if (heard_ns >= 0 && record->time_ns < earliest_ns(lives, life, heard_ns)) {
+            too_early(lives, i, life, heard_ns, record->time_ns);
         }
     }
 }
@@ -218,6 +226,17 @@ static bool is_known_there(const struct viv_check *check, const struct viv_check
     return is_known;
 }
 
+/* May its client be told that it is over? Our servers do not say so before its end is committed. Of others we know no
+ * more than that it ends, or that somebody wanted it to. */
+static bool may_be_over(const struct lives *lives, const struct life *life, size_t told)
+{
+    const struct viv_check *check = lives->check;
+    if (lives->has_decisions) {
+        return life->end != VIV_CHECK_NONE && check->transactions[life->end].record < told;
+    }
+    return life->end != VIV_CHECK_NONE || life->was_left || !check->history->header.has_log;
+}
+
 static void check_told(struct lives *lives, const struct viv_check_connection *connection)
 {
     const struct viv_check *check = lives->check;
@@ -229,7 +248,7 @@ static void check_told(struct lives *lives, const struct viv_check_connection *c
     bool is_over = life->end != VIV_CHECK_NONE;
     lives->check->report->checked[VIV_CHECKER_sessions]++;
     if (check->history->records[connection->grant].timeout_ms == 0) {
-        if (!is_over && !life->was_left && !life->was_decided && check->history->header.has_log) {
+        if (!may_be_over(lives, life, connection->grant)) {
             session_fail(lives, connection->grant, open->session_id, "its session, which nobody ended",
                          "that it is told to be over");
         }

@@ -330,10 +330,37 @@ static void hear_reply(struct waiting *waiting, size_t record, size_t operation)
     }
 }
 
+/* A setWatches was answered behind what it had missed, and the answer was lost with the connection. */
+static void hear_missed(struct waiting *waiting)
+{
+    const struct viv_check *check = waiting->check;
+    size_t connection = (size_t)(waiting->connection - check->connections), operation = 0;
+    if (waiting->heard_first == waiting->heard_count) {
+        return;
+    }
+    while (operation < check->operation_count &&
+           (check->operations[operation].connection != connection || viv_check_reply(check, operation) != NULL ||
+            check->operations[operation].missed == NULL)) {
+        operation++;
+    }
+    if (operation == check->operation_count) {
+        return;
+    }
+    size_t kept = waiting->heard_first;
+    for (size_t i = kept; i < waiting->heard_count; i++) {
+        bool is_missed = viv_check_next_missed(check, operation, waiting->heard[i]) == waiting->heard[i];
+        waiting->check->report->checked[VIV_CHECKER_watches] += is_missed;
+        waiting->heard[kept] = waiting->heard[i];
+        kept += !is_missed;
+    }
+    waiting->heard_count = kept;
+}
+
 /* Events after the last reply: of transactions that no reply has shown. What is owed at the very end may still have
  * been on its way. */
 static void hear_rest(struct waiting *waiting)
 {
+    hear_missed(waiting);
     while (!waiting->has_failed && waiting->heard_first < waiting->heard_count) {
         if (waiting->next == waiting->check->transaction_count) {
             fail(waiting, waiting->heard[waiting->heard_first], NULL,

@@ -118,6 +118,18 @@ void viv_book_check(const struct viv_book *book, struct viv_check_report *report
     viv_sim_history_fini(&history);
 }
 
+void viv_book_expect_accepted(const struct viv_book *book, size_t checked_min)
+{
+    struct viv_check_report report = {0};
+    viv_book_check(book, &report);
+    cr_assert_eq(report.failure_count, 0, "%.*s", (int)report.failures[0].text.size,
+                 (const char *)report.failures[0].text.data);
+    for (int i = 0; i < VIV_CHECKER_COUNT; i++) {
+        cr_assert(report.checked[i] >= checked_min, "%s looked at %zu", viv_checker_text(i), report.checked[i]);
+    }
+    viv_check_report_fini(&report);
+}
+
 void viv_lie_expect_found(const struct viv_lie *lie)
 {
     struct viv_book book;

@@ -32,6 +32,8 @@ size_t viv_book_reply(const struct viv_book *book, int32_t op, int32_t code, siz
 size_t viv_book_request_of(const struct viv_book *book, size_t reply);
 
 void viv_book_check(const struct viv_book *book, struct viv_check_report *report);
+/* Fails the test unless nothing is found, and each checker looked at so much. */
+void viv_book_expect_accepted(const struct viv_book *book, size_t checked_min);
 
 /* A falsification of three_servers.jsonl. */
 struct viv_lie {

@@ -9,23 +9,11 @@
 /* A recorded history is accepted as it is, and each falsification of it is found by the checker that is there for it.
  */
 
-static void expect_accepted(struct viv_book *book, size_t checked_min)
-{
-    struct viv_check_report report = {0};
-    viv_book_check(book, &report);
-    cr_assert_eq(report.failure_count, 0, "%.*s", (int)report.failures[0].text.size,
-                 (const char *)report.failures[0].text.data);
-    for (int i = 0; i < VIV_CHECKER_COUNT; i++) {
-        cr_assert(report.checked[i] >= checked_min, "%s looked at %zu", viv_checker_text(i), report.checked[i]);
-    }
-    viv_check_report_fini(&report);
-}
-
 VIV_TEST(sim_check, what_three_servers_did_is_accepted)
 {
     struct viv_book book;
     viv_book_open(&book, "three_servers.jsonl");
-    expect_accepted(&book, 20);
+    viv_book_expect_accepted(&book, 20);
     viv_book_close(&book);
 }
 
@@ -33,7 +21,7 @@ VIV_TEST(sim_check, what_apache_zookeeper_did_is_accepted)
 {
     struct viv_book book;
     viv_book_open(&book, "zookeeper.jsonl");
-    expect_accepted(&book, 5);
+    viv_book_expect_accepted(&book, 5);
     viv_book_close(&book);
 }
 
@@ -62,7 +50,7 @@ VIV_TEST(sim_check, a_client_may_count_anew_on_each_connection_of_a_session)
     for (size_t i = 0; i < sizeof(first) / sizeof(*first); i++) {
         viv_book_insert(&book, at + 1 + i, first[i]);
     }
-    expect_accepted(&book, 20);
+    viv_book_expect_accepted(&book, 20);
     viv_book_close(&book);
 }
 
@@ -293,169 +281,6 @@ VIV_TEST(sim_check, lies_about_watches_are_found)
     }
 }
 
-/* ---- sessions ---- */
-
-/* One that its client has not closed. */
-static size_t grant_of_lost(const struct viv_book *book)
-{
-    size_t lost = viv_book_find(book, VIV_SIM_LOST, 0), grant = 0;
-    while (true) {
-        grant = viv_book_find(book, VIV_SIM_GRANT, 0);
-        while (book->records[grant].client != book->records[lost].client) {
-            grant = viv_book_find(book, VIV_SIM_GRANT, grant + 1);
-        }
-        bool is_closed = false;
-        for (size_t i = 0; i < book->count; i++) {
-            const struct viv_sim_record *record = &book->records[i];
-            is_closed = is_closed || (record->kind == VIV_SIM_REQUEST && record->type == VIV_OP_CLOSE_SESSION &&
-                                      record->client == book->records[lost].client);
-        }
-        if (!is_closed) {
-            return grant;
-        }
-        lost = viv_book_find(book, VIV_SIM_LOST, lost + 1);
-    }
-}
-
-/* closeSession by nobody at the end of the log. */
-static struct viv_sim_record end_session(struct viv_book *book, bool is_decided, int64_t after_ms)
-{
-    struct viv_sim_record grant = book->records[grant_of_lost(book)];
-    struct viv_sim_record record = book->records[book->count - 1];
-    record = (struct viv_sim_record){.kind = VIV_SIM_HEARD,
-                                     .session_id = grant.session_id,
-                                     .server = 1,
-                                     .time_ns = record.time_ns,
-                                     .zxid = record.zxid};
-    uint64_t zxid = record.zxid + 1;
-    record.zxid = 0;
-    viv_book_append(book, record);
-    record.time_ns += after_ms * 1000000;
-    record.kind = VIV_SIM_EXPIRE;
-    if (is_decided) {
-        viv_book_append(book, record);
-    }
-    struct viv_buffer body = {0};
-    viv_txn_header_encode(&body, &(struct viv_txn_header){grant.session_id, 0, zxid, 0, VIV_OP_CLOSE_SESSION});
-    struct viv_sim_record commit = {
-        .kind = VIV_SIM_COMMIT, .zxid = zxid, .time_ns = record.time_ns, .bytes = viv_buffer_bytes(&body)};
-    viv_book_append(book, commit);
-    viv_book_bytes(book, book->count - 1);
-    viv_buffer_fini(&body);
-    return grant;
-}
-
-static void session_ends_by_itself(struct viv_book *book)
-{
-    end_session(book, false, 0);
-}
-
-static void session_ends_early(struct viv_book *book)
-{
-    end_session(book, true, 5000);
-}
-
-static void come_again(struct viv_book *book, int64_t asked, int64_t granted, int32_t timeout_ms)
-{
-    viv_book_append(book,
-                    (struct viv_sim_record){
-                        .kind = VIV_SIM_OPEN, .client = 99, .server = 2, .session_id = asked, .timeout_ms = 6000});
-    viv_book_append(book, (struct viv_sim_record){
-                              .kind = VIV_SIM_GRANT, .client = 99, .session_id = granted, .timeout_ms = timeout_ms});
-}
-
-static void session_is_told_to_be_over(struct viv_book *book)
-{
-    come_again(book, book->records[grant_of_lost(book)].session_id, 0, 0);
-}
-
-static void session_is_given_to_two(struct viv_book *book)
-{
-    come_again(book, 0, book->records[grant_of_lost(book)].session_id, 6000);
-}
-
-static void closed_session_comes_again(struct viv_book *book)
-{
-    size_t at = viv_book_find(book, VIV_SIM_REQUEST, 0);
-    while (book->records[at].type != VIV_OP_CLOSE_SESSION) {
-        at = viv_book_find(book, VIV_SIM_REQUEST, at + 1);
-    }
-    size_t grant = viv_book_find(book, VIV_SIM_GRANT, 0);
-    while (book->records[grant].client != book->records[at].client) {
-        grant = viv_book_find(book, VIV_SIM_GRANT, grant + 1);
-    }
-    int64_t id = book->records[grant].session_id;
-    come_again(book, id, id, 6000);
-}
-
-/* By a server that must know better: the client has seen all that was answered. */
-static void closed_session_is_granted(struct viv_book *book)
-{
-    uint64_t newest = 0;
-    for (size_t i = 0; i < book->count; i++) {
-        const struct viv_sim_record *record = &book->records[i];
-        newest = record->kind == VIV_SIM_REPLY && (int64_t)record->zxid > (int64_t)newest ? record->zxid : newest;
-    }
-    closed_session_comes_again(book);
-    book->records[book->count - 2].zxid = newest;
-}
-
-static bool is_sequential(const struct viv_book *book, size_t reply)
-{
-    struct viv_create_request create;
-    const struct viv_sim_record *request = &book->records[viv_book_request_of(book, reply)];
-    struct viv_jute_reader reader = viv_jute_reader_of(request->bytes);
-    viv_create_request_decode(&reader, &create, VIV_OP_CREATE);
-    return create.flags == 2 || create.flags == 3;
-}
-
-static void number_is_used_again(struct viv_book *book)
-{
-    size_t at = 0;
-    do {
-        at = viv_book_reply(book, VIV_OP_CREATE, 0, 0, at + 1);
-    } while (!is_sequential(book, at));
-    size_t size = book->records[at].bytes.size;
-    memcpy(viv_book_bytes(book, at) + size - 10, "0000999999", 10);
-    do {
-        at = viv_book_reply(book, VIV_OP_CREATE, 0, 0, at + 1);
-    } while (!is_sequential(book, at));
-}
-
-VIV_TEST(sim_check, lies_about_sessions_are_found)
-{
-    static const struct viv_lie lies[] = {
-        {"a session ends by itself", "without either", VIV_CHECKER_sessions, session_ends_by_itself},
-        {"a session ends before its time", "no earlier than", VIV_CHECKER_sessions, session_ends_early},
-        {"a session is told to be over", "nobody ended", VIV_CHECKER_sessions, session_is_told_to_be_over},
-        {"a session is given to two", "another's", VIV_CHECKER_sessions, session_is_given_to_two},
-        {"a closed session is granted", "granted again", VIV_CHECKER_sessions, closed_session_is_granted},
-        {"numbers go back", "sequence number", VIV_CHECKER_sessions, number_is_used_again},
-    };
-    for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-        viv_lie_expect_found(&lies[i]);
-    }
-}
-
-VIV_TEST(sim_check, a_server_that_stayed_behind_may_grant_what_it_does_not_know_to_be_over)
-{
-    struct viv_book book;
-    viv_book_open(&book, "three_servers.jsonl");
-    closed_session_comes_again(&book);
-    book.records[book.count - 2].server = 9;
-    expect_accepted(&book, 20);
-    viv_book_close(&book);
-}
-
-VIV_TEST(sim_check, a_session_may_end_in_its_time)
-{
-    struct viv_book book;
-    viv_book_open(&book, "three_servers.jsonl");
-    end_session(&book, true, 6001);
-    expect_accepted(&book, 20);
-    viv_book_close(&book);
-}
-
 /* ---- agreement ---- */
 
 /* Three servers apply the log; the last of them begins from an image in the middle. */
@@ -482,7 +307,7 @@ VIV_TEST(sim_check, servers_that_agree_are_accepted)
     struct viv_book book;
     viv_book_open(&book, "three_servers.jsonl");
     add_servers(&book);
-    expect_accepted(&book, 20);
+    viv_book_expect_accepted(&book, 20);
     viv_book_close(&book);
 }
 
