@@ -112,6 +112,8 @@ void viv_sim_totals_add(struct viv_sim_totals *totals, uint64_t seed, const stru
     sum->commits += result->commits;
     sum->epochs += result->epochs;
     sum->reconfigurations += result->reconfigurations;
+    sum->injuries += result->injuries;
+    sum->refusals += result->refusals;
     add_all(sum->faults, result->faults, VIV_SIM_FAULT_KINDS);
     add_all(sum->checked, result->checked, VIV_CHECKER_COUNT);
     for (size_t i = 0; i < VIV_SIM_MARKS; i++) {
@@ -160,6 +162,8 @@ void viv_sim_totals_print(const struct viv_sim_totals *totals, FILE *file)
     for (unsigned i = 0; i < VIV_SIM_FAULT_KINDS; i++) {
         fprintf(file, " %s %" PRIu64, viv_sim_fault_text((enum viv_sim_fault_kind)i), sum->faults[i]);
     }
+    fprintf(file, "; %" PRIu64 " places of disks rotted, and %" PRIu64 " starts were refused for it", sum->injuries,
+            sum->refusals);
     fprintf(file, "\nchecked:");
     for (unsigned i = 0; i < VIV_CHECKER_COUNT; i++) {
         fprintf(file, " %s %" PRIu64, viv_checker_text((enum viv_checker)i), sum->checked[i]);

@@ -1,10 +1,12 @@
 #include "sim/disk.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/checksum.h"
 #include "sim/disk_file.h"
 #include "sim/disk_names.h"
 #include "sim/plan.h"
@@ -107,6 +109,7 @@ static int new_inode(struct viv_sim_disk *disk)
         disk->inodes = viv_realloc(disk->inodes, ++disk->inode_count * sizeof *disk->inodes);
     }
     disk->inodes[index] = (struct inode){.is_used = true, .locker = NOBODY};
+    disk->inodes[index].file.keeps_overwritten = disk->config.rots;
     return (int)index;
 }
 
@@ -373,6 +376,107 @@ static const struct viv_file_ops sim_ops = {
     .list = sim_list,
     .random = sim_random,
 };
+
+/* ---- rot ---- */
+
+/* A file that has its name for good. */
+static struct inode *named_inode(const struct viv_sim_disk *disk, size_t index, struct viv_sim_place *place)
+{
+    const struct viv_sim_name *name = &disk->names.durable.names[index];
+    bool is_kept = viv_sim_names_find(&disk->names, name->text) == name->file;
+    snprintf(place->name, sizeof place->name, "%s", name->text);
+    place->inode = name->file;
+    return is_kept ? &disk->inodes[name->file] : NULL;
+}
+
+static void rot_place(struct inode *inode, const uint8_t *bytes, struct viv_sim_place *place)
+{
+    viv_sim_file_rot(&inode->file, place->offset, bytes, place->size);
+    place->crc = viv_crc32c(0, bytes, place->size);
+}
+
+bool viv_sim_disk_rot_bytes(struct viv_sim_disk *disk, struct viv_bytes bytes, struct viv_rng *rng,
+                            struct viv_sim_place *place)
+{
+    for (size_t i = 0; i < disk->names.durable.count; i++) {
+        struct inode *inode = named_inode(disk, i, place);
+        const uint8_t *found = inode != NULL && inode->file.durable.size > 0
+                                   ? memmem(inode->file.durable.data, inode->file.durable.size, bytes.data, bytes.size)
+                                   : NULL;
+        if (found != NULL) {
+            uint64_t at = viv_rng_below(rng, bytes.size);
+            uint8_t flipped = found[at] ^ (uint8_t)(1U << viv_rng_below(rng, 8));
+            place->offset = (uint64_t)(found - inode->file.durable.data) + at;
+            place->size = 1;
+            rot_place(inode, &flipped, place);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The latest writes are old again. */
+static bool lose_write(struct inode *inode, struct viv_rng *rng, struct viv_sim_place *place)
+{
+    size_t count = inode->file.overwritten_count;
+    count = count < VIV_SIM_OVERWRITTEN_MAX ? count : VIV_SIM_OVERWRITTEN_MAX;
+    const struct viv_sim_write *old = count > 0 ? &inode->file.overwritten[viv_rng_below(rng, count)] : NULL;
+    if (old == NULL || old->size == 0 || old->offset + old->size > inode->file.durable.size) {
+        return false;
+    }
+    place->offset = old->offset;
+    place->size = (size_t)old->size;
+    rot_place(inode, old->bytes, place);
+    return true;
+}
+
+static void rot_sector(struct inode *inode, uint64_t manner, struct viv_rng *rng, struct viv_sim_place *place)
+{
+    uint8_t bytes[VIV_SIM_SECTOR_BYTES] = {0};
+    const struct viv_buffer *durable = &inode->file.durable;
+    size_t sectors = (durable->size + VIV_SIM_SECTOR_BYTES - 1) / VIV_SIM_SECTOR_BYTES;
+    place->offset = viv_rng_below(rng, sectors) * VIV_SIM_SECTOR_BYTES;
+    place->size = (size_t)(durable->size - place->offset);
+    place->size = place->size < sizeof bytes ? place->size : sizeof bytes;
+    if (manner == 0) { /* a bit */
+        memcpy(bytes, durable->data + place->offset, place->size);
+        bytes[viv_rng_below(rng, place->size)] ^= (uint8_t)(1U << viv_rng_below(rng, 8));
+    } else if (manner == 1) { /* another sector */
+        uint64_t from = viv_rng_below(rng, sectors) * VIV_SIM_SECTOR_BYTES;
+        uint64_t there = durable->size - from;
+        memcpy(bytes, durable->data + from, (size_t)(there < place->size ? there : place->size));
+    } else if (manner == 2) {
+        for (size_t i = 0; i < place->size; i++) {
+            bytes[i] = (uint8_t)viv_rng_next(rng);
+        }
+    }
+    rot_place(inode, bytes, place);
+}
+
+bool viv_sim_disk_rot_anything(struct viv_sim_disk *disk, struct viv_rng *rng, struct viv_sim_place *place)
+{
+    if (disk->names.durable.count == 0) {
+        return false;
+    }
+    struct inode *inode = named_inode(disk, viv_rng_below(rng, disk->names.durable.count), place);
+    if (inode == NULL || inode->file.durable.size == 0) {
+        return false;
+    }
+    uint64_t manner = viv_rng_below(rng, 5); /* 3: nothing but zeros */
+    if (manner == 4) {
+        return lose_write(inode, rng, place);
+    }
+    rot_sector(inode, manner, rng, place);
+    return true;
+}
+
+bool viv_sim_disk_holds(const struct viv_sim_disk *disk, const struct viv_sim_place *place)
+{
+    const struct viv_buffer *durable = &disk->inodes[place->inode].file.durable;
+    return viv_sim_names_find(&disk->names, place->name) == place->inode &&
+           place->offset + place->size <= durable->size &&
+           viv_crc32c(0, durable->data + place->offset, place->size) == place->crc;
+}
 
 /* ---- the disk ---- */
 

@@ -26,6 +26,7 @@ enum viv_sim_disk_fault {
 struct viv_sim_disk_config {
     uint64_t seed;
     bool strict;
+    bool rots;                 /* some of it may be told to rot */
     bool torn;                 /* a sector of a kept write whose content changes may come out as neither */
     uint64_t capacity_bytes;   /* of all files; 0: without end */
     int64_t write_ns, sync_ns; /* mean time of a call; 0: none */
@@ -49,6 +50,21 @@ uint64_t viv_sim_disk_room_bytes(const struct viv_sim_disk *disk); /* UINT64_MAX
 /* Calls that change something are counted from 1, since the last restart. */
 void viv_sim_disk_set_fault(struct viv_sim_disk *disk, enum viv_sim_disk_fault fault, uint64_t at);
 uint64_t viv_sim_disk_count(const struct viv_sim_disk *disk);
+/* Where bytes of the device changed by themselves, and what they became. */
+struct viv_sim_place {
+    char name[64];
+    int inode;
+    uint64_t offset;
+    size_t size;
+    uint32_t crc;
+};
+/* A part of these bytes, wherever a file holds them; or a sector, or a late write, of any file that holds something.
+ * Flipped, zero, junk, of another place, or as before that write. False: there is none. */
+bool viv_sim_disk_rot_bytes(struct viv_sim_disk *disk, struct viv_bytes bytes, struct viv_rng *rng,
+                            struct viv_sim_place *place);
+bool viv_sim_disk_rot_anything(struct viv_sim_disk *disk, struct viv_rng *rng, struct viv_sim_place *place);
+/* Nothing was written there since, and the file has its name. */
+bool viv_sim_disk_holds(const struct viv_sim_disk *disk, const struct viv_sim_place *place);
 /* The process ended at now_ns: what it would have done later is not done; its handles and locks are gone, the cache is
  * not. Handles that it still closes afterwards are closed already. */
 void viv_sim_disk_restart(struct viv_sim_disk *disk, int64_t now_ns);

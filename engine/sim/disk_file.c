@@ -27,6 +27,19 @@ static void apply(struct viv_buffer *buffer, const struct viv_sim_write *write)
     }
 }
 
+/* Keeps what is there before it is overwritten, so that a write can turn out to have been lost. */
+static void keep_old(struct viv_sim_file *file, const struct viv_sim_write *write)
+{
+    struct viv_sim_write *kept = &file->overwritten[file->overwritten_count++ % VIV_SIM_OVERWRITTEN_MAX];
+    uint64_t there = write->offset < file->durable.size ? file->durable.size - write->offset : 0;
+    free(kept->bytes);
+    *kept = (struct viv_sim_write){.offset = write->offset, .size = write->size};
+    kept->bytes = viv_alloc_zeroed((size_t)write->size + 1, 1);
+    if (there > 0) {
+        memcpy(kept->bytes, file->durable.data + write->offset, (size_t)(there < write->size ? there : write->size));
+    }
+}
+
 static void drop(struct viv_sim_file *file, size_t first, size_t end)
 {
     for (size_t i = first; i < end; i++) {
@@ -59,6 +72,9 @@ void viv_sim_file_fini(struct viv_sim_file *file)
 {
     drop_all(file);
     free(file->writes);
+    for (size_t i = 0; i < VIV_SIM_OVERWRITTEN_MAX; i++) {
+        free(file->overwritten[i].bytes);
+    }
     viv_buffer_fini(&file->now);
     viv_buffer_fini(&file->durable);
     *file = (struct viv_sim_file){0};
@@ -125,6 +141,9 @@ void viv_sim_file_settle(struct viv_sim_file *file, int64_t horizon_ns)
             file->writes[i] = file->writes[ghosts];
             file->writes[ghosts++] = ghost;
         } else {
+            if (file->keeps_overwritten && file->writes[i].kind == VIV_SIM_WRITE_BYTES) {
+                keep_old(file, &file->writes[i]);
+            }
             apply(&file->durable, &file->writes[i]);
         }
     }
@@ -179,6 +198,12 @@ static void keep_by_lot(struct viv_sim_file *file, const struct viv_sim_write *w
         }
         at += size;
     }
+}
+
+void viv_sim_file_rot(struct viv_sim_file *file, uint64_t offset, const uint8_t *bytes, uint64_t size)
+{
+    put(&file->durable, offset, bytes, size);
+    rebuild(file);
 }
 
 void viv_sim_file_lose_power(struct viv_sim_file *file, bool torn, struct viv_rng *rng)

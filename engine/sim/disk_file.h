@@ -23,10 +23,16 @@ struct viv_sim_write {
     uint8_t *bytes; /* owned; NULL for zeros */
 };
 
+enum { VIV_SIM_OVERWRITTEN_MAX = 8 };
+
 struct viv_sim_file {
     struct viv_buffer now, durable;
     struct viv_sim_write *writes;
     size_t write_count, write_capacity;
+    struct viv_sim_write
+        overwritten[VIV_SIM_OVERWRITTEN_MAX]; /* what the last durable writes took the place of; a ring */
+    size_t overwritten_count;
+    bool keeps_overwritten;
 };
 
 void viv_sim_file_fini(struct viv_sim_file *file);
@@ -38,6 +44,8 @@ void viv_sim_file_lose_writes(struct viv_sim_file *file, bool keep_in_cache);
 /* As in disk_names.h. */
 void viv_sim_file_settle(struct viv_sim_file *file, int64_t horizon_ns);
 void viv_sim_file_rewind(struct viv_sim_file *file, int64_t at_ns);
+/* The device holds other bytes than it was given, and what is read shows them: a fault of the device. */
+void viv_sim_file_rot(struct viv_sim_file *file, uint64_t offset, const uint8_t *bytes, uint64_t size);
 void viv_sim_file_lose_power(struct viv_sim_file *file, bool torn, struct viv_rng *rng);
 
 #endif /* VIV_SIM_DISK_FILE_H */

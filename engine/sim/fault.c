@@ -112,10 +112,7 @@ static void come_back(struct viv_sim_world *world, size_t server, int64_t delay_
 
 static void wipe(struct viv_sim_world *world, const struct viv_sim_fault *fault, size_t server)
 {
-    struct viv_sim_voters voters = viv_sim_truth_voters(world);
-    bool may_forget = world->server_count > 1 && viv_sim_truth_stand_together(world, server) &&
-                      viv_sim_truth_decide(world, &voters, ~(UINT64_C(1) << server), true);
-    may_forget = may_forget || world->options->breaks == VIV_SIM_BREAK_FREE_WIPE;
+    bool may_forget = viv_sim_rot_may_forget(world, server) || world->options->breaks == VIV_SIM_BREAK_FREE_WIPE;
     viv_sim_server_stop(world, server, may_forget);
     if (may_forget) {
         viv_sim_mark(world, "sim a disk is lost");
@@ -148,6 +145,9 @@ static bool begin_once(struct viv_sim_world *world, const struct viv_sim_fault *
         return true;
     case VIV_SIM_FAULT_WIPE:
         wipe(world, fault, server);
+        return true;
+    case VIV_SIM_FAULT_ROT:
+        viv_sim_rot_inflict(world, fault, server);
         return true;
     case VIV_SIM_FAULT_BREAK:
         viv_sim_network_break(world, server, server_of(world, fault->b));

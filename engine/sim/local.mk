@@ -11,6 +11,7 @@ libsim_a_SOURCES = %reldir%/history.c %reldir%/history.def %reldir%/history.h \
 	%reldir%/pool.c \
 	%reldir%/recipe.c %reldir%/recipe.h \
 	%reldir%/replica.c %reldir%/replica.h %reldir%/replica_end.c \
+	%reldir%/rot.c %reldir%/rot.h \
 	%reldir%/run.c %reldir%/run.h \
 	%reldir%/server.c %reldir%/server.h %reldir%/storage.c %reldir%/storage_task.c \
 	%reldir%/world.h

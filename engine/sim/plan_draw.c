@@ -18,6 +18,8 @@ enum {
     FAULTS_MAX = 300,
     OPS_MAX = 4000,
     RECONFIGURATIONS_MAX = 40,
+    ROT_GAP_MS_MIN = 300,
+    ROT_GAP_MS_MAX = 10000,
 };
 
 static void set(struct viv_sim_plan *plan, enum viv_sim_setting setting, int64_t value)
@@ -136,6 +138,8 @@ static int64_t draw_amount(const struct viv_sim_plan *plan, enum viv_sim_fault_k
         return viv_sim_draw(rng, 0, 2);
     case VIV_SIM_FAULT_CLOCK_RATE:
         return viv_sim_draw(rng, 512, 2048);
+    case VIV_SIM_FAULT_ROT:
+        return viv_sim_draw(rng, 0, INT32_MAX);
     case VIV_SIM_FAULT_CLOCK_STEP:
         return viv_sim_draw(rng, -1000000, 1000000) * viv_sim_draw_log(rng, 1, 1000000);
     default:
@@ -185,6 +189,9 @@ static void sort_faults(struct viv_sim_plan *plan)
 static void draw_faults(struct viv_sim_plan *plan, bool is_healthy)
 {
     for (unsigned kind = 0; kind < VIV_SIM_FAULT_KINDS; kind++) {
+        if (kind == VIV_SIM_FAULT_ROT) {
+            continue;
+        }
         struct viv_rng rng;
         viv_sim_stream(&rng, plan->seed, VIV_SIM_FAULTS, 16 + kind);
         bool is_in = viv_sim_draw_chance(&rng, 1, is_healthy ? 12 : 2);
@@ -200,6 +207,19 @@ static void draw_faults(struct viv_sim_plan *plan, bool is_healthy)
         SET(plan, vote_loss, viv_sim_draw_chance(&rng, 1, 2) ? viv_sim_draw_log(&rng, 1, 400) : 0);
         SET(plan, resets, viv_sim_draw_chance(&rng, 1, 2) ? viv_sim_draw_log(&rng, 1, 1000) : 0);
     }
+}
+
+/* From numbers of its own: disks that rot in one run of six. */
+static void draw_rot(struct viv_sim_plan *plan)
+{
+    struct viv_rng rng;
+    viv_rng_init(&rng, viv_mix64(plan->seed ^ UINT64_C(0x726f74))); /* "rot" */
+    if (!viv_sim_draw_chance(&rng, 1, 6)) {
+        return;
+    }
+    SET(plan, rots, 1);
+    draw_faults_of(plan, VIV_SIM_FAULT_ROT, viv_sim_draw_log(&rng, ROT_GAP_MS_MIN, ROT_GAP_MS_MAX), &rng);
+    sort_faults(plan);
 }
 
 /* ---- what clients do ---- */
@@ -284,4 +304,5 @@ void viv_sim_plan_draw(struct viv_sim_plan *plan, uint64_t seed)
     draw_faults(plan, is_healthy);
     draw_ops(plan, is_healthy);
     draw_reconfigurations(plan);
+    draw_rot(plan);
 }

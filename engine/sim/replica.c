@@ -207,7 +207,7 @@ void viv_sim_truth_recovers_hard(struct viv_sim_world *world, size_t server, con
         is_known = is_known ||
                    (mirror->tickets[i].kind == VIV_ACTION_LOG_HARD && is_same_hard(hard, &mirror->tickets[i].hard));
     }
-    if (!is_known) {
+    if (!is_known && !mirror->may_lose) {
         viv_sim_fail(world, "server %zu: its disk gives back epochs %u/%u, it had called %u/%u durable", server + 1,
                      hard->accepted_epoch, hard->current_epoch, mirror->hard.accepted_epoch,
                      mirror->hard.current_epoch);
@@ -223,6 +223,9 @@ static size_t compare_logs(struct viv_sim_world *world, size_t server)
     const struct viv_sim_numbers *old = &mirror->log, *found = &mirror->recovered;
     size_t from = place_after(truth, old, mirror->recovered_base_zxid);
     size_t durable = mirror->had_tickets ? mirror->durable_count : old->count;
+    if (mirror->may_lose) {
+        return 0;
+    }
     for (size_t i = from; i < durable; i++) {
         if (i - from >= found->count || found->items[i - from] != old->items[i]) {
             viv_sim_fail(world, "server %zu: its disk had called 0x%llx durable and does not have it", server + 1,
@@ -258,6 +261,7 @@ void viv_sim_truth_ready(struct viv_sim_world *world, size_t server)
     mirror->durable_count = mirror->log.count;
     mirror->hard = mirror->hard_found;
     mirror->had_tickets = false;
+    mirror->may_lose = viv_sim_rot_is_on(world, UINT64_C(1) << server, world->server_count == 1);
     mirror->ticket_count = 0;
     look(world, server, true);
     viv_sim_say(world, "server %zu begins at 0x%llx, log 0x%llx + %zu entries, epochs %u/%u", server + 1,
@@ -277,7 +281,8 @@ void viv_sim_truth_wiped(struct viv_sim_world *world, size_t server)
     mirror->log.count = mirror->durable_count = mirror->ticket_count = 0;
     mirror->base_zxid = mirror->applied_zxid = 0;
     mirror->hard = mirror->hard_found = (struct viv_hard_state){0};
-    mirror->had_tickets = false;
+    mirror->had_tickets = mirror->may_lose = false;
+    viv_sim_rot_forget(world, server);
 }
 
 /* ---- the one order ---- */
@@ -408,6 +413,15 @@ static void look(struct viv_sim_world *world, size_t server, bool begins)
         advance(world, server, zxid);
     }
     note_place(world, server, zxid, begins);
+}
+
+bool viv_sim_truth_has(const struct viv_sim_world *world, size_t server, uint64_t zxid)
+{
+    const struct viv_sim_mirror *mirror = &world->truth.mirrors[server];
+    size_t place = place_after(&world->truth, &mirror->log, zxid);
+    bool is_logged = place > 0 && place <= mirror->durable_count &&
+                     entry_of(&world->truth, mirror->log.items[place - 1])->zxid == zxid;
+    return is_logged || zxid <= mirror->base_zxid;
 }
 
 void viv_sim_truth_look(struct viv_sim_world *world, size_t server)

@@ -52,6 +52,7 @@ struct viv_sim_mirror {
     struct viv_sim_ticket *tickets;
     size_t ticket_count, ticket_capacity;
     bool had_tickets;                       /* when the process ended */
+    bool may_lose;                          /* its disk rotted: it need not give back what it called durable */
     struct viv_hard_state hard, hard_found; /* durable; given back at a start that is not over yet */
     uint64_t applied_zxid;
     size_t applied_index; /* into the order: how many entries are applied, when has_index */
@@ -106,6 +107,8 @@ void viv_sim_truth_wiped(struct viv_sim_world *world, size_t server);
 void viv_sim_truth_client_told(struct viv_sim_world *world, uint64_t zxid);
 /* All servers but one serve one leader and have applied all there is. */
 bool viv_sim_truth_stand_together(const struct viv_sim_world *world, size_t except);
+/* The server has the entry of that zxid durable, in its log or below its image. */
+bool viv_sim_truth_has(const struct viv_sim_world *world, size_t server, uint64_t zxid);
 /* The voters (bits) of the configuration that is committed last, and of each that some log proposes beside it: what is
  * decided takes a majority of all of them. */
 struct viv_sim_voters {

@@ -39,9 +39,9 @@ void viv_sim_fail(struct viv_sim_world *world, const char *format, ...)
     va_end(arguments);
 }
 
-bool viv_sim_has_failed(const struct viv_sim_world *world)
+bool viv_sim_is_over(const struct viv_sim_world *world)
 {
-    return world->result->failed;
+    return world->result->failed || (world->server_count == 1 && world->result->refusals > 0);
 }
 
 void viv_sim_note(struct viv_sim_world *world, const char *what, uint64_t a, uint64_t b, struct viv_bytes bytes)
@@ -127,7 +127,7 @@ static void happen(struct viv_sim_world *world, const struct viv_sim_due *due)
 static void run_until_look(struct viv_sim_world *world)
 {
     struct viv_sim_due due;
-    while (!viv_sim_has_failed(world) && viv_sim_agenda_take(&world->agenda, &due)) {
+    while (!viv_sim_is_over(world) && viv_sim_agenda_take(&world->agenda, &due)) {
         world->now_ns = due.at_ns;
         if (++world->result->events > EVENTS_MAX) {
             viv_sim_fail(world, "more than %d events", EVENTS_MAX);
@@ -153,7 +153,7 @@ typedef bool condition_fn(struct viv_sim_world *world);
 static int64_t wait_for(struct viv_sim_world *world, condition_fn *condition, int64_t limit_ms, const char *what)
 {
     int64_t begin_ns = world->now_ns;
-    while (!viv_sim_has_failed(world)) {
+    while (!viv_sim_is_over(world)) {
         int64_t waited_ms = (world->now_ns - begin_ns) / NS_PER_MS;
         if (condition(world)) {
             return waited_ms;
@@ -176,6 +176,9 @@ static uint64_t all_servers(const struct viv_sim_world *world)
 static uint64_t core_of(const struct viv_sim_world *world)
 {
     struct viv_sim_voters voters = viv_sim_truth_voters(world);
+    if (viv_sim_rot_is_on(world, UINT64_MAX, true)) {
+        return voters.all; /* what one has lost another one has, whichever that is */
+    }
     uint64_t core = (uint64_t)VIV_SIM_GET(world, core) & voters.all;
     bool is_enough =
         viv_sim_truth_decide(world, &voters, core, false) &&
@@ -269,7 +272,7 @@ static void start_again(struct viv_sim_world *world)
     }
     (void)wait_for(world, all_rest_together, ALL_MS + limits_ms(world),
                    "after a restart the servers do not come together");
-    if (!viv_sim_has_failed(world)) {
+    if (!viv_sim_is_over(world)) {
         viv_sim_truth_compare(world);
     }
 }
@@ -351,6 +354,7 @@ static void tear_down(struct viv_sim_world *world)
     viv_sim_history_fini(&world->history);
     viv_sim_agenda_fini(&world->agenda);
     free(world->troubles);
+    free(world->rot.injuries);
     free(world);
 }
 
@@ -364,10 +368,10 @@ void viv_sim_run(const struct viv_sim_plan *plan, const struct viv_sim_options *
     set_up(world);
     look_after(world, VIV_SIM_GET(world, load_ms));
     void (*const phases[])(struct viv_sim_world * world) = {heal_core, heal_all, start_again};
-    for (size_t i = 0; i < sizeof phases / sizeof phases[0] && !viv_sim_has_failed(world); i++) {
+    for (size_t i = 0; i < sizeof phases / sizeof phases[0] && !viv_sim_is_over(world); i++) {
         phases[i](world);
     }
-    if (!viv_sim_has_failed(world)) {
+    if (!result->failed) {
         check_history(world);
     }
     if (options->history != NULL) {

@@ -20,7 +20,8 @@
     X(LOST_HARD_STATE, "lost-hard-state") /* epochs are called durable and are not written */                          \
     X(HIGH_VOTE, "high-vote")             /* a server votes with the longest history that it ever had */               \
     X(OLD_ZXID, "old-zxid")               /* a reply says an older zxid than that of what it shows */                  \
-    X(FREE_WIPE, "free-wipe")             /* disks are lost whenever it comes, not only while others hold all */
+    X(FREE_WIPE, "free-wipe")             /* disks are lost whenever it comes, not only while others hold all */       \
+    X(FREE_ROT, "free-rot")               /* the same for what rots */
 
 enum viv_sim_break {
 #define X(name, text) VIV_SIM_BREAK_##name,
@@ -49,6 +50,7 @@ struct viv_sim_result {
     int64_t time_ns; /* virtual */
     uint64_t events, turns;
     uint64_t faults[VIV_SIM_FAULT_KINDS];
+    uint64_t injuries, refusals; /* places that rotted; starts that servers refused for it */
     uint64_t asked, answered, commits, reconfigurations /* of them */, epochs;
     uint64_t checked[VIV_CHECKER_COUNT];
     uint64_t marks[VIV_SIM_MARKS];

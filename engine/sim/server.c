@@ -191,11 +191,11 @@ static void send_on_link(struct viv_sim_world *world, size_t server, const struc
     }
 }
 
-/* A disk without room is a reason; nothing else is. */
+/* A disk without room is a reason, and one that rots; nothing else is. */
 static void ask_for_end(struct viv_sim_world *world, size_t server, const char *text)
 {
     struct viv_sim_storage *storage = &world->servers[server].storage;
-    if (viv_sim_disk_room_bytes(storage->disk) == UINT64_MAX) {
+    if (viv_sim_disk_room_bytes(storage->disk) == UINT64_MAX && !world->truth.mirrors[server].may_lose) {
         viv_sim_fail(world, "server %zu asks for its end: %s", server + 1, text);
     }
     storage->is_dying = true;
@@ -293,7 +293,7 @@ void viv_sim_server_turn(struct viv_sim_world *world, size_t server)
     }
     size_t count = at->input_count < TURN_INPUTS_MAX ? at->input_count : TURN_INPUTS_MAX;
     world->result->turns++;
-    for (size_t i = 0; i < count && !viv_sim_has_failed(world); i++) {
+    for (size_t i = 0; i < count && !viv_sim_is_over(world); i++) {
         struct viv_sim_input input = at->inputs[at->input_first++];
         at->input_count--;
         step(world, server, &input);
@@ -361,6 +361,26 @@ void viv_sim_server_start(struct viv_sim_world *world, size_t server, int64_t de
                        world->servers[server].life);
 }
 
+/* Damaged data that it cannot begin from: people move it away as soon as the others can do without this server. One
+ * alone stays down. */
+static void refuse(struct viv_sim_world *world, size_t server, viv_status status)
+{
+    viv_sim_mark(world, "sim a server refuses its disk");
+    world->result->refusals++;
+    if (!world->truth.mirrors[server].may_lose) {
+        viv_sim_fail(world, "server %zu does not start from its disk: %s", server + 1, viv_status_text(status));
+        return;
+    }
+    viv_sim_say(world, "server %zu does not start from its disk: %s", server + 1, viv_status_text(status));
+    viv_sim_server_stop(world, server, false);
+    if (viv_sim_rot_may_forget(world, server)) {
+        viv_sim_server_wipe(world, server);
+    }
+    if (world->server_count > 1) {
+        viv_sim_server_start(world, server, VIV_SIM_RESTART_MS * NS_PER_MS);
+    }
+}
+
 void viv_sim_server_begin(struct viv_sim_world *world, size_t server)
 {
     struct viv_sim_server *at = &world->servers[server];
@@ -376,7 +396,7 @@ void viv_sim_server_begin(struct viv_sim_world *world, size_t server)
         return;
     }
     if (status != VIV_OK) {
-        viv_sim_fail(world, "server %zu does not start from its disk: %s", server + 1, viv_status_text(status));
+        refuse(world, server, status);
         return;
     }
     /* What follows waits until the disk has been read. */

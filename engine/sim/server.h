@@ -30,10 +30,17 @@ struct viv_sim_input {
     struct viv_entry *entries;
 };
 
-/* Work for the log thread or the background thread. */
+/* Work for the log thread or the background thread: what the node asked for, or what threads do by themselves. */
+enum viv_sim_chore {
+    VIV_SIM_CHORE_ACTION,
+    VIV_SIM_CHORE_WATCH,  /* looks at the room that is left */
+    VIV_SIM_CHORE_SETTLE, /* writes the identifiers that wait */
+    VIV_SIM_CHORE_SCRUB,  /* looks at some of the log */
+};
+
 struct viv_sim_task {
     struct viv_action action; /* its rows are owned */
-    bool is_watch;            /* looks at the room that is left */
+    enum viv_sim_chore chore;
     struct viv_entry *copied; /* for a control */
 };
 
@@ -49,12 +56,14 @@ struct viv_sim_storage {
     struct viv_sim_tasks log_tasks, background_tasks;
     struct viv_sim_input *answers; /* of the task in hand, given out when it is done */
     size_t answer_count, answer_capacity;
-    bool is_busy, in_checkpoint, is_low, wants_room;
+    bool is_busy, in_checkpoint, is_low, wants_room, is_unsettled;
     bool is_dying;       /* a call failed: the process ends when the task does */
     bool waits_for_room; /* the log's first task is tried again later */
     unsigned full;       /* bits: no room now, no room ahead */
     uint64_t checkpoint_ticket, used_bytes, naps;
-    int64_t watched_ns, asked_ns;
+    int64_t watched_ns, asked_ns, scrubbed_ns;
+    struct viv_scrub scrub;
+    uint64_t fault_told_zxid; /* the newest told of in this round */
     struct viv_rng rng;
 };
 

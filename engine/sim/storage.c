@@ -15,6 +15,7 @@ enum {
     LOAD_BYTES_MAX = 1 << 20,
     NAP_MS = 50,
     WATCH_MS = 1000,
+    SCRUB_MS = 1000,
     RETRY_MS = 500,
 };
 #define NS_PER_MS INT64_C(1000000)
@@ -77,6 +78,7 @@ void viv_sim_storage_init(struct viv_sim_world *world, size_t server)
     storage->disk = viv_sim_disk_new(&(struct viv_sim_disk_config){
         .seed = viv_rng_next(&storage->rng),
         .strict = VIV_SIM_GET(world, strict) != 0,
+        .rots = VIV_SIM_GET(world, rots) != 0,
         .torn = VIV_SIM_GET(world, torn) != 0,
         .capacity_bytes = (uint64_t)VIV_SIM_GET(world, disk_kib) << 10,
         .write_ns = VIV_SIM_GET(world, write_us) * 1000,
@@ -114,11 +116,26 @@ static viv_status replay(struct viv_sim_world *world, size_t server, const struc
         for (size_t i = 0; status == VIV_OK && i < count; i++) {
             bool is_committed = world->server_count == 1 || entries[i].zxid <= bounds.commit_zxid;
             viv_sim_truth_recovers_entry(world, server, &entries[i]);
-            status = viv_node_recover_entry(at->node, &entries[i], is_committed);
+            status = world->server_count == 1 && viv_entry_is_damaged(&entries[i])
+                         ? VIV_ERR_CORRUPT /* nobody else has it */
+                         : viv_node_recover_entry(at->node, &entries[i], is_committed);
         }
     }
     viv_log_iter_close(at->storage.log, iter);
     return status == VIV_OK ? viv_node_recover_end(at->node, &bounds) : status;
+}
+
+/* Nothing here can be served: what the log holds counts in elections, and a leader has the state. */
+static void begin_baseless(struct viv_sim_world *world, size_t server, const struct viv_hard_state *hard)
+{
+    struct viv_sim_server *at = &world->servers[server];
+    struct viv_log_bounds bounds;
+    viv_log_bounds(at->storage.log, 0, &bounds);
+    viv_sim_mark(world, "sim a server begins without a state");
+    viv_node_free(at->node);
+    at->node = viv_sim_recipe_node(world, server);
+    viv_sim_truth_recovers(world, server, &bounds, &(struct viv_state_mark){.zxid_start = bounds.last_zxid});
+    viv_node_recover_baseless(at->node, &bounds, hard);
 }
 
 static viv_status recover(struct viv_sim_world *world, size_t server)
@@ -133,15 +150,15 @@ static viv_status recover(struct viv_sim_world *world, size_t server)
         mark = (struct viv_state_mark){0};
         status = VIV_OK;
     }
-    VIV_TRY(status);
-    if (world->server_count == 1) {
-        bool is_cut;
-        VIV_TRY(viv_log_cut_torn(at->storage.log, 0, &is_cut));
-    }
     viv_log_hard_get(at->storage.log, 0, &hard);
     viv_sim_truth_recovers_hard(world, server, &hard);
-    VIV_TRY(viv_node_recover_image_end(at->node, &mark, &hard));
-    return replay(world, server, &mark);
+    status = status == VIV_OK ? viv_node_recover_image_end(at->node, &mark, &hard) : status;
+    status = status == VIV_OK ? replay(world, server, &mark) : status;
+    if (status == VIV_ERR_CORRUPT && world->server_count > 1) {
+        begin_baseless(world, server, &hard);
+        status = VIV_OK;
+    }
+    return status;
 }
 
 viv_status viv_sim_storage_open(struct viv_sim_world *world, size_t server)
@@ -188,11 +205,13 @@ void viv_sim_storage_close(struct viv_sim_world *world, size_t server)
     }
     storage->state = NULL;
     storage->log = NULL;
-    storage->is_busy = storage->in_checkpoint = storage->is_low = storage->wants_room = false;
+    storage->is_busy = storage->in_checkpoint = storage->is_low = storage->wants_room = storage->is_unsettled = false;
     storage->is_dying = storage->waits_for_room = false;
     storage->full = 0;
     storage->used_bytes = storage->naps = 0;
-    storage->watched_ns = storage->asked_ns = 0;
+    storage->watched_ns = storage->asked_ns = storage->scrubbed_ns = 0;
+    storage->scrub = (struct viv_scrub){0};
+    storage->fault_told_zxid = 0;
 }
 
 /* ---- tasks ---- */
@@ -273,7 +292,17 @@ void viv_sim_storage_tick(struct viv_sim_world *world, size_t server)
     struct viv_sim_storage *storage = &world->servers[server].storage;
     if (VIV_SIM_GET(world, disk_kib) > 0 && world->now_ns - storage->watched_ns >= WATCH_MS * NS_PER_MS) {
         storage->watched_ns = world->now_ns;
-        push(&storage->background_tasks, &(struct viv_sim_task){.is_watch = true});
+        push(&storage->background_tasks, &(struct viv_sim_task){.chore = VIV_SIM_CHORE_WATCH});
+        viv_sim_storage_run(world, server);
+    }
+    if (VIV_SIM_GET(world, rots) != 0 && world->now_ns - storage->scrubbed_ns >= SCRUB_MS * NS_PER_MS) {
+        storage->scrubbed_ns = world->now_ns;
+        push(&storage->background_tasks, &(struct viv_sim_task){.chore = VIV_SIM_CHORE_SCRUB});
+        viv_sim_storage_run(world, server);
+    }
+    if (storage->is_unsettled && storage->log_tasks.count == 0 && !storage->is_busy) {
+        storage->is_unsettled = false;
+        push(&storage->log_tasks, &(struct viv_sim_task){.chore = VIV_SIM_CHORE_SETTLE});
         viv_sim_storage_run(world, server);
     }
     if (storage->full != 0 && world->now_ns - storage->asked_ns >= RETRY_MS * NS_PER_MS) {

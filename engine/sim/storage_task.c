@@ -12,6 +12,8 @@ enum {
     PIECE_BYTES_MAX = 1 << 20,
     NAPS_MAX = 64,
     RESERVE_PART = 10,
+    SCRUB_BYTES = 128 << 10,
+    FAULTS_TOLD_MAX = 64,
     NO_ROOM_NOW = 1,
     NO_ROOM_AHEAD = 2,
 };
@@ -50,6 +52,7 @@ static void append_neighbours(struct viv_sim_world *world, size_t server)
     size_t count = 0, bytes = 0;
     uint64_t bytes_max = (uint64_t)VIV_SIM_GET(world, segment_bytes) / 4;
     while (count < tasks->count && count < RUNS_MAX && bytes < bytes_max &&
+           tasks->items[tasks->first + count].chore == VIV_SIM_CHORE_ACTION &&
            tasks->items[tasks->first + count].action.kind == VIV_ACTION_LOG_APPEND) {
         const struct viv_action *action = &tasks->items[tasks->first + count].action;
         runs[count++] = (struct viv_log_run){action->gid, action->zxid, action->entries, action->entry_count};
@@ -78,6 +81,7 @@ static void append_neighbours(struct viv_sim_world *world, size_t server)
     tasks->first += count;
     tasks->count -= count;
     storage->used_bytes += bytes;
+    storage->is_unsettled = true;
     if (storage->used_bytes >= bytes_max) {
         storage->used_bytes = 0;
         storage->wants_room = true;
@@ -113,12 +117,13 @@ void viv_sim_task_log(struct viv_sim_world *world, size_t server)
     struct viv_sim_storage *storage = &world->servers[server].storage;
     struct viv_sim_tasks *tasks = &storage->log_tasks;
     const struct viv_action *action = &tasks->items[tasks->first].action;
-    if (action->kind == VIV_ACTION_LOG_APPEND) {
+    bool is_chore = tasks->items[tasks->first].chore == VIV_SIM_CHORE_SETTLE;
+    if (!is_chore && action->kind == VIV_ACTION_LOG_APPEND) {
         append_neighbours(world, server);
         return;
     }
-    viv_status status = change_log(world, server, action);
-    if (survives(world, server, "the log fails", status) && action->kind != VIV_ACTION_LOG_TRIM) {
+    viv_status status = is_chore ? viv_log_settle(storage->log) : change_log(world, server, action);
+    if (survives(world, server, "the log fails", status) && !is_chore && action->kind != VIV_ACTION_LOG_TRIM) {
         struct viv_event event = {.kind = VIV_EVENT_LOG_DONE, .ticket = action->ticket};
         viv_sim_storage_answer(storage, &event);
     }
@@ -256,6 +261,22 @@ static void watch_room(struct viv_sim_world *world, size_t server)
     }
 }
 
+static void scrub(struct viv_sim_world *world, size_t server)
+{
+    struct viv_sim_storage *storage = &world->servers[server].storage;
+    struct viv_log_fault faults[FAULTS_TOLD_MAX];
+    viv_status status = viv_log_scrub(storage->log, &storage->scrub, SCRUB_BYTES);
+    if (status != VIV_ERR_CORRUPT && !survives(world, server, "the scrub fails", status)) {
+        return;
+    }
+    size_t count = viv_log_faults(storage->log, 0, storage->fault_told_zxid, faults, FAULTS_TOLD_MAX);
+    storage->fault_told_zxid = count > 0 ? faults[count - 1].zxid : 0;
+    for (size_t i = 0; i < count; i++) {
+        viv_sim_storage_answer(
+            storage, &(struct viv_event){.kind = VIV_EVENT_LOG_FAULT, .zxid = faults[i].zxid, .fault = faults[i]});
+    }
+}
+
 void viv_sim_task_background(struct viv_sim_world *world, size_t server)
 {
     struct viv_sim_storage *storage = &world->servers[server].storage;
@@ -266,8 +287,10 @@ void viv_sim_task_background(struct viv_sim_world *world, size_t server)
     }
     struct viv_sim_task task = tasks->items[tasks->first++];
     tasks->count--;
-    if (task.is_watch) {
+    if (task.chore == VIV_SIM_CHORE_WATCH) {
         watch_room(world, server);
+    } else if (task.chore == VIV_SIM_CHORE_SCRUB) {
+        scrub(world, server);
     } else if (task.action.kind == VIV_ACTION_LOG_READ) {
         read_log(world, server, &task.action);
     } else {

@@ -7,6 +7,7 @@
 #include "sim/history.h"
 #include "sim/network.h"
 #include "sim/replica.h"
+#include "sim/rot.h"
 #include "sim/run.h"
 #include "sim/server.h"
 
@@ -51,6 +52,7 @@ struct viv_sim_world {
     struct viv_sim_client clients[VIV_SIM_CALLERS_MAX + 1];
     struct viv_sim_network network;
     struct viv_sim_truth truth;
+    struct viv_sim_rot rot;
     struct viv_sim_history history;
     struct viv_sim_trouble *troubles; /* one for each fault of the plan */
     struct viv_sim_result *result;
@@ -70,7 +72,8 @@ static inline size_t viv_sim_client_host(size_t client)
 
 /* The run is over: something is wrong. Only the first one is kept. */
 void viv_sim_fail(struct viv_sim_world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
-bool viv_sim_has_failed(const struct viv_sim_world *world);
+/* Nothing more is to be seen: it has failed, or the only server will not start from what its disk has become. */
+bool viv_sim_is_over(const struct viv_sim_world *world);
 /* For people, when they want to see. */
 void viv_sim_say(const struct viv_sim_world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A rare thing has happened (sim/marks.h). */
