@@ -31,6 +31,7 @@ void actor_init(struct actor *actor, const struct actor_config *config)
     uint64_t last = 0;
     for (const uint64_t *zxid = config->zxids; zxid != NULL && *zxid != 0; zxid++) {
         struct viv_entry entry = {*zxid, VIV_BYTES_LITERAL("body"), viv_crc32c(0, "body", 4)};
+        entry.body.data = *zxid == config->damaged_zxid ? NULL : entry.body.data;
         viv_zab_recover(actor->zab, &entry, *zxid <= config->committed_zxid);
         last = *zxid;
     }
@@ -82,17 +83,29 @@ void actor_introduce(struct actor *actor, uint32_t link, viv_sid sid, uint32_t a
                        native);
 }
 
-void actor_introduce_as(struct actor *actor, struct viv_zab_input up, viv_sid sid, uint32_t accepted, bool native)
+static void introduce(struct actor *actor, struct viv_zab_input up, uint32_t accepted,
+                      const struct viv_learner_info *who)
 {
     struct viv_buffer info = {0};
-    uint32_t link = up.link;
     up.kind = VIV_ZAB_LINK_UP;
-    viv_learner_info_encode(&info, &(struct viv_learner_info){
-                                       .sid = sid, .protocol_version = 0x10000, .native = native, .capabilities = 3});
+    viv_learner_info_encode(&info, who);
     actor_give(actor, up);
-    actor_packet(actor, link, sid >= 4 ? VIV_PACKET_OBSERVERINFO : VIV_PACKET_FOLLOWERINFO, VIV_ZXID(accepted, 0),
-                 viv_buffer_bytes(&info));
+    actor_packet(actor, up.link, who->sid >= 4 ? VIV_PACKET_OBSERVERINFO : VIV_PACKET_FOLLOWERINFO,
+                 VIV_ZXID(accepted, 0), viv_buffer_bytes(&info));
     viv_buffer_fini(&info);
+}
+
+void actor_introduce_able(struct actor *actor, uint32_t link, viv_sid sid, uint32_t accepted, uint32_t capabilities)
+{
+    struct viv_learner_info who = {
+        .sid = sid, .protocol_version = 0x10000, .native = true, .capabilities = capabilities};
+    introduce(actor, (struct viv_zab_input){.link = link, .proved.words[0] = UINT64_MAX}, accepted, &who);
+}
+
+void actor_introduce_as(struct actor *actor, struct viv_zab_input up, viv_sid sid, uint32_t accepted, bool native)
+{
+    introduce(actor, up, accepted,
+              &(struct viv_learner_info){.sid = sid, .protocol_version = 0x10000, .native = native, .capabilities = 3});
 }
 
 void actor_ackepoch(struct actor *actor, uint32_t link, uint64_t zxid, int32_t epoch)

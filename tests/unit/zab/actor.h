@@ -23,6 +23,7 @@ struct actor_config {
     uint32_t accepted_epoch, current_epoch;
     const uint64_t *zxids; /* of the log, 0 at its end; may be NULL */
     uint64_t committed_zxid;
+    uint64_t damaged_zxid; /* of the log; only its identifier is known */
 };
 
 void actor_init(struct actor *actor, const struct actor_config *config);
@@ -35,6 +36,8 @@ void actor_vote(struct actor *actor, viv_sid from, enum viv_server_state state, 
                 uint64_t round, int64_t epoch);
 /* A learner connects, from where its server is, and introduces itself. */
 void actor_introduce(struct actor *actor, uint32_t link, viv_sid sid, uint32_t accepted, bool native);
+/* The same of one of ours with these capabilities. */
+void actor_introduce_able(struct actor *actor, uint32_t link, viv_sid sid, uint32_t accepted, uint32_t capabilities);
 /* The same with link, barred and proved as given. */
 void actor_introduce_as(struct actor *actor, struct viv_zab_input up, viv_sid sid, uint32_t accepted, bool native);
 void actor_ackepoch(struct actor *actor, uint32_t link, uint64_t zxid, int32_t epoch);

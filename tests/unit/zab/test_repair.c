@@ -113,3 +113,57 @@ VIV_TEST(repair, a_server_without_a_past_does_not_say_that_an_entry_never_was)
         actor_fini(&actor);
     }
 }
+
+/* A prospective leader (3) whose last entry is damaged, once 1 has promised its epoch. 2 is there and has not. */
+static void damaged_leader(struct actor *actor)
+{
+    static const uint64_t log[] = {VIV_ZXID(2, 1), VIV_ZXID(2, 2), 0};
+    actor_init(actor, &(struct actor_config){.sid = 3,
+                                             .accepted_epoch = 2,
+                                             .current_epoch = 2,
+                                             .zxids = log,
+                                             .committed_zxid = log[0],
+                                             .damaged_zxid = log[1]});
+    actor_elect(actor);
+    for (viv_sid from = 1; from <= 2; from++) {
+        actor_introduce_able(actor, (uint32_t)from, from, 2, VIV_PEER_ENVELOPE | VIV_PEER_CUMULATIVE | VIV_PEER_REPAIR);
+    }
+    actor_give(actor, (struct viv_zab_input){.kind = VIV_ZAB_EPOCHS_STORED});
+    actor_ackepoch(actor, 1, log[0], 2);
+    cr_assert_not_null(actor_sent(actor, 1, VIV_PACKET_REPAIR_ASK));
+    cr_assert_null(actor_sent(actor, 2, VIV_PACKET_REPAIR_ASK));
+}
+
+static void answer(struct actor *actor, uint32_t link, enum viv_repair_reply reply, const char *body)
+{
+    struct viv_buffer data = {0};
+    viv_repair_answer_encode(&data, &(struct viv_repair_answer){.reply = reply, .body = viv_bytes_text(body)});
+    actor_packet(actor, link, VIV_PACKET_REPAIR_ANSWER, VIV_ZXID(2, 2), viv_buffer_bytes(&data));
+    viv_buffer_fini(&data);
+}
+
+VIV_TEST(repair, only_who_promised_and_never_had_it_helps_to_give_an_entry_up)
+{
+    struct actor actor;
+    damaged_leader(&actor);
+    answer(&actor, 1, VIV_REPAIR_ABSENT, "");
+    cr_assert_null(actor_said(&actor, VIV_ZAB_TRUNCATE), "2 may have acknowledged it");
+    actor_ackepoch(&actor, 2, VIV_ZXID(2, 2), 2);
+    cr_assert_not_null(actor_sent(&actor, 2, VIV_PACKET_REPAIR_ASK));
+    answer(&actor, 2, VIV_REPAIR_UNKNOWN, "");
+    cr_assert_null(actor_said(&actor, VIV_ZAB_TRUNCATE), "a damaged copy was one");
+    answer(&actor, 2, VIV_REPAIR_ABSENT, "");
+    cr_assert_eq(actor_said(&actor, VIV_ZAB_TRUNCATE)->zxid, VIV_ZXID(2, 1));
+    actor_fini(&actor);
+}
+
+VIV_TEST(repair, a_copy_is_taken_when_it_is_what_the_identifier_says)
+{
+    struct actor actor;
+    damaged_leader(&actor);
+    answer(&actor, 1, VIV_REPAIR_HAVE, "bodY");
+    cr_assert_null(actor_said(&actor, VIV_ZAB_REPAIR));
+    answer(&actor, 1, VIV_REPAIR_HAVE, "body");
+    cr_assert_eq(actor_said(&actor, VIV_ZAB_REPAIR)->entry.zxid, VIV_ZXID(2, 2));
+    actor_fini(&actor);
+}
