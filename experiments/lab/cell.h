@@ -9,6 +9,7 @@
 enum viv_system {
     VIV_SYSTEM_VIVARIUM,
     VIV_SYSTEM_ZOOKEEPER,
+    VIV_SYSTEM_ETCD,
     VIV_SYSTEM_PARTITION, /* no servers: a partition scheme is asked directly */
 };
 

@@ -26,6 +26,7 @@ struct system_costs {
 static const struct system_costs costs[] = {
     [VIV_SYSTEM_VIVARIUM] = {0.5, 100000, 1.5, 60 << 20, 512 << 20, 192 << 20, 600, 80 << 20, 400},
     [VIV_SYSTEM_PARTITION] = {0, INFINITY, 0, 0, 0, 0, 0, 100 << 20, 0},
+    [VIV_SYSTEM_ETCD] = {1.5, 8000, 3, 20 << 20, UINT64_MAX, 130 << 20, 2000, 120 << 20, 2500},
     [VIV_SYSTEM_ZOOKEEPER] = {3, 15000, 4, 20 << 20, UINT64_MAX, 192 << 20, 2000, 700 << 20, 1900},
 };
 

@@ -67,8 +67,8 @@ const char *viv_fairness_note(void)
 {
     return "Every system runs on the same machine and cores, one ensemble at a time, with a sync before each "
            "acknowledgement, the same ticks and the same image interval, driven by the same load generator. Cells run "
-           "interleaved in shuffled rounds, every trial with fresh processes and directories. Apache ZooKeeper keeps "
-           "its default settings otherwise, with the heap that its operators usually give it.";
+           "interleaved in shuffled rounds, every trial with fresh processes and directories. Apache ZooKeeper and "
+           "etcd keep their default settings otherwise, the former with the heap that its operators usually give it.";
 }
 
 static bool is_alike(const struct viv_metric_table *table, size_t row)

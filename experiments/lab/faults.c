@@ -50,8 +50,9 @@ static viv_status watch_target(struct fault *fault)
     }
     VIV_TRY(pick_target(fault));
     fault->reader_target = fault->target;
-    viv_status status = viv_reader_start(&trial->fleet.addresses[fault->target], READS_PER_S, trial->keyset.key_count,
-                                         trial_session_timeout_ms(trial), &fault->reader);
+    viv_status status =
+        viv_reader_start(viv_system_dialect(trial->cell->system), &trial->fleet.addresses[fault->target], READS_PER_S,
+                         trial->keyset.key_count, trial_session_timeout_ms(trial), &fault->reader);
     return status == VIV_OK ? VIV_OK
                             : trial_fail(trial, status, "step %s: no reader could be started", fault->step->name);
 }

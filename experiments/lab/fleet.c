@@ -15,7 +15,7 @@
 #include "experiments/lab/files.h"
 #include "experiments/lab/probe.h"
 
-enum { WORD_LIMIT_MS = 500, END_LIMIT_MS = 10000, LOG_TAIL_BYTES = 4096, PORT_MIN = 10240 };
+enum { ANSWER_LIMIT_MS = 500, END_LIMIT_MS = 10000, LOG_TAIL_BYTES = 4096, PORT_MIN = 10240 };
 #define TURN_NS UINT64_C(1000000)
 
 /* Below the range the kernel takes the ports of outgoing connections from: a client that tries a dead server again and
@@ -273,7 +273,8 @@ static viv_status await_answers(struct viv_fleet *fleet, const bool *wanted, str
 static viv_status await(struct viv_fleet *fleet, const bool *wanted, uint64_t until_ns, uint64_t *at_ns)
 {
     struct viv_probes *probes;
-    VIV_TRY(viv_probes_open(fleet->addresses, wanted, fleet->cell->servers, &probes));
+    VIV_TRY(viv_probes_open(viv_system_dialect(fleet->cell->system), fleet->addresses, wanted, fleet->cell->servers,
+                            &probes));
     viv_status status = await_answers(fleet, wanted, probes, until_ns);
     for (uint32_t i = 0; i < fleet->cell->servers; i++) {
         at_ns[i] = viv_probes_answered_ns(probes, i);
@@ -303,18 +304,12 @@ viv_status viv_fleet_leader(struct viv_fleet *fleet, uint32_t *index)
 {
     viv_status status = VIV_ERR_NOT_FOUND;
     for (uint32_t i = 0; i < fleet->cell->servers && status != VIV_OK; i++) {
-        struct viv_buffer answer = {0};
         const struct viv_process *process = &fleet->servers[i].process;
         if (process->pid != 0 && !process->stopped &&
-            viv_probe_word(&fleet->addresses[i], "srvr", WORD_LIMIT_MS, &answer)) {
-            viv_buffer_append(&answer, "", 1);
-            const char *text = (const char *)answer.data;
-            if (strstr(text, "Mode: leader") != NULL || strstr(text, "Mode: standalone") != NULL) {
-                *index = i;
-                status = VIV_OK;
-            }
+            viv_system_leads(fleet->cell->system, &fleet->addresses[i], ANSWER_LIMIT_MS)) {
+            *index = i;
+            status = VIV_OK;
         }
-        viv_buffer_fini(&answer);
     }
     if (status != VIV_OK) {
         snprintf(fleet->why, sizeof fleet->why, "no server says that it leads");

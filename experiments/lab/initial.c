@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "datasets/namespace.h"
 #include "experiments/lab/bulk.h"
+#include "experiments/lab/system.h"
 #include "zkdata/snapshot.h"
 
 /* A sink for znodes, so that creating and counting walk the same sources. */
@@ -75,7 +76,7 @@ struct loading {
     int32_t refused; /* first reply code that was not OK */
 };
 
-static void on_reply(void *ctx, struct viv_client *client, const struct viv_client_reply *reply)
+static void on_reply(void *ctx, struct viv_lab_client *client, const struct viv_client_reply *reply)
 {
     struct loading *loading = ctx;
     (void)client;
@@ -94,7 +95,7 @@ static viv_status create(void *ctx, struct viv_bytes path, struct viv_bytes data
                  (const char *)path.data, loading->refused);
         return VIV_ERR_INVALID;
     }
-    viv_client_create(viv_bulk_client(loading->bulk), 0, path, data, 0);
+    viv_lab_client_request(viv_bulk_client(loading->bulk), 0, VIV_OP_CREATE, path, data);
     loading->result->znodes++;
     loading->result->data_bytes += data.size;
     return VIV_OK;
@@ -108,7 +109,8 @@ viv_status viv_initial_load(const struct viv_cell *cell, const struct viv_client
     struct loading loading = {.result = result};
     uint64_t start_ns = viv_client_now_ns();
     snprintf(result->why, sizeof result->why, "no session for loading the initial state");
-    VIV_TRY(viv_bulk_open(server, interrupt, until_ns, on_reply, &loading, &loading.bulk));
+    VIV_TRY(viv_bulk_open(viv_system_dialect(cell->system), server, interrupt, until_ns, on_reply, &loading,
+                          &loading.bulk));
     snprintf(result->why, sizeof result->why, "loading the initial state did not end in time");
     viv_status status = walk_all(cell, keyset, seed, &(struct walk){create, &loading});
     if (status == VIV_OK) {

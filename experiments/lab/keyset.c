@@ -88,6 +88,21 @@ void viv_keyset_acked(struct viv_keyset *keyset, uint32_t key, uint32_t number)
     }
 }
 
+void viv_keyset_stray(struct viv_keyset *keyset, uint32_t key, uint32_t number)
+{
+    VIV_ASSERT(key < keyset->key_count && number > 0);
+    struct viv_key *it = &keyset->keys[key];
+    it->stray_first = it->stray_first == 0 || number < it->stray_first ? number : it->stray_first;
+    it->stray_last = number > it->stray_last ? number : it->stray_last;
+}
+
+bool viv_keyset_is_loss(const struct viv_keyset *keyset, uint32_t key, uint32_t number)
+{
+    const struct viv_key *it = &keyset->keys[key];
+    bool is_stray = number > 0 && number >= it->stray_first && number <= it->stray_last;
+    return number < it->acked && !is_stray;
+}
+
 uint32_t viv_keyset_create(struct viv_keyset *keyset)
 {
     if (keyset->created_count == keyset->created_capacity) {

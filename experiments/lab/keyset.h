@@ -6,11 +6,13 @@
 /* The znodes a trial reads and writes, and what the servers owe: every value carries its key's sequence number, so that
  * after a fault each acknowledged write can be asked for. A key is written by one session at a time and a session's
  * requests are executed in order, therefore the value of a key may never carry a smaller number than the last one
- * acknowledged. Knows paths and numbers; asks nobody. */
+ * acknowledged. Where a system keeps no such order a key has one write under way at a time, and one that was never
+ * answered may take effect at any later time. Knows paths and numbers; asks nobody. */
 
 struct viv_key {
-    uint32_t sent;  /* number of the last write that left; 0: the value of the initial state */
-    uint32_t acked; /* number of the last write acknowledged */
+    uint32_t sent;                    /* number of the last write that left; 0: the value of the initial state */
+    uint32_t acked;                   /* number of the last write acknowledged */
+    uint32_t stray_first, stray_last; /* of a system without order: the writes that were never answered lie between */
 };
 
 struct viv_keyset {
@@ -46,6 +48,10 @@ bool viv_keyset_number(struct viv_bytes value, uint32_t *number);
 /* Number of the next write to `key`. */
 uint32_t viv_keyset_next(struct viv_keyset *keyset, uint32_t key);
 void viv_keyset_acked(struct viv_keyset *keyset, uint32_t key, uint32_t number);
+/* The write was never answered, and the system keeps no order. */
+void viv_keyset_stray(struct viv_keyset *keyset, uint32_t key, uint32_t number);
+/* Whether a value of that number means that an acknowledged write is gone. */
+bool viv_keyset_is_loss(const struct viv_keyset *keyset, uint32_t key, uint32_t number);
 /* Index for one more created znode. */
 uint32_t viv_keyset_create(struct viv_keyset *keyset);
 /* All created znodes were deleted again. */

@@ -233,15 +233,15 @@ static void step_phase(struct viv_load *load, uint64_t now_ns)
 static void close_sessions(struct viv_load *load)
 {
     for (uint32_t i = 0; i < load->spec.clients; i++) {
-        viv_client_close(load->sessions[i].client);
+        viv_lab_client_close(load->sessions[i].client);
     }
     uint64_t limit_ns = viv_client_now_ns() + CLOSE_LIMIT_NS;
     bool open = true;
     while (open && viv_client_now_ns() < limit_ns) {
-        viv_client_loop_turn(load->loop, limit_ns);
+        viv_lab_loop_turn(load->loop, limit_ns);
         open = false;
         for (uint32_t i = 0; i < load->spec.clients; i++) {
-            open = open || viv_client_state(load->sessions[i].client) != VIV_CLIENT_CLOSED;
+            open = open || viv_lab_client_state(load->sessions[i].client) != VIV_CLIENT_CLOSED;
         }
     }
 }
@@ -262,7 +262,7 @@ static void *run(void *ctx)
             plan_arrivals(load, now_ns);
             until_ns = load->next_due_ns < until_ns ? load->next_due_ns : until_ns;
         }
-        viv_client_loop_turn(load->loop, until_ns);
+        viv_lab_loop_turn(load->loop, until_ns);
         now_ns = viv_client_now_ns();
         if (load->spec.rate_per_s > 0 && running) {
             plan_arrivals(load, now_ns); /* what came due in a turn that ended late still belongs to its phase */
@@ -284,8 +284,9 @@ viv_status viv_load_start(const struct viv_load_spec *spec, const struct viv_cli
     load->servers = servers;
     load->server_count = server_count;
     load->keyset = keyset;
+    load->is_written = spec->dialect->keeps_order ? NULL : viv_alloc_zeroed(keyset->key_count, sizeof(bool));
     viv_rng_init(&load->rng, spec->seed);
-    viv_status status = viv_client_loop_open(&load->loop);
+    viv_status status = viv_lab_loop_open(spec->dialect, &load->loop);
     if (status == VIV_OK) {
         load->sessions = viv_alloc_zeroed(spec->clients, sizeof *load->sessions);
         if (pthread_create(&load->thread, NULL, run, load) == 0) {
@@ -293,10 +294,11 @@ viv_status viv_load_start(const struct viv_load_spec *spec, const struct viv_cli
             return VIV_OK;
         }
         viv_log(VIV_LOG_ERROR, "lab", "no thread for the load generator", "error=%m");
-        viv_client_loop_close(load->loop);
+        viv_lab_loop_close(load->loop);
         free(load->sessions);
         status = VIV_ERR_SYSTEM;
     }
+    free(load->is_written);
     free(load);
     return status;
 }
@@ -337,14 +339,26 @@ void viv_load_stop(struct viv_load *load)
     atomic_store(&load->stop, true);
 }
 
+/* What is still under way when the load ends is never answered. */
+static void give_up_writes(struct viv_load *load)
+{
+    for (uint32_t key = 0; load->is_written != NULL && key < load->keyset->key_count; key++) {
+        if (load->is_written[key]) {
+            viv_keyset_stray(load->keyset, key, load->keyset->keys[key].sent);
+        }
+    }
+    free(load->is_written);
+}
+
 void viv_load_finish(struct viv_load *load, struct viv_load_result *result)
 {
     pthread_join(load->thread, NULL);
-    viv_client_loop_close(load->loop);
+    viv_lab_loop_close(load->loop);
     for (uint32_t i = 0; i < load->spec.clients; i++) {
         load_session_fini(&load->sessions[i]);
     }
     free(load->sessions);
+    give_up_writes(load);
     *result = load->result;
     free(load);
 }

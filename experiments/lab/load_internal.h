@@ -18,7 +18,7 @@ struct load_request {
 
 struct load_session {
     struct viv_load *load;
-    struct viv_client *client;
+    struct viv_lab_client *client;
     uint32_t index;
     bool up;
     uint64_t in_flight;
@@ -36,8 +36,9 @@ struct viv_load {
     const struct viv_client_address *servers;
     size_t server_count;
     struct viv_keyset *keyset;
+    bool *is_written; /* by key, of a system without order: a write of it is under way; otherwise NULL */
     pthread_t thread;
-    struct viv_client_loop *loop;
+    struct viv_lab_loop *loop;
     struct load_session *sessions;
     struct viv_rng rng;
 

@@ -3,7 +3,16 @@
 #include "base/assert.h"
 #include "experiments/lab/load_internal.h"
 
-static void on_reply(void *ctx, struct viv_client *client, const struct viv_client_reply *reply)
+/* Of a system without order. */
+static void end_write(struct viv_load *load, const struct load_request *request, bool is_lost)
+{
+    load->is_written[request->key] = false;
+    if (is_lost) {
+        viv_keyset_stray(load->keyset, request->key, request->number);
+    }
+}
+
+static void on_reply(void *ctx, struct viv_lab_client *client, const struct viv_client_reply *reply)
 {
     struct load_session *session = ctx;
     struct viv_load *load = session->load;
@@ -17,6 +26,9 @@ static void on_reply(void *ctx, struct viv_client *client, const struct viv_clie
             viv_keyset_acked(load->keyset, request->key, request->number);
         }
     }
+    if (load->is_written != NULL && request->number > 0 && load->spec.op != VIV_LOAD_CREATE) {
+        end_write(load, request, reply->err == VIV_CLIENT_LOST);
+    }
     load_count(load, request, reply);
     session->free_slots[session->free_count++] = (uint32_t)reply->token;
     session->in_flight--;
@@ -24,7 +36,7 @@ static void on_reply(void *ctx, struct viv_client *client, const struct viv_clie
     load_session_fill(session);
 }
 
-static void on_state(void *ctx, struct viv_client *client, enum viv_client_state state)
+static void on_state(void *ctx, struct viv_lab_client *client, enum viv_client_state state)
 {
     struct load_session *session = ctx;
     struct viv_load *load = session->load;
@@ -57,7 +69,7 @@ void load_session_open(struct viv_load *load, uint32_t index)
         .reattach_timeout_ms = VIV_LOAD_REATTACH_TIMEOUT_MS,
         .retry_ms = VIV_LOAD_RETRY_MS,
     };
-    session->client = viv_client_new(load->loop, &options, on_reply, on_state, session);
+    session->client = viv_lab_client_new(load->loop, &options, on_reply, on_state, session);
 }
 
 void load_session_fini(struct load_session *session)
@@ -85,12 +97,26 @@ void load_session_plan(struct load_session *session, uint64_t due_ns)
 }
 
 /* Sessions own the keys whose number is theirs modulo the number of sessions. */
-static uint32_t pick_key(struct load_session *session)
+static uint32_t owned_keys(const struct load_session *session)
+{
+    const struct viv_load *load = session->load;
+    return (load->keyset->key_count - session->index + load->spec.clients - 1) / load->spec.clients;
+}
+
+static uint32_t pick_key(struct load_session *session, bool read)
 {
     struct viv_load *load = session->load;
-    uint32_t owned = (load->keyset->key_count - session->index + load->spec.clients - 1) / load->spec.clients;
-    VIV_ASSERT(owned > 0);
-    return session->index + load->spec.clients * (uint32_t)viv_rng_below(&load->rng, owned);
+    uint32_t owned = owned_keys(session);
+    uint32_t chosen = (uint32_t)viv_rng_below(&load->rng, owned);
+    while (!read && load->is_written != NULL && load->is_written[session->index + load->spec.clients * chosen]) {
+        chosen = (chosen + 1) % owned; /* may_send saw to it that there is one */
+    }
+    return session->index + load->spec.clients * chosen;
+}
+
+static bool may_send(const struct load_session *session)
+{
+    return session->free_count > 0 && (session->load->is_written == NULL || session->in_flight < owned_keys(session));
 }
 
 static void send_create(struct load_session *session, struct load_request *request, uint32_t slot)
@@ -99,8 +125,8 @@ static void send_create(struct load_session *session, struct load_request *reque
     struct viv_keyset *keyset = session->load->keyset;
     request->key = viv_keyset_create(keyset);
     request->number = 1;
-    viv_client_create(session->client, slot, viv_keyset_created_path(request->key, path), viv_keyset_value(keyset, 1),
-                      0);
+    viv_lab_client_request(session->client, slot, VIV_OP_CREATE, viv_keyset_created_path(request->key, path),
+                           viv_keyset_value(keyset, 1));
 }
 
 static void send_one(struct load_session *session, uint64_t due_ns)
@@ -115,13 +141,17 @@ static void send_one(struct load_session *session, uint64_t due_ns)
         send_create(session, request, slot);
     } else {
         char path[VIV_KEYSET_PATH_BYTES_MAX];
-        request->key = pick_key(session);
+        request->key = pick_key(session, read);
         if (read) {
-            viv_client_get_data(session->client, slot, viv_keyset_path(request->key, path));
+            viv_lab_client_request(session->client, slot, VIV_OP_GET_DATA, viv_keyset_path(request->key, path),
+                                   (struct viv_bytes){0});
         } else {
             request->number = viv_keyset_next(load->keyset, request->key);
-            viv_client_set_data(session->client, slot, viv_keyset_path(request->key, path),
-                                viv_keyset_value(load->keyset, request->number), -1);
+            if (load->is_written != NULL) {
+                load->is_written[request->key] = true;
+            }
+            viv_lab_client_request(session->client, slot, VIV_OP_SET_DATA, viv_keyset_path(request->key, path),
+                                   viv_keyset_value(load->keyset, request->number));
         }
     }
     session->in_flight++;
@@ -130,7 +160,7 @@ static void send_one(struct load_session *session, uint64_t due_ns)
 
 static void fill_open(struct load_session *session)
 {
-    while (session->due_count > 0 && session->free_count > 0) {
+    while (session->due_count > 0 && may_send(session)) {
         uint64_t due_ns = session->due[session->due_head];
         session->due_head = (session->due_head + 1) & (session->due_capacity - 1);
         session->due_count--;
@@ -141,7 +171,7 @@ static void fill_open(struct load_session *session)
 void load_session_fill(struct load_session *session)
 {
     struct viv_load *load = session->load;
-    if (!session->up || viv_client_state(session->client) != VIV_CLIENT_READY) {
+    if (!session->up || viv_lab_client_state(session->client) != VIV_CLIENT_READY) {
         return;
     }
     if (load->spec.rate_per_s > 0) {
@@ -151,7 +181,7 @@ void load_session_fill(struct load_session *session)
     if (load->phase != LOAD_WARMUP && load->phase != LOAD_MEASURE) {
         return;
     }
-    while (session->free_count > 0) {
+    while (may_send(session)) {
         load->result.offered += load->phase == LOAD_MEASURE;
         send_one(session, 0);
     }

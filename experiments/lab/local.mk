@@ -7,7 +7,9 @@ liblab_a_SOURCES = \
 	%reldir%/chart.c %reldir%/chart.h \
 	%reldir%/compare.c \
 	%reldir%/command.c %reldir%/command.h \
+	%reldir%/dialect.c %reldir%/dialect.h %reldir%/dialect_etcd.c %reldir%/dialect_zookeeper.c \
 	%reldir%/estimate.c %reldir%/estimate.h \
+	%reldir%/etcd_messages.c %reldir%/etcd_messages.h \
 	%reldir%/fairness.c %reldir%/fairness.h \
 	%reldir%/faults.c \
 	%reldir%/files.c %reldir%/files.h \
@@ -46,4 +48,4 @@ liblab_a_SOURCES = \
 
 bin_PROGRAMS += vivarium-lab
 vivarium_lab_SOURCES = %reldir%/main.c
-vivarium_lab_LDADD = liblab.a $(viv_libs)
+vivarium_lab_LDADD = liblab.a $(NGHTTP2_LIBS) $(viv_libs)

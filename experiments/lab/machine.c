@@ -189,10 +189,22 @@ static json_t *digest_json(const char *path)
 /* "package version" of every library the programs were linked with, where Debian's package manager can say. */
 static json_t *packages_json(void)
 {
-    static const char *const query[] = {"dpkg-query", "-W",          "-f",          "${Package} ${Version}\n",
-                                        "liblmdb0",   "librocksdb*", "libuv1",      "libzstd1",
-                                        "libxxhash0", "libcyaml1",   "libyaml-0-2", "libjansson4",
-                                        "zlib1g",     "libc6",       NULL};
+    static const char *const query[] = {"dpkg-query",
+                                        "-W",
+                                        "-f",
+                                        "${Package} ${Version}\n",
+                                        "liblmdb0",
+                                        "librocksdb*",
+                                        "libuv1",
+                                        "libzstd1",
+                                        "libxxhash0",
+                                        "libcyaml1",
+                                        "libyaml-0-2",
+                                        "libjansson4",
+                                        "zlib1g",
+                                        "libc6",
+                                        "libnghttp2-14",
+                                        NULL};
     struct viv_buffer text = {0};
     json_t *list = json_array();
     viv_command(query, false, &text);
@@ -244,6 +256,7 @@ json_t *viv_machine_provenance(const char *dir, const char *source_dir, const st
     strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &utc);
     json_t *systems = json_object();
     set_text(systems, "vivarium", viv_system_version(VIV_SYSTEM_VIVARIUM, places));
+    set_text(systems, "etcd", viv_system_version(VIV_SYSTEM_ETCD, places));
     set_text(systems, "zookeeper", viv_system_version(VIV_SYSTEM_ZOOKEEPER, places));
     return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o}", "started_utc", started, "systems", systems, "build",
                      build_json(source_dir, places), "kernel", kernel_json(), "hardware", hardware_json(), "disk",

@@ -6,6 +6,7 @@
 #include "datasets/namespace.h"
 #include "experiments/lab/files.h"
 #include "experiments/lab/plan_internal.h"
+#include "experiments/lab/system.h"
 #include "partition/partition.h"
 
 enum { CELLS_MAX = 200, SERVERS_MAX = 13, KEYS_MAX = 10000000, VALUE_BYTES_MAX = 1000000 };
@@ -68,33 +69,30 @@ static void read_system(struct viv_source *source, const struct draft *draft, st
     const char *system = draft->text[VIV_CELL_system];
     const char *backend = draft->text[VIV_CELL_backend];
     const char *durability = draft->text[VIV_CELL_durability];
+    cell->system = VIV_SYSTEM_VIVARIUM;
     cell->durable = true;
-    if (system == NULL || strcmp(system, "vivarium") == 0) {
-        cell->system = VIV_SYSTEM_VIVARIUM;
-        cell->backend = backend != NULL ? viv_plan_keep(plan, backend) : NULL;
-    } else if (strcmp(system, "zookeeper") == 0) {
-        cell->system = VIV_SYSTEM_ZOOKEEPER;
-        if (backend != NULL) {
-            viv_source_error(source, draft->path[VIV_CELL_backend], "zookeeper has no backends: leave backend out");
-        }
-    } else if (strcmp(system, "partition") == 0) {
-        cell->system = VIV_SYSTEM_PARTITION;
-    } else {
-        viv_source_error(source, draft->path[VIV_CELL_system], "system: '%s' is not vivarium, zookeeper or partition",
-                         system);
+    if (system != NULL && !viv_system_find(system, &cell->system)) {
+        viv_source_error(source, draft->path[VIV_CELL_system],
+                         "system: '%s' is not vivarium, zookeeper, etcd or partition", system);
+    }
+    if (backend != NULL && (cell->system == VIV_SYSTEM_ZOOKEEPER || cell->system == VIV_SYSTEM_ETCD)) {
+        viv_source_error(source, draft->path[VIV_CELL_backend], "%s has no backends: leave backend out", system);
+    } else if (backend != NULL && cell->system == VIV_SYSTEM_VIVARIUM) {
+        cell->backend = viv_plan_keep(plan, backend);
     }
     if (durability != NULL && strcmp(durability, "none") == 0) {
         cell->durable = false;
     } else if (durability != NULL && strcmp(durability, "sync") != 0) {
         viv_source_error(source, draft->path[VIV_CELL_durability], "durability: '%s' is not sync or none", durability);
     }
+    if (!cell->durable && cell->system == VIV_SYSTEM_ETCD) {
+        viv_source_error(source, draft->path[VIV_CELL_durability], "etcd 3.4 always syncs: leave durability out");
+    }
     if (cell->system == VIV_SYSTEM_PARTITION) {
         return;
     }
     snprintf(cell->system_label, sizeof cell->system_label, "%s%s",
-             cell->system == VIV_SYSTEM_ZOOKEEPER ? "zookeeper"
-             : cell->backend != NULL              ? cell->backend
-                                                  : "vivarium",
+             cell->backend != NULL ? cell->backend : viv_system_name(cell->system),
              cell->durable || (backend != NULL && strcmp(backend, "memory") == 0) ? "" : "-unsafe");
 }
 
@@ -209,6 +207,25 @@ struct maker {
     bool *exclude_used;
 };
 
+/* What each system waits for when nobody says otherwise: ZooKeeper's tickTime and syncLimit, etcd's heartbeat-interval
+ * and election-timeout. */
+static void read_patience(struct viv_source *source, const struct draft *draft, struct viv_cell *cell)
+{
+    enum { ETCD_TICKS_MIN = 5, ETCD_TIMEOUT_MS_MAX = 50000 };
+    bool is_etcd = cell->system == VIV_SYSTEM_ETCD;
+    uint64_t tick_ns = number(source, draft, VIV_CELL_tick, VIV_KIND_DURATION, is_etcd ? 100000000 : 2000000000,
+                              10000000, UINT64_C(60000000000));
+    cell->tick_ms = (uint32_t)(tick_ns / 1000000);
+    cell->init_limit_ticks = (uint32_t)number(source, draft, VIV_CELL_init_limit, VIV_KIND_COUNT, 10, 1, 10000);
+    cell->sync_limit_ticks =
+        (uint32_t)number(source, draft, VIV_CELL_sync_limit, VIV_KIND_COUNT, is_etcd ? 10 : 5, 1, 10000);
+    if (is_etcd && (cell->sync_limit_ticks < ETCD_TICKS_MIN ||
+                    (uint64_t)cell->tick_ms * cell->sync_limit_ticks > ETCD_TIMEOUT_MS_MAX)) {
+        viv_source_error(source, draft->where,
+                         "etcd takes an election timeout (tick x sync_limit) of 5 ticks at least and 50 s at most");
+    }
+}
+
 static void fill_cell(struct viv_plan *plan, struct viv_source *source, const struct draft *draft,
                       struct viv_cell *cell)
 {
@@ -216,11 +233,7 @@ static void fill_cell(struct viv_plan *plan, struct viv_source *source, const st
     read_system(source, draft, plan, cell);
     read_scheme(source, draft, plan, cell);
     cell->servers = (uint32_t)number(source, draft, VIV_CELL_servers, VIV_KIND_COUNT, 3, 1, SERVERS_MAX);
-    cell->tick_ms = (uint32_t)(number(source, draft, VIV_CELL_tick, VIV_KIND_DURATION, UINT64_C(2000000000), 10000000,
-                                      UINT64_C(60000000000)) /
-                               1000000);
-    cell->init_limit_ticks = (uint32_t)number(source, draft, VIV_CELL_init_limit, VIV_KIND_COUNT, 10, 1, 10000);
-    cell->sync_limit_ticks = (uint32_t)number(source, draft, VIV_CELL_sync_limit, VIV_KIND_COUNT, 5, 1, 10000);
+    read_patience(source, draft, cell);
     cell->snapshot_entries =
         (uint32_t)number(source, draft, VIV_CELL_snapshot_every, VIV_KIND_COUNT, 100000, 2, 1000000000);
     cell->heap_bytes =

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "experiments/lab/system.h"
 
 static int append_chunk(const char *data, size_t size, void *ctx)
 {
@@ -55,9 +56,8 @@ json_t *viv_cell_json(const struct viv_cell *cell)
     for (uint32_t i = 0; i < cell->config_count; i++) {
         json_array_append_new(config, json_string(cell->config[i]));
     }
-    bool zookeeper = cell->system == VIV_SYSTEM_ZOOKEEPER;
     json_t *json = json_pack("{s:s,s:s,s:s,s:s?,s:s,s:b}", "name", cell->name, "label", cell->system_label, "system",
-                             zookeeper ? "zookeeper" : "vivarium", "backend", cell->backend, "durability",
+                             viv_system_name(cell->system), "backend", cell->backend, "durability",
                              cell->durable ? "sync" : "none", "control", cell->control);
     json_t *numbers = json_pack("{s:i,s:i,s:i,s:i,s:i,s:I,s:i}", "servers", (int)cell->servers, "tick_ms",
                                 (int)cell->tick_ms, "init_limit_ticks", (int)cell->init_limit_ticks, "sync_limit_ticks",
@@ -65,7 +65,7 @@ json_t *viv_cell_json(const struct viv_cell *cell)
                                 "value_bytes", (json_int_t)cell->value_bytes, "keys", (int)cell->keys);
     json_object_update(json, numbers);
     json_decref(numbers);
-    if (zookeeper) {
+    if (cell->system == VIV_SYSTEM_ZOOKEEPER) {
         json_object_set_new(json, "heap_bytes", json_integer((json_int_t)cell->heap_bytes));
     }
     json_object_set_new(json, "dataset", dataset_json(cell));

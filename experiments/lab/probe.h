@@ -1,20 +1,20 @@
 #ifndef VIV_EXPERIMENTS_LAB_PROBE_H
 #define VIV_EXPERIMENTS_LAB_PROBE_H
 
-#include "client/client.h"
+#include "experiments/lab/dialect.h"
 #include "experiments/lab/interrupt.h"
 
 /* Small questions to servers, answered within a time limit: a four-letter word, and "do you serve reads yet". */
 
 /* Sends the word and appends what comes back; false when nothing did within limit_ms. */
-bool viv_probe_word(const struct viv_client_address *server, const char *word, uint32_t limit_ms,
-                    struct viv_buffer *out);
+bool viv_probe_ask(const struct viv_client_address *server, const char *word, uint32_t limit_ms,
+                   struct viv_buffer *out);
 
 struct viv_probes; /* keep trying, on several servers at once, to open a session and to read "/" */
 
 /* Servers whose `wanted` is false are left alone. */
-viv_status viv_probes_open(const struct viv_client_address *servers, const bool *wanted, size_t server_count,
-                           struct viv_probes **out) VIV_MUST_USE;
+viv_status viv_probes_open(const struct viv_dialect *dialect, const struct viv_client_address *servers,
+                           const bool *wanted, size_t server_count, struct viv_probes **out) VIV_MUST_USE;
 /* Works on them until until_ns at the latest; how many servers have not answered yet. */
 size_t viv_probes_turn(struct viv_probes *probes, uint64_t until_ns);
 /* When the server's first read was answered; 0: not yet. */

@@ -18,15 +18,15 @@ struct viv_reader {
     struct viv_client_address server;
     uint32_t key_count;
     uint64_t interval_ns;
-    struct viv_client_loop *loop;
-    struct viv_client *client;
+    struct viv_lab_loop *loop;
+    struct viv_lab_client *client;
     pthread_t thread;
     struct viv_read_sample *samples; /* a request's token is the index of its sample */
     size_t count, capacity;
     _Atomic bool stop;
 };
 
-static void on_reply(void *ctx, struct viv_client *client, const struct viv_client_reply *reply)
+static void on_reply(void *ctx, struct viv_lab_client *client, const struct viv_client_reply *reply)
 {
     struct viv_reader *reader = ctx;
     (void)client;
@@ -47,9 +47,10 @@ static void read_one(struct viv_reader *reader, uint64_t due_ns)
     }
     size_t token = reader->count++;
     reader->samples[token] = (struct viv_read_sample){due_ns, UINT64_MAX};
-    if (viv_client_state(reader->client) == VIV_CLIENT_READY) {
+    if (viv_lab_client_state(reader->client) == VIV_CLIENT_READY) {
         uint32_t key = (uint32_t)(token % reader->key_count);
-        viv_client_get_data(reader->client, token, viv_keyset_path(key, path));
+        viv_lab_client_request(reader->client, token, VIV_OP_GET_DATA, viv_keyset_path(key, path),
+                               (struct viv_bytes){0});
     }
 }
 
@@ -57,23 +58,23 @@ static void turn_until(struct viv_reader *reader, uint64_t limit_ns, bool (*is_o
 {
     while (!is_over(reader) && viv_client_now_ns() < limit_ns) {
         uint64_t until_ns = viv_client_now_ns() + TURN_NS;
-        viv_client_loop_turn(reader->loop, until_ns < limit_ns ? until_ns : limit_ns);
+        viv_lab_loop_turn(reader->loop, until_ns < limit_ns ? until_ns : limit_ns);
     }
 }
 
 static bool is_answered(const struct viv_reader *reader)
 {
-    return viv_client_in_flight(reader->client) == 0;
+    return viv_lab_client_in_flight(reader->client) == 0;
 }
 
 static bool is_closed(const struct viv_reader *reader)
 {
-    return viv_client_state(reader->client) == VIV_CLIENT_CLOSED;
+    return viv_lab_client_state(reader->client) == VIV_CLIENT_CLOSED;
 }
 
 static bool is_first_ready(const struct viv_reader *reader)
 {
-    return viv_client_state(reader->client) == VIV_CLIENT_READY ||
+    return viv_lab_client_state(reader->client) == VIV_CLIENT_READY ||
            atomic_load_explicit(&reader->stop, memory_order_relaxed);
 }
 
@@ -88,23 +89,23 @@ static void *run(void *ctx)
             read_one(reader, due_ns);
             due_ns += reader->interval_ns;
         }
-        viv_client_loop_turn(reader->loop, due_ns);
+        viv_lab_loop_turn(reader->loop, due_ns);
     }
     turn_until(reader, viv_client_now_ns() + END_LIMIT_NS, is_answered);
-    viv_client_close(reader->client);
+    viv_lab_client_close(reader->client);
     turn_until(reader, viv_client_now_ns() + END_LIMIT_NS, is_closed);
     return NULL;
 }
 
-viv_status viv_reader_start(const struct viv_client_address *server, double rate_per_s, uint32_t key_count,
-                            uint32_t session_timeout_ms, struct viv_reader **out)
+viv_status viv_reader_start(const struct viv_dialect *dialect, const struct viv_client_address *server,
+                            double rate_per_s, uint32_t key_count, uint32_t session_timeout_ms, struct viv_reader **out)
 {
     VIV_ASSERT(rate_per_s > 0 && key_count > 0);
     struct viv_reader *reader = viv_alloc_zeroed(1, sizeof *reader);
     reader->server = *server;
     reader->key_count = key_count;
     reader->interval_ns = (uint64_t)((double)NS_PER_S / rate_per_s);
-    viv_status status = viv_client_loop_open(&reader->loop);
+    viv_status status = viv_lab_loop_open(dialect, &reader->loop);
     if (status != VIV_OK) {
         free(reader);
         return status;
@@ -115,10 +116,10 @@ viv_status viv_reader_start(const struct viv_client_address *server, double rate
                                          .connect_timeout_ms = VIV_LOAD_CONNECT_TIMEOUT_MS,
                                          .reattach_timeout_ms = VIV_LOAD_REATTACH_TIMEOUT_MS,
                                          .retry_ms = VIV_LOAD_RETRY_MS};
-    reader->client = viv_client_new(reader->loop, &options, on_reply, NULL, reader);
+    reader->client = viv_lab_client_new(reader->loop, &options, on_reply, NULL, reader);
     if (pthread_create(&reader->thread, NULL, run, reader) != 0) {
         viv_log(VIV_LOG_ERROR, "lab", "no thread for the reader", "error=%m");
-        viv_client_loop_close(reader->loop);
+        viv_lab_loop_close(reader->loop);
         free(reader);
         return VIV_ERR_SYSTEM;
     }
@@ -130,7 +131,7 @@ void viv_reader_finish(struct viv_reader *reader, struct viv_read_sample **sampl
 {
     atomic_store(&reader->stop, true);
     pthread_join(reader->thread, NULL);
-    viv_client_loop_close(reader->loop);
+    viv_lab_loop_close(reader->loop);
     *samples = reader->samples;
     *count = reader->count;
     free(reader);

@@ -62,7 +62,8 @@ static bool measure(bool omit_coordinated, struct viv_histogram *latencies, stru
         return false;
     }
     struct viv_client_address address = viv_null_server_address(server);
-    struct viv_load_spec spec = {.op = VIV_LOAD_SET,
+    struct viv_load_spec spec = {.dialect = &viv_dialect_zookeeper,
+                                 .op = VIV_LOAD_SET,
                                  .clients = SESSIONS,
                                  .pipeline = 1000,
                                  .rate_per_s = RATE_PER_S,

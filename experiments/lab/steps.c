@@ -93,6 +93,7 @@ viv_status trial_start_load(struct viv_trial *trial, const struct viv_step *step
     struct viv_load_spec spec = step->load;
     struct viv_load *load;
     VIV_TRY(find_place(trial, step->attach, &spec.attach));
+    spec.dialect = viv_system_dialect(trial->cell->system);
     spec.session_timeout_ms = trial_session_timeout_ms(trial);
     spec.seed = viv_mix64(trial->seed ^ (uint64_t)(step - trial->options->plan->steps + 1));
     viv_status status = viv_load_start(&spec, trial->fleet.addresses, trial->cell->servers, &trial->keyset, &load);
@@ -118,14 +119,15 @@ viv_status trial_verify(struct viv_trial *trial, const struct viv_step *step)
 {
     struct viv_verify_result result = {0};
     uint64_t limit_ns = viv_client_now_ns() + VERIFY_LIMIT_NS;
+    const struct viv_dialect *dialect = viv_system_dialect(trial->cell->system);
     viv_status status;
     if (step->kind == VIV_STEP_LOAD) {
         int leader;
         VIV_TRY(find_place(trial, VIV_PLACE_LEADER, &leader));
-        status = viv_verify_created(&trial->fleet.addresses[leader], trial->options->interrupt, &trial->keyset,
+        status = viv_verify_created(dialect, &trial->fleet.addresses[leader], trial->options->interrupt, &trial->keyset,
                                     limit_ns, &result);
     } else {
-        status = viv_verify_keys(trial->fleet.addresses, trial->cell->servers, trial->options->interrupt,
+        status = viv_verify_keys(dialect, trial->fleet.addresses, trial->cell->servers, trial->options->interrupt,
                                  &trial->keyset, limit_ns, &result);
     }
     if (status != VIV_OK) {

@@ -1,9 +1,9 @@
 #ifndef VIV_EXPERIMENTS_LAB_VERIFY_H
 #define VIV_EXPERIMENTS_LAB_VERIFY_H
 
+#include "experiments/lab/dialect.h"
 #include "experiments/lab/interrupt.h"
 #include "experiments/lab/keyset.h"
-#include "client/client.h"
 
 /* What the servers owe: every acknowledged write is there, on every server. Asks through the client protocol. */
 
@@ -16,12 +16,12 @@ struct viv_verify_result {
 
 /* Reads every key on every server, behind a sync, and compares. VIV_ERR_BUSY with result->why when a server does not
  * answer until until_ns. */
-viv_status viv_verify_keys(const struct viv_client_address *servers, size_t server_count,
-                           struct viv_interrupt *interrupt, struct viv_keyset *keyset, uint64_t until_ns,
-                           struct viv_verify_result *result) VIV_MUST_USE;
+viv_status viv_verify_keys(const struct viv_dialect *dialect, const struct viv_client_address *servers,
+                           size_t server_count, struct viv_interrupt *interrupt, struct viv_keyset *keyset,
+                           uint64_t until_ns, struct viv_verify_result *result) VIV_MUST_USE;
 /* Deletes what create steps made, through one server; what was acknowledged and is not there is lost. */
-viv_status viv_verify_created(const struct viv_client_address *server, struct viv_interrupt *interrupt,
-                              struct viv_keyset *keyset, uint64_t until_ns,
+viv_status viv_verify_created(const struct viv_dialect *dialect, const struct viv_client_address *server,
+                              struct viv_interrupt *interrupt, struct viv_keyset *keyset, uint64_t until_ns,
                               struct viv_verify_result *result) VIV_MUST_USE;
 
 #endif /* VIV_EXPERIMENTS_LAB_VERIFY_H */

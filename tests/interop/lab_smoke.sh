@@ -88,6 +88,16 @@ if [ -z "${VIV_LONG:-}" ]; then
     echo "1..$((number + 1))"
     exit 0
 fi
+if command -v etcd >/dev/null 2>&1; then
+    sed -e 's/backend: flat/system: etcd/' -e 's/tick: 200ms, //' "$dir/tiny.yaml" >"$dir/etcd.yaml"
+    "$lab" run "$dir/etcd.yaml" >"$dir/out" 2>"$dir/log" &&
+        grep -q '"t":"summary","state":"ok".*"lost_acked":0,"violations":0' "$(tail -n 1 "$dir/out")/trials/etcd-1.jsonl"
+    check "etcd takes the same plan" $?
+else
+    number=$((number + 1))
+    echo "ok $number - etcd takes the same plan # SKIP package etcd-server is not installed"
+fi
+
 "$lab" selftest >"$dir/log"
 code=$?
 if [ $code -eq 2 ]; then

@@ -93,7 +93,8 @@ VIV_TEST(lab_load, a_closed_loop_of_a_number_of_operations_acknowledges_them_all
     struct viv_histogram all;
     cr_assert_eq(viv_null_server_start(0, 0, &server), VIV_OK);
     struct viv_client_address address = viv_null_server_address(server);
-    struct viv_load_spec spec = {.op = VIV_LOAD_SET,
+    struct viv_load_spec spec = {.dialect = &viv_dialect_zookeeper,
+                                 .op = VIV_LOAD_SET,
                                  .clients = 4,
                                  .pipeline = 50,
                                  .measure_ns = 10 * S,
@@ -131,10 +132,12 @@ VIV_TEST(lab_verify, writes_that_were_acknowledged_and_not_kept_are_found)
     struct viv_client_address address = viv_null_server_address(server);
     viv_keyset_init(&keyset, 20, 100, 1);
     uint64_t limit_ns = viv_client_now_ns() + 10 * S;
-    cr_assert_eq(viv_verify_keys(&address, 1, &interrupt, &keyset, limit_ns, &verified), VIV_OK);
+    cr_assert_eq(viv_verify_keys(&viv_dialect_zookeeper, &address, 1, &interrupt, &keyset, limit_ns, &verified),
+                 VIV_OK);
     cr_assert_eq(verified.checked, 20);
     cr_assert_eq(verified.lost_acked + verified.violations, 0, "nothing was written yet");
-    struct viv_load_spec spec = {.op = VIV_LOAD_SET,
+    struct viv_load_spec spec = {.dialect = &viv_dialect_zookeeper,
+                                 .op = VIV_LOAD_SET,
                                  .clients = 4,
                                  .pipeline = 50,
                                  .measure_ns = 10 * S,
@@ -143,7 +146,8 @@ VIV_TEST(lab_verify, writes_that_were_acknowledged_and_not_kept_are_found)
                                  .session_timeout_ms = 10000};
     cr_assert_eq(viv_load_start(&spec, &address, 1, &keyset, &load), VIV_OK);
     viv_load_finish(load, &result);
-    cr_assert_eq(viv_verify_keys(&address, 1, &interrupt, &keyset, limit_ns, &verified), VIV_OK);
+    cr_assert_eq(viv_verify_keys(&viv_dialect_zookeeper, &address, 1, &interrupt, &keyset, limit_ns, &verified),
+                 VIV_OK);
     cr_assert_eq(verified.lost_acked, 20);
     viv_load_result_fini(&result);
     viv_keyset_fini(&keyset);

@@ -89,7 +89,10 @@ VIV_TEST(lab_plan, anchors_tags_and_duplicates_are_refused)
 VIV_TEST(lab_plan, what_cannot_be_run_is_refused_before_anything_starts)
 {
     refused(HEAD "cells:\n  - {system: zookeeper, backend: flat}\n" STEPS, 4, "no backends");
-    refused(HEAD "cells:\n  - {system: etcd}\n" STEPS, 4, "etcd");
+    refused(HEAD "cells:\n  - {system: consul}\n" STEPS, 4, "consul");
+    refused(HEAD "cells:\n  - {system: etcd, backend: flat}\n" STEPS, 4, "no backends");
+    refused(HEAD "cells:\n  - {system: etcd, durability: none}\n" STEPS, 4, "always syncs");
+    refused(HEAD "cells:\n  - {system: etcd, tick: 10s, sync_limit: 6}\n" STEPS, 4, "50 s");
     refused(HEAD "cells:\n  - {system: zookeeper, servers: 1}\nsteps:\n  - {do: kill}\n", 6, "too few servers");
     refused(HEAD "cells:\n  - {system: zookeeper, servers: 2}\nsteps:\n  - {do: freeze-sync}\n", 6, "too few servers");
     refused(HEAD "cells:\n  - {backend: memory, durability: none}\nsteps:\n  - {do: cold-start}\n", 6, "keeps nothing");
