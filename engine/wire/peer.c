@@ -301,7 +301,7 @@ viv_status viv_repair_ask_decode(struct viv_bytes data, struct viv_repair_ask *a
 
 void viv_repair_answer_encode(struct viv_buffer *out, const struct viv_repair_answer *answer)
 {
-    *(uint8_t *)viv_buffer_extend(out, 1) = (uint8_t)answer->reply;
+    *viv_buffer_extend(out, 1) = (uint8_t)answer->reply;
     viv_buffer_append_bytes(out, answer->body);
 }
 

@@ -92,8 +92,8 @@ viv_status viv_packet_decode(struct viv_bytes in, size_t data_bytes_max, struct 
 enum viv_peer_capability {
     VIV_PEER_ENVELOPE = 1,   /* packets travel inside {u16 group, u32 length} from the next packet on */
     VIV_PEER_CUMULATIVE = 2, /* ACK(z) and COMMIT(z) mean everything up to z */
-    VIV_PEER_REPAIR = 8,     /* REPAIR_ASK and REPAIR_ANSWER, and the flags behind ACKEPOCH's epoch, are understood */
     VIV_PEER_ROLLOVER = 4,   /* LEADERINFO and NEWLEADER of a later epoch may come while it serves */
+    VIV_PEER_REPAIR = 8,     /* REPAIR_ASK and REPAIR_ANSWER, and the flags behind ACKEPOCH's epoch, are understood */
 };
 struct viv_learner_info {
     viv_sid sid;
@@ -104,6 +104,7 @@ struct viv_learner_info {
 };
 void viv_learner_info_encode(struct viv_buffer *out, const struct viv_learner_info *info);
 viv_status viv_learner_info_decode(struct viv_bytes data, struct viv_learner_info *info) VIV_MUST_USE;
+
 /* An entry that is damaged here and known by its identifier: size and checksum of its body. */
 struct viv_repair_ask {
     uint32_t bytes, body_crc;
@@ -123,6 +124,7 @@ void viv_repair_ask_encode(struct viv_buffer *out, const struct viv_repair_ask *
 viv_status viv_repair_ask_decode(struct viv_bytes data, struct viv_repair_ask *ask) VIV_MUST_USE;
 void viv_repair_answer_encode(struct viv_buffer *out, const struct viv_repair_answer *answer);
 viv_status viv_repair_answer_decode(struct viv_bytes data, struct viv_repair_answer *answer) VIV_MUST_USE;
+
 /* The trailer alone, for LEADERINFO: append it, or find it at the front of what follows the 4 bytes. */
 void viv_peer_trailer_append(struct viv_buffer *out, uint32_t capabilities);
 bool viv_peer_trailer_find(struct viv_bytes tail, uint32_t *capabilities);

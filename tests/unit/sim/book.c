@@ -130,7 +130,7 @@ void viv_book_expect_accepted(const struct viv_book *book, size_t checked_min)
     viv_check_report_fini(&report);
 }
 
-void viv_lie_expect_found(const struct viv_lie *lie)
+static void expect_found(const struct viv_lie *lie)
 {
     struct viv_book book;
     struct viv_check_report report = {0};
@@ -148,4 +148,11 @@ void viv_lie_expect_found(const struct viv_lie *lie)
               (int)report.failures[0].text.size, (const char *)report.failures[0].text.data);
     viv_check_report_fini(&report);
     viv_book_close(&book);
+}
+
+void viv_lies_expect_found(const struct viv_lie *lies, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        expect_found(&lies[i]);
+    }
 }

@@ -41,7 +41,7 @@ struct viv_lie {
     enum viv_checker checker;
     void (*tell)(struct viv_book *book);
 };
-/* Fails the test unless that checker finds it, and says so. */
-void viv_lie_expect_found(const struct viv_lie *lie);
+/* Fails the test unless that checker finds each of them, and says so. */
+void viv_lies_expect_found(const struct viv_lie *lies, size_t count);
 
 #endif /* VIV_TESTS_UNIT_SIM_BOOK_H */

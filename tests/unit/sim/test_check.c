@@ -132,9 +132,7 @@ VIV_TEST(sim_check, lies_about_writes_are_found)
         {"one result of a multi is another", "result", VIV_CHECKER_writes, result_of_multi_is_another},
         {"the entry has another path", "the entry", VIV_CHECKER_writes, entry_says_otherwise},
     };
-    for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-        viv_lie_expect_found(&lies[i]);
-    }
+    viv_lies_expect_found(lies, sizeof(lies) / sizeof(*lies));
 }
 
 /* ---- reads ---- */
@@ -204,9 +202,7 @@ VIV_TEST(sim_check, lies_about_reads_are_found)
         {"a linearizable read is stale", "sync", VIV_CHECKER_reads, any_read_is_stale},
         {"replies come out of order", "oldest request", VIV_CHECKER_reads, replies_change_places},
     };
-    for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-        viv_lie_expect_found(&lies[i]);
-    }
+    viv_lies_expect_found(lies, sizeof(lies) / sizeof(*lies));
 }
 
 /* ---- watches ---- */
@@ -276,9 +272,7 @@ VIV_TEST(sim_check, lies_about_watches_are_found)
         {"two events change places", "another event", VIV_CHECKER_watches, events_change_places},
         {"someone hears what he does not wait for", "", VIV_CHECKER_watches, event_of_nobody},
     };
-    for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-        viv_lie_expect_found(&lies[i]);
-    }
+    viv_lies_expect_found(lies, sizeof(lies) / sizeof(*lies));
 }
 
 /* ---- agreement ---- */
@@ -351,9 +345,7 @@ VIV_TEST(sim_check, lies_about_servers_are_found)
         {"an epoch has two leaders", "only leader", VIV_CHECKER_agreement, two_lead},
         {"the log goes back", "committed before", VIV_CHECKER_agreement, log_goes_back},
     };
-    for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-        viv_lie_expect_found(&lies[i]);
-    }
+    viv_lies_expect_found(lies, sizeof(lies) / sizeof(*lies));
 }
 
 /* ---- durability ---- */
@@ -390,7 +382,5 @@ VIV_TEST(sim_check, lies_about_durability_are_found)
         {"the entry is another's", "acknowledged", VIV_CHECKER_durability, entry_is_of_another},
         {"a session that was granted is lost", "createSession", VIV_CHECKER_durability, session_is_lost},
     };
-    for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-        viv_lie_expect_found(&lies[i]);
-    }
+    viv_lies_expect_found(lies, sizeof(lies) / sizeof(*lies));
 }

@@ -76,7 +76,5 @@ VIV_TEST(sim_guess, lies_are_found_without_a_log_too)
         {"a version is too high", "version", VIV_CHECKER_writes, version_is_higher},
         {"two writes have one zxid", "a zxid of its own", VIV_CHECKER_agreement, two_have_one_zxid},
     };
-    for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-        viv_lie_expect_found(&lies[i]);
-    }
+    viv_lies_expect_found(lies, sizeof(lies) / sizeof(*lies));
 }

@@ -171,9 +171,7 @@ VIV_TEST(sim_check, lies_about_sessions_are_found)
         {"a closed session is granted", "granted again", VIV_CHECKER_sessions, closed_session_is_granted},
         {"numbers go back", "sequence number", VIV_CHECKER_sessions, number_is_used_again},
     };
-    for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-        viv_lie_expect_found(&lies[i]);
-    }
+    viv_lies_expect_found(lies, sizeof(lies) / sizeof(*lies));
 }
 
 VIV_TEST(sim_check, a_server_that_stayed_behind_may_grant_what_it_does_not_know_to_be_over)
@@ -277,7 +275,5 @@ VIV_TEST(sim_check, lies_about_what_was_missed_are_found)
          missed_events_contradict_each_other},
         {"what was missed changes places", "nobody was owed", VIV_CHECKER_watches, missed_events_change_places},
     };
-    for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
-        viv_lie_expect_found(&lies[i]);
-    }
+    viv_lies_expect_found(lies, sizeof(lies) / sizeof(*lies));
 }
