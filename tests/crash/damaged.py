@@ -13,19 +13,17 @@ import random
 import re
 import shutil
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import Ensemble, Tap, build_configurations  # noqa: E402
+from ensemble import (PATIENCE_S, SERVING, Ensemble, Tap, build_configurations, connect, leave,  # noqa: E402
+                      wait_until)
 
-from kazoo.client import KazooClient  # noqa: E402
 from kazoo.exceptions import KazooException, NoNodeError  # noqa: E402
 from kazoo.handlers.threading import KazooTimeoutError  # noqa: E402
 
 SETTINGS = {"tickTime": 200, "initLimit": 10, "syncLimit": 5, "snapCount": 60, "log.segmentBytes": 1048576}
 NODES = 120
 VICTIM = 2
-PATIENCE_S = 20
 SAMPLE = 5
 ROUNDS = {"cut": 2, "flipped": 3, "zeroed": 2, "swapped": 1, "missing": 1}  # of a full run
 NAMES_FILE = re.compile(r"(file|path)=\S+")
@@ -33,7 +31,6 @@ NAMES_FILE = re.compile(r"(file|path)=\S+")
 NAMES_PLACE = re.compile(r"offset[= ]\d+|is missing|No such file|does not exist|belongs to another|too short|"
                          r"magic number|end with newline|format_version|(mismatch|MANIFEST) in file \S+MANIFEST")
 NAMES_REMEDY = re.compile(r'do="|; (restore|have|move|create|check|start)')
-SERVING = ("leader", "follower", "standalone")
 
 
 # ---- what was acknowledged ----
@@ -42,25 +39,13 @@ def value_of(number):
     return b"%d " % number + bytes(97 + (number * 7 + i) % 26 for i in range(number * 13 % 300))
 
 
-def connect(ensemble, indexes):
-    hosts = ",".join("127.0.0.1:%d" % ensemble.client_ports[i] for i in indexes)
-    client = KazooClient(hosts=hosts, timeout=10, connection_retry={"max_tries": -1, "delay": 0.02, "backoff": 1})
-    client.start(timeout=PATIENCE_S)
-    return client
-
-
-def leave(client):
-    client.stop()
-    client.close()
-
-
 def fill(ensemble):
     """Two lives of the ensemble, so that there are images, a log behind them, and an epoch or two. What is there."""
     expected = {}
     for life in range(2):
         ensemble.start_all()
         ensemble.wait_serving()
-        client = connect(ensemble, range(ensemble.servers))
+        client = connect(ensemble.hosts())
         for number in range(life * NODES, (life + 1) * NODES):
             path = "/n%d" % (number % NODES * 3 % NODES + number % 3)
             if path in expected:
@@ -153,15 +138,10 @@ def complaint_about_end(code, lines):
 
 def wait_for_verdict(ensemble, index):
     """'serves' or the exit code; None when neither comes."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
+    def verdict():
         code = ensemble.processes[index].poll()
-        if code is not None:
-            return code
-        if ensemble.mode(index) in SERVING:
-            return "serves"
-        time.sleep(0.02)
-    return None
+        return (code,) if code is not None else ensemble.mode(index) in SERVING and ("serves",)
+    return (wait_until(verdict) or (None,))[0]
 
 
 def judge(ensemble, index, expected, lines_of):
@@ -173,7 +153,7 @@ def judge(ensemble, index, expected, lines_of):
         ensemble.kill(index)
         return "stops", complaint_about_end(verdict, lines_of())
     try:
-        client = connect(ensemble, [index])
+        client = connect(ensemble.host(index))
         client.sync("/")
         wrong = wrong_values(client, expected)
         leave(client)

@@ -14,9 +14,9 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import BUILD, Ensemble, Tap, default_configuration, fill_disk, four_letter  # noqa: E402
+from ensemble import (BUILD, PATIENCE_S, Ensemble, Tap, connect, default_configuration, fill_disk,  # noqa: E402
+                      four_letter, leave, wait_until)
 
-from kazoo.client import KazooClient  # noqa: E402
 from kazoo.exceptions import KazooException, NodeExistsError, SystemZookeeperError  # noqa: E402
 
 DISK_BYTES = 48 << 20
@@ -70,9 +70,7 @@ class Writer(threading.Thread):
     def __init__(self, number, hosts, data=b"d" * 2000):
         super().__init__(daemon=True)
         self.number, self.data = number, data
-        self.client = KazooClient(hosts=hosts, timeout=20, randomize_hosts=True,
-                                  connection_retry={"max_tries": -1, "delay": 0.02, "backoff": 1, "max_jitter": 0.02})
-        self.client.start(timeout=20)
+        self.client = connect(hosts, randomize_hosts=True)
         self.acknowledged, self.refused, self.other = [], 0, []
         self.is_stopped = threading.Event()
 
@@ -95,27 +93,15 @@ class Writer(threading.Thread):
 
     def stop(self):
         self.is_stopped.set()
-        self.join(20)
-        self.client.stop()
-        self.client.close()
-
-
-def wait(condition, timeout=15.0):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
+        self.join(PATIENCE_S)
+        leave(self.client)
 
 
 def lost(hosts, writers):
-    client = KazooClient(hosts=hosts, timeout=20)
-    client.start(timeout=20)
+    client = connect(hosts)
     client.sync("/")
     present = set(client.get_children("/"))
-    client.stop()
-    client.close()
+    leave(client)
     return [name for writer in writers for name in writer.acknowledged if name[1:] not in present]
 
 
@@ -130,11 +116,10 @@ def check_full_alone(tap):
         writers = [Writer(i, server.hosts()) for i in range(WRITERS)]
         for writer in writers:
             writer.start()
-        wait(more_from_each(writers))
+        wait_until(more_from_each(writers))
         server.fill(0)
-        tap.ok(wait(lambda: sum(w.refused for w in writers) > 20), "a full disk refuses writes with SystemError",
+        tap.ok(wait_until(lambda: sum(w.refused for w in writers) > 20), "a full disk refuses writes with SystemError",
                "%s\n%s" % ([(w.refused, w.other[:3]) for w in writers], server.logs()))
-        reader = KazooClient(hosts=server.hosts(), timeout=20)
         reads = []
 
         def read():  # a new session is a write too: one that was there before reads on
@@ -142,16 +127,15 @@ def check_full_alone(tap):
 
         thread = threading.Thread(target=read, daemon=True)
         thread.start()
-        thread.join(5)
+        thread.join(PATIENCE_S)
         tap.ok(reads == [True] and four_letter(server.client_ports[0], "isro") == "rw", "and reads are served",
                "%s\n%s" % (reads, server.logs()))
-        reader.close()
         server.empty(0)
-        tap.ok(wait(more_from_each(writers)), "when there is room again writes are served by themselves",
+        tap.ok(wait_until(more_from_each(writers)), "when there is room again writes are served by themselves",
                "%s\n%s" % ([(w.refused, w.other[:3]) for w in writers], server.logs()))
         server.fill(0)
         before = sum(w.refused for w in writers)
-        wait(lambda: sum(w.refused for w in writers) > before + 5)
+        wait_until(lambda: sum(w.refused for w in writers) > before + 5)
         server.kill(0)
         for writer in writers:
             writer.is_stopped.set()
@@ -164,45 +148,39 @@ def check_full_alone(tap):
         tap.ok(not missing, "a server killed while its disk is full has lost nothing acknowledged", missing[:20])
 
 
-def digests(ensemble):
-    shown = [ensemble.mntr(i) for i in range(ensemble.servers)]
-    keys = ("viv_group_0_digest", "viv_group_0_digest_extra", "viv_group_0_last_zxid")
-    return [tuple(pairs.get(key, "") for key in keys) for pairs in shown]
-
-
 def check_full_of_three(tap):
     with SmallDisks(3) as servers:
         writers = [Writer(i, servers.hosts()) for i in range(WRITERS)]
         for writer in writers:
             writer.start()
-        wait(more_from_each(writers))
-        leader = servers.leader()
+        wait_until(more_from_each(writers))
+        leader = servers.wait_leader()
         follower = (leader + 1) % 3
         servers.fill(follower)
         time.sleep(1.0)
-        tap.ok(wait(more_from_each(writers)), "with the disk of one follower full the others go on", servers.logs())
+        tap.ok(wait_until(more_from_each(writers)), "with the disk of one follower full the others go on", servers.logs())
         servers.empty(follower)
-        leader = servers.leader()
+        leader = servers.wait_leader()
         servers.fill(leader)
         before = sum(w.refused for w in writers)
-        moved = wait(lambda: sum(w.refused for w in writers) > before or servers.leader() not in (leader, None))
+        moved = wait_until(lambda: sum(w.refused for w in writers) > before or servers.leader() not in (leader, None))
         tap.ok(moved, "with the disk of the leader full it says so, or another leads", servers.logs())
         servers.empty(leader)
-        tap.ok(wait(more_from_each(writers), 20), "when there is room again writes are served by themselves",
+        tap.ok(wait_until(more_from_each(writers)), "when there is room again writes are served by themselves",
                "%s\n%s" % ([(w.refused, w.other[-3:]) for w in writers], servers.logs()))
         for writer in writers:
             writer.stop()
         servers.wait_serving()
         missing = lost(servers.hosts(), writers)
         tap.ok(not missing, "nothing acknowledged is lost", missing[:20])
-        tap.ok(wait(lambda: len(set(digests(servers))) == 1 and digests(servers)[0][0] != ""), "and all three agree",
-               "%s\n%s" % (digests(servers), servers.logs()))
+        tap.ok(servers.wait_equal(), "and all three agree",
+               "%s\n%s" % (servers.states(), servers.logs()))
 
 
 def write_some(server, count, data=b"x" * 100):
     writer = Writer(0, server.hosts(), data)
     writer.start()
-    wait(lambda: len(writer.acknowledged) >= count or server.died(), 20)
+    wait_until(lambda: len(writer.acknowledged) >= count or server.died())
     return writer
 
 
@@ -246,7 +224,7 @@ def check_failing(tap):
                 server.wait_serving()
                 writer = write_some(server, 20000)
                 writer.is_stopped.set()
-                code = process.wait(60)
+                code = process.wait(PATIENCE_S)
             except (RuntimeError, subprocess.TimeoutExpired) as error:
                 tap.ok(False, "the first sync from call %d on fails and the process ends" % number,
                        "%s\n%s" % (error, server.logs()))
@@ -281,7 +259,8 @@ def check_reserve(tap):
             writer = write_some(server, 3000, b"x" * 1000)
             writer.stop()
             if reserve:
-                wait(lambda: "the disk runs low" in open(server.log_file(0)).read() and len(images(server)) <= 1)
+                wait_until(lambda: "the disk runs low" in open(server.log_file(0)).read() and len(images(server)) <= 1 and
+                           log_bytes(server) <= kept[0][1])
             kept[reserve] = (len(images(server)), log_bytes(server))
             server.kill(0)
             server.start(0)
@@ -302,7 +281,7 @@ def check_damaged_image(tap):
         folder = os.path.join(server.data_dir(0), "vivarium")
 
         writer = write_some(server, 1200)
-        wait(lambda: len(images(server)) >= 2)
+        wait_until(lambda: len(images(server)) >= 2)
         writer.stop()
         server.terminate(0)
         found = images(server)

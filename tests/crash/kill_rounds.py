@@ -18,9 +18,9 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import Ensemble, Tap, build_configurations, default_configuration  # noqa: E402
+from ensemble import (PATIENCE_S, Ensemble, Tap, build_configurations, connect, default_configuration,  # noqa: E402
+                      kazoo_client, leave, wait_until)
 
-from kazoo.client import KazooClient  # noqa: E402
 from kazoo.exceptions import KazooException, NodeExistsError, SessionExpiredError  # noqa: E402
 from kazoo.handlers.threading import KazooTimeoutError  # noqa: E402
 
@@ -33,8 +33,7 @@ class Worker(threading.Thread):
     def __init__(self, number, hosts, stop):
         super().__init__(daemon=True)
         self.number, self.stop_event = number, stop
-        self.client = KazooClient(hosts=hosts, timeout=20, randomize_hosts=True,
-                                  connection_retry={"max_tries": -1, "delay": 0.02, "backoff": 1, "max_jitter": 0.02})
+        self.client = kazoo_client(hosts, randomize_hosts=True)
         self.key = "/counters/w%d" % number
         self.acked = 0       # newest acknowledged counter
         self.tried = 0       # newest counter ever sent
@@ -45,14 +44,13 @@ class Worker(threading.Thread):
 
     def run(self):
         try:
-            self.client.start(timeout=60)
+            self.client.start(timeout=PATIENCE_S)
             while not self.stop_event.is_set():
                 self.step()
         except KazooTimeoutError:
-            self.violations.append("worker %d: no connection within 60 s" % self.number)
+            self.violations.append("worker %d: no connection within %d s" % (self.number, PATIENCE_S))
         finally:
-            self.client.stop()
-            self.client.close()
+            leave(self.client)
 
     def step(self):
         try:
@@ -87,31 +85,9 @@ class Worker(threading.Thread):
         self.seen = max(self.seen, value)
 
 
-def digests(ensemble):
-    """{server: (zxid, digest...)} as the servers report them."""
-    found = {}
-    for index in range(ensemble.servers):
-        pairs = ensemble.mntr(index)
-        found[index + 1] = tuple(pairs[key] for key in sorted(pairs) if key.startswith("viv_")
-                                 and ("digest" in key or "zxid" in key))
-    return found
-
-
-def wait_equal(ensemble, timeout=20):
-    """Until every server shows the same zxid and digests; returns what they show last."""
-    deadline = time.monotonic() + timeout
-    while True:
-        shown = digests(ensemble)
-        values = set(shown.values())
-        if (len(values) == 1 and all(values)) or time.monotonic() > deadline:
-            return shown
-        time.sleep(0.05)
-
-
 def lost_writes(hosts, workers):
     """Acknowledged writes that no server knows any more, read through a fresh session after a sync."""
-    client = KazooClient(hosts=hosts, timeout=20)
-    client.start(timeout=60)
+    client = connect(hosts)
     client.sync("/")
     lost = []
     for worker in workers:
@@ -126,24 +102,21 @@ def lost_writes(hosts, workers):
     except KazooException:
         present = set()
     lost += ["%s is gone" % name for worker in workers for name in worker.created if name not in present]
-    client.stop()
-    client.close()
+    leave(client)
     return lost
 
 
 def prepare_nodes(hosts):
-    client = KazooClient(hosts=hosts, timeout=20)
-    client.start(timeout=60)
+    client = connect(hosts)
     client.ensure_path("/nodes")
     for number in range(WORKERS):
         client.ensure_path("/counters/w%d" % number)
         client.set("/counters/w%d" % number, b"0")
-    client.stop()
-    client.close()
+    leave(client)
 
 
 def one_round(ensemble, rng, kind):
-    leader = ensemble.leader()
+    leader = ensemble.wait_leader()
     if kind == "all":
         victims = list(range(ensemble.servers))
     elif kind in ("leader", "stop") or ensemble.servers == 1:
@@ -159,12 +132,12 @@ def one_round(ensemble, rng, kind):
     rng.shuffle(victims)
     for index in victims:
         ensemble.start(index)
-    ensemble.wait_serving(timeout=40)
+    ensemble.wait_serving()
     time.sleep(rng.uniform(0.05, 0.4))
 
 
-def run(backend, servers, rounds, seed, kinds=("leader", "stop", "follower", "all"), join_seconds=30):
-    """Plays the rounds; returns (violations, lost writes, digests, operations, log tails)."""
+def run(backend, servers, rounds, seed, kinds=("leader", "stop", "follower", "all"), join_seconds=PATIENCE_S):
+    """Plays the rounds; returns (violations, lost writes, whether the trees are equal, operations, log tails)."""
     rng = random.Random(seed)
     settings = {"snapCount": 2000, "tickTime": 1000}
     with Ensemble("vivarium", servers, backend, settings) as ensemble:
@@ -173,7 +146,7 @@ def run(backend, servers, rounds, seed, kinds=("leader", "stop", "follower", "al
         workers = [Worker(number, ensemble.hosts(), stop) for number in range(WORKERS)]
         for worker in workers:
             worker.start()
-        time.sleep(0.3)
+        wait_until(lambda: all(worker.operations for worker in workers))
         failure = []
         try:
             for number in range(rounds):
@@ -192,9 +165,9 @@ def run(backend, servers, rounds, seed, kinds=("leader", "stop", "follower", "al
                         for w in workers if w.is_alive()]
         violations = failure + [v for worker in workers for v in worker.violations]
         lost = lost_writes(ensemble.hosts(), workers) if not failure else []
-        shown = wait_equal(ensemble)
+        equal = ensemble.wait_equal()
         operations = sum(worker.operations for worker in workers)
-        return violations, lost, shown, operations, ensemble.logs(20)
+        return violations, lost, equal, operations, "%s\n%s" % (ensemble.states(), ensemble.logs(20))
 
 
 def main():
@@ -210,14 +183,13 @@ def main():
     if arguments.backend == "all":
         names = build_configurations()
     for backend in names:
-        violations, lost, shown, operations, logs = run(backend, arguments.servers, arguments.rounds, arguments.seed)
+        violations, lost, equal, operations, logs = run(backend, arguments.servers, arguments.rounds, arguments.seed)
         print("# %s: %d rounds, seed %d, %d operations of each kind" % (backend, arguments.rounds, arguments.seed,
                                                                       operations))
         tap.ok(operations > arguments.rounds, "%s: the load made progress" % backend, logs)
         tap.ok(not lost, "%s: no acknowledged write is lost" % backend, "\n".join(lost[:20]) + "\n" + logs)
         tap.ok(not violations, "%s: no session reads back in time" % backend, "\n".join(violations[:20]))
-        tap.ok(len(set(shown.values())) == 1 and all(shown.values()), "%s: the trees are equal on all servers" % backend,
-               shown)
+        tap.ok(equal, "%s: the trees are equal on all servers" % backend, logs)
     _, lost, _, _, logs = run("memory", 1, 1, arguments.seed, kinds=("all",), join_seconds=1)
     tap.ok(bool(lost), "control: a store without durability is caught losing writes", logs)
     tap.done()

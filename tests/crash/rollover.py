@@ -11,9 +11,9 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import Ensemble, Tap  # noqa: E402
+from ensemble import PATIENCE_S, Ensemble, Tap, connect, leave, wait_until  # noqa: E402
 
-from kazoo.client import KazooClient, KazooState  # noqa: E402
+from kazoo.client import KazooState  # noqa: E402
 from kazoo.exceptions import KazooException  # noqa: E402
 from threading import Event, Thread  # noqa: E402
 
@@ -26,8 +26,7 @@ class Writer(Thread):
     def __init__(self, number, port):
         super().__init__(daemon=True)
         self.path = "/w%d" % number
-        self.client = KazooClient(hosts="127.0.0.1:%d" % port, timeout=20)
-        self.client.start(timeout=20)
+        self.client = connect("127.0.0.1:%d" % port)
         self.lost, self.stopped, self.done, self.number = 0, Event(), [], 0
         self.client.create(self.path, b"0", ephemeral=True)
         self.client.add_listener(self.heed)
@@ -60,15 +59,16 @@ def check_under_load(tap, seconds, entries):
     settings = {"limit.epochTransactions": entries}
     with Ensemble("vivarium", 3, settings=settings) as servers:
         before = elections(servers)
-        leader = servers.leader()
+        leader = servers.wait_leader()
         writers = [Writer(i, servers.client_ports[i % 3]) for i in range(WRITERS)]
         for writer in writers:
             writer.start()
         time.sleep(seconds)
+        wait_until(lambda: len({zxid >> 32 for w in writers for zxid, _, _ in list(w.done)}) > 2)
         for writer in writers:
             writer.stopped.set()
         for writer in writers:
-            writer.join(20)
+            writer.join(PATIENCE_S)
         done = sorted(sample for w in writers for sample in w.done)
         epochs = sorted({zxid >> 32 for zxid, _, _ in done})
         firsts = [next(begin for zxid, begin, _ in done if zxid >> 32 == epoch) for epoch in epochs[1:]]
@@ -89,13 +89,12 @@ def check_under_load(tap, seconds, entries):
         if seconds >= 10:  # fewer samples say nothing
             tap.ok(slow[0] <= 2 * slow[1], "the 99th percentile near a change is within twice the other", slow)
         for writer in writers:
-            writer.client.stop()
-            writer.client.close()
+            leave(writer.client)
 
 
 def check_absent(tap, entries):
     with Ensemble("vivarium", 3, settings={"limit.epochTransactions": entries}) as servers:
-        leader = servers.leader()
+        leader = servers.wait_leader()
         writer = Writer(0, servers.client_ports[leader])
         writer.start()
         for _ in range(2):
@@ -103,27 +102,25 @@ def check_absent(tap, entries):
             time.sleep(0.3)
             servers.start((leader + 1) % 3)
             servers.wait_serving()
+        wait_until(lambda: len({zxid >> 32 for zxid, _, _ in list(writer.done)}) > 1)
         writer.stopped.set()
-        writer.join(20)
+        writer.join(PATIENCE_S)
         epochs = {zxid >> 32 for zxid, _, _ in writer.done}
         shown = []
         for index in range(3):
-            client = KazooClient(hosts="127.0.0.1:%d" % servers.client_ports[index], timeout=20)
-            client.start(timeout=20)
+            client = connect(servers.host(index))
             client.sync("/")
             shown.append(client.get(writer.path)[0])
-            client.stop()
-            client.close()
+            leave(client)
         tap.ok(len(epochs) > 1 and writer.lost == 0 and shown == [b"%d" % writer.number] * 3,
                "a server that was away comes back into a later epoch", "%s %d %s\n%s" % (epochs, writer.lost, shown,
                                                                                          servers.logs()))
-        writer.client.stop()
-        writer.client.close()
+        leave(writer.client)
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--seconds", type=float, default=0.0)
     parser.add_argument("--entries", type=int, default=400)
     arguments = parser.parse_args()
     tap = Tap()

@@ -11,26 +11,14 @@ import logging
 import os
 import re
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import Ensemble, Tap, default_configuration  # noqa: E402
-
-from kazoo.client import KazooClient  # noqa: E402
+from ensemble import (PATIENCE_S, Ensemble, Tap, connect, default_configuration, leave,  # noqa: E402
+                      wait_until)
 
 SETTINGS = {"tickTime": 400, "initLimit": 10, "syncLimit": 5, "snapCount": 100000}
 ENTRIES = 120
-
-
-def connect(hosts, timeout=30):
-    client = KazooClient(hosts=hosts, timeout=10, connection_retry={"max_tries": -1, "delay": 0.05, "backoff": 1})
-    client.start(timeout=timeout)
-    return client
-
-
-def end(client):
-    client.stop()
-    client.close()
+BATCH_MAGIC, BATCH_HEADER_BYTES = b"BTCH", 64
 
 
 def value(number):
@@ -40,8 +28,8 @@ def value(number):
 def write(hosts, first, count):
     client = connect(hosts)
     for answer in [client.create_async("/e%06d" % n, value(n)) for n in range(first, first + count)]:
-        answer.get(30)
-    end(client)
+        answer.get(PATIENCE_S)
+    leave(client)
 
 
 def wrong(hosts, count):
@@ -50,12 +38,24 @@ def wrong(hosts, count):
     client.sync("/")
     names = set(client.get_children("/"))
     bad = [n for n in range(count) if "e%06d" % n not in names or client.get("/e%06d" % n)[0] != value(n)]
-    end(client)
+    leave(client)
     return bad
 
 
 def log_files(ensemble, index):
     return sorted(glob.glob(os.path.join(ensemble.data_dir(index), "vivarium", "log-*")))
+
+
+def has_identifiers(ensemble, index):
+    """Whether the newest transaction lies in the server's log, and the identifier of its batch too, which comes later."""
+    for path in log_files(ensemble, index):
+        with open(path, "rb") as file:
+            content = file.read()
+        at = content.find(b"<transaction %06d>" % (ENTRIES - 1))
+        header = content.rfind(BATCH_MAGIC, 0, at)
+        if at >= 0 and content.count(content[header:header + BATCH_HEADER_BYTES]) == 2:
+            return True
+    return False
 
 
 def flip(path, offset):
@@ -83,27 +83,6 @@ def said(ensemble, index, words):
         return [line for line in file if words in line]
 
 
-def wait(condition, timeout=20.0):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def states(ensemble):
-    shown = []
-    for index in range(ensemble.servers):
-        pairs = ensemble.mntr(index)
-        shown.append(tuple(pairs.get("viv_group_0_" + key) for key in ("last_zxid", "digest", "digest_extra")))
-    return shown
-
-
-def agree(ensemble):
-    return wait(lambda: len(set(states(ensemble))) == 1)
-
-
 def stop_all(ensemble):
     for index in range(ensemble.servers):
         if ensemble.processes[index] is not None:
@@ -115,7 +94,7 @@ def written(backend, settings=None):
     ensemble.start_all()
     ensemble.wait_serving()
     write(ensemble.hosts(), 0, ENTRIES)
-    time.sleep(0.1)  # identifiers are written together, soon
+    assert wait_until(lambda: all(has_identifiers(ensemble, index) for index in range(3))), ensemble.logs()
     stop_all(ensemble)
     return ensemble
 
@@ -131,7 +110,7 @@ def check_repaired(tap, backend, plan, name):
         bad = wrong(ensemble.hosts(), ENTRIES)
         repaired = [len(said(ensemble, index, "an entry of the log is whole again")) for index in plan]
         expected = [len(numbers) for numbers in plan.values()]
-        tap.ok(found and not bad and agree(ensemble), "%s: all is read as it was written" % name,
+        tap.ok(found and not bad and ensemble.wait_equal(), "%s: all is read as it was written" % name,
                "%s %s\n%s" % (found, bad[:5], ensemble.logs()))
         tap.ok(repaired == expected, "%s: each transaction came from a peer" % name,
                "%s\n%s" % (repaired, ensemble.logs()))
@@ -153,7 +132,7 @@ def check_lost(tap, backend):
         for index in range(3):
             ensemble.start(index)
         words = "every server has answered, and none has a copy"
-        named = wait(lambda: any(said(ensemble, index, words) for index in range(3)), 15)
+        named = wait_until(lambda: any(said(ensemble, index, words) for index in range(3)))
         lines = [line for index in range(3) for line in said(ensemble, index, words)]
         serving = [ensemble.mode(index) for index in range(3)]
         tap.ok(found and named and not any(mode in ("leader", "follower") for mode in serving),
@@ -168,7 +147,7 @@ def check_running(tap, backend):
     with Ensemble("vivarium", 3, backend, dict(SETTINGS, **{"scrub.kibPerSecond": 65536})) as ensemble:
         write(ensemble.hosts(), 0, ENTRIES)
         found = [damage(ensemble, index, 10 + index) for index in range(3)]
-        healed = wait(lambda: all(said(ensemble, index, "an entry of the log is whole again") for index in range(3)))
+        healed = wait_until(lambda: all(said(ensemble, index, "an entry of the log is whole again") for index in range(3)))
         tap.ok(all(found) and healed, "what rots while servers run is found and made whole", ensemble.logs())
         shown = ensemble.mntr(0)
         tap.ok(int(shown.get("viv_scrub_bytes", 0)) > 0 and int(shown.get("viv_log_repairs", 0)) >= 1,
@@ -183,7 +162,7 @@ def check_promises(tap, backend):
         for index in range(3):
             ensemble.start(index)
         ensemble.wait_serving()
-        tap.ok(not wrong(ensemble.hosts(), ENTRIES) and agree(ensemble) and
+        tap.ok(not wrong(ensemble.hosts(), ENTRIES) and ensemble.wait_equal() and
                bool(said(ensemble, 1, "the promises of this server are lost")),
                "a server whose promises are lost learns like a new one", ensemble.logs())
     finally:
@@ -214,7 +193,7 @@ def check_image(tap, backend):
             ensemble.start(index)
         ensemble.wait_serving()
         told = [said(ensemble, index, "the state here is damaged") for index in (0, 1)]
-        tap.ok(damaged >= 2 and not wrong(ensemble.hosts(), ENTRIES) and agree(ensemble),
+        tap.ok(damaged >= 2 and not wrong(ensemble.hosts(), ENTRIES) and ensemble.wait_equal(),
                "two servers without a sound image take the state from the third", "%d %s\n%s" % (damaged, told,
                                                                                               ensemble.logs()))
         tap.ok(all(told), "and say so", told)

@@ -9,13 +9,11 @@ import os
 import re
 import socket
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from admin_support import Ours, Real, Scene, command, get, real_available  # noqa: E402
-from ensemble import Tap, four_letter  # noqa: E402
+from ensemble import PATIENCE_S, Tap, connect, four_letter, leave, wait_until  # noqa: E402
 
-from kazoo.client import KazooClient  # noqa: E402
 
 SHAPES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "admin_shapes.json")
 ALIASES = {"configuration": ["conf", "config"], "connections": ["cons"], "environment": ["env", "envi"],
@@ -139,18 +137,17 @@ def check_busy(tap, scene):
 def check_stop(tap):
     """Silent visitors, half a request, a list that nobody reads, a snapshot: none keeps the server from its end."""
     with Ours(1) as ensemble:
-        client = KazooClient(hosts="127.0.0.1:%d" % ensemble.client_ports[0], timeout=20)
-        client.start(timeout=20)
+        client = connect(ensemble.host(0))
         for future in [client.create_async("/n%05d" % i, b"x" * 20000) for i in range(500)]:
-            future.get(timeout=20)
+            future.get(timeout=PATIENCE_S)
         for future in [client.exists_async("/" + "long" * 200 + str(i), watch=lambda event: None)
                        for i in range(3000)]:
-            future.get(timeout=20)
-        held = [socket.create_connection(("127.0.0.1", ensemble.admin_ports[0]), timeout=5) for _ in range(4)]
+            future.get(timeout=PATIENCE_S)
+        held = [socket.create_connection(("127.0.0.1", ensemble.admin_ports[0]), timeout=PATIENCE_S) for _ in range(4)]
         held[1].sendall(b"GET /comm")
         held[2].sendall(b"GET /commands/wchp HTTP/1.1\r\nHost: x\r\n\r\n")
         held[3].sendall(b"GET /commands/snapshot HTTP/1.1\r\nHost: x\r\nAuthorization: digest a:b\r\n\r\n")
-        word = socket.create_connection(("127.0.0.1", ensemble.client_ports[0]), timeout=5)
+        word = socket.create_connection(("127.0.0.1", ensemble.client_ports[0]), timeout=PATIENCE_S)
         word.sendall(b"wchp")
         began = [s.recv(10) for s in (held[2], held[3], word)]
         code = ensemble.terminate(0)
@@ -158,31 +155,25 @@ def check_stop(tap):
                "%s %s\n%s" % (code, began, ensemble.logs()))
         for s in held + [word]:
             s.close()
-        client.stop()
-        client.close()
+        leave(client)
 
 
 def check_safe_to_stop(tap, ensemble):
     ready = [get(port, "/ready")[0] for port in ensemble.admin_ports]
     safe = [get(port, "/safe-to-stop") for port in ensemble.admin_ports]
     tap.ok(ready == [200] * 3 and [s[0] for s in safe] == [200] * 3, "ours: any one of three may be stopped", safe)
-    follower = next(i for i in range(3) if ensemble.mode(i) == "follower")
+    leader = ensemble.wait_leader()
+    follower = (leader + 1) % 3
     ensemble.kill(follower)
     others = [i for i in range(3) if i != follower]
-    deadline = time.monotonic() + 15
-    answers = []
-    while time.monotonic() < deadline:
-        answers = [get(ensemble.admin_ports[i], "/safe-to-stop")[0] for i in others]
-        if answers == [503, 503]:
-            break
-        time.sleep(0.05)
-    tap.ok(answers == [503, 503] and [get(ensemble.admin_ports[i], "/ready")[0] for i in others] == [200, 200],
-           "ours: with one gone the other two are needed, and ready", answers)
+    needed = wait_until(lambda: [get(ensemble.admin_ports[i], "/safe-to-stop")[0] for i in others] == [503, 503])
+    tap.ok(needed and [get(ensemble.admin_ports[i], "/ready")[0] for i in others] == [200, 200],
+           "ours: with one gone the other two are needed, and ready", ensemble.logs())
 
 
 def check_limits(tap, ensemble):
     port = ensemble.admin_ports[0]
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as s:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as s:
         s.sendall(b"GET /commands/ruok HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 200000 + b"\r\n\r\n")
         try:
             answer = s.recv(100)
@@ -192,20 +183,19 @@ def check_limits(tap, ensemble):
            answer)
     held = []
     for _ in range(200):
-        held.append(socket.create_connection(("127.0.0.1", port), timeout=5))
+        held.append(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S))
         held[-1].sendall(b"GET ")
     tap.ok(four_letter(ensemble.client_ports[0], "ruok") == "imok",
            "ours: two hundred silent visitors of the admin port leave clients alone")
     for s in held:
         s.close()
-    deadline = time.monotonic() + 10
-    status = None
-    while status != 200 and time.monotonic() < deadline:
+
+    def answers():
         try:
-            status = get(port, "/live")[0]
-        except (OSError, http.client.HTTPException):
-            time.sleep(0.05)
-    tap.ok(status == 200, "ours: and when they have gone it answers again", status)
+            return get(port, "/live")[0] == 200
+        except http.client.HTTPException:
+            return False
+    tap.ok(wait_until(answers), "ours: and when they have gone it answers again")
 
 
 def check_busy_ports(tap):
@@ -216,7 +206,7 @@ def check_busy_ports(tap):
         ensemble = Ours(1, **{"admin.serverPort": port})
         try:
             ensemble.start(0)
-            code = ensemble.processes[0].wait(20)
+            code = ensemble.processes[0].wait(PATIENCE_S)
             ensemble.processes[0] = None
             log = ensemble.logs()
             tap.ok(code == 2 and "admin.serverPort" in log, "ours: a port that was asked for and is taken stops the start",
@@ -227,19 +217,17 @@ def check_busy_ports(tap):
 
 def check_long_lists(tap, ensemble):
     """Enough watches for many pieces: by word and by command, whole, while clients are served."""
-    client = KazooClient(hosts="127.0.0.1:%d" % ensemble.client_ports[0], timeout=20)
-    client.start(timeout=20)
+    client = connect(ensemble.host(0))
     count = 5000
     for future in [client.exists_async("/n%05d" % i, watch=lambda event: None) for i in range(count)]:
-        future.get(timeout=20)
+        future.get(timeout=PATIENCE_S)
     text = four_letter(ensemble.client_ports[0], "wchp")
     tap.ok(text.count("\n/n") + text.startswith("/n") == count and text.endswith("\n\n"), "ours: wchp lists every one")
     by_path = command(ensemble.admin_ports[0], "wchp")["path_to_session_ids"]
     tap.ok(len([p for p in by_path if p.startswith("/n")]) == count, "ours: so does watches_by_path")
     by_session = command(ensemble.admin_ports[0], "wchc")["session_id_to_watched_paths"]
     tap.ok(len(by_session[str(client.client_id[0])]) == count, "ours: and watches", len(by_session))
-    client.stop()
-    client.close()
+    leave(client)
 
 
 def run_ours(tap, recorded):

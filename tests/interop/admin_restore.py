@@ -15,9 +15,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from admin_support import Ours  # noqa: E402
-from ensemble import Tap, build_configurations  # noqa: E402
-
-from kazoo.client import KazooClient  # noqa: E402
+from ensemble import PATIENCE_S, Tap, build_configurations, connect, leave  # noqa: E402
 
 DATA = os.path.join(os.environ.get("VIV_SOURCE_DIR", "."), "datasets", "zookeeper-3.8", "synthetic-3.9-layout")
 NO_PAUSE = {"admin.rateLimiterIntervalInMS": 0}
@@ -25,7 +23,7 @@ NO_PAUSE = {"admin.rateLimiterIntervalInMS": 0}
 
 def ask(port, method, command, body=None, authorization="digest a:b"):
     """Status, headers and bytes."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     try:
         headers = {"Authorization": authorization} if authorization is not None else {}
         if body is not None:
@@ -35,12 +33,6 @@ def ask(port, method, command, body=None, authorization="digest a:b"):
         return response.status, dict(response.getheaders()), response.read()
     finally:
         connection.close()
-
-
-def connect(ensemble):
-    client = KazooClient(hosts="127.0.0.1:%d" % ensemble.client_ports[0], timeout=20)
-    client.start(timeout=20)
-    return client
 
 
 def tree_of(client, path="/"):
@@ -56,7 +48,7 @@ def tree_of(client, path="/"):
 
 def wait_restarted(ensemble, count=2):
     """The ports are written anew by each start."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         with open(ensemble.log_file(0), errors="replace") as f:
             if f.read().count(" listening ") >= 2 * count:
@@ -69,7 +61,7 @@ def wait_restarted(ensemble, count=2):
 def check_there_and_back(tap, backend):
     with tempfile.TemporaryDirectory(prefix="viv-log-") as log_dir, \
             Ours(1, **dict(NO_PAUSE, backend=backend, dataLogDir=log_dir)) as ensemble:
-        client = connect(ensemble)
+        client = connect(ensemble.host(0))
         for i in range(200):
             client.create("/n%d" % i, b"first %d" % i)
             client.set("/n%d" % i, b"second %d" % i)
@@ -81,7 +73,7 @@ def check_there_and_back(tap, backend):
             client.delete("/n%d" % i)
         client.create("/later", b"gone after the restore")
         last = client.get("/later")[1].czxid
-        late = connect(ensemble)
+        late = connect(ensemble.host(0))
         events = []
         client.add_listener(events.append)
         status, _, text = ask(ensemble.admin_ports[0], "POST", "restore", body)
@@ -89,7 +81,7 @@ def check_there_and_back(tap, backend):
         tap.ok(status == 200 and answer["error"] is None and list(answer)[0] == "last_zxid" and
                answer["last_zxid"] >= int(headers["last_zxid"], 16), "%s: a snapshot is restored" % backend, (status, answer))
         after = None
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while after is None and time.monotonic() < deadline:
             try:
                 after = client.retry(tree_of, client)
@@ -115,13 +107,12 @@ def check_there_and_back(tap, backend):
         tap.ok(client.retry(client.get, "/n1")[0] == b"third" and client.retry(client.get, "/n2") and True,
                "%s: a crash and a start later it is still so" % backend)
         for c in (client, late):
-            c.stop()
-            c.close()
+            leave(c)
 
 
 def check_refusals(tap):
     with Ours(1) as ensemble:
-        client = connect(ensemble)
+        client = connect(ensemble.host(0))
         client.create("/here", b"")
         port = ensemble.admin_ports[0]
         body = ask(port, "GET", "snapshot")[2]
@@ -130,10 +121,9 @@ def check_refusals(tap):
         tap.ok(refused == [401, 401, 405, 405, 400], "who may not, and how not", refused)
         tap.ok(ask(port, "POST", "restore", body)[0] == 429, "the next one has to wait")
         tap.ok(client.exists("/here") is not None and client.connected, "and nothing has changed")
-        client.stop()
-        client.close()
+        leave(client)
     with Ours(1, **NO_PAUSE) as ensemble:
-        client = connect(ensemble)
+        client = connect(ensemble.host(0))
         client.create("/here", b"x" * 1000)
         events = []
         client.add_listener(events.append)
@@ -152,8 +142,7 @@ def check_refusals(tap):
         metrics = ensemble.mntr(0)
         tap.ok(metrics["zk_restore_error_count"] == str(len(cases)), "they are counted", metrics["zk_restore_error_count"])
         check_broken_off(tap, ensemble, body)
-        client.stop()
-        client.close()
+        leave(client)
     with Ours(1, **{"admin.restore.enabled": "false"}) as ensemble:
         tap.ok(ask(ensemble.admin_ports[0], "POST", "restore", b"x")[0] == 503, "it can be switched off")
     with Ours(3) as ensemble:
@@ -171,12 +160,11 @@ def check_of_zookeeper(tap):
     with Ours(1, skipACL="yes", **NO_PAUSE) as ensemble, open(os.path.join(folder, name), "rb") as f:
         status, _, text = ask(ensemble.admin_ports[0], "POST", "restore", f.read())
         wait_restarted(ensemble)
-        client = connect(ensemble)
+        client = connect(ensemble.host(0))
         found = set(tree_of(client))
         tap.ok(status == 200 and found == {path for path in wanted if not path.startswith("/zookeeper")},
                "a snapshot in the layout of ZooKeeper 3.9 is restored", (status, text, sorted(found ^ wanted)[:5]))
-        client.stop()
-        client.close()
+        leave(client)
 
 
 def without_zxid():
@@ -189,7 +177,7 @@ def without_zxid():
 
 def check_broken_off(tap, ensemble, body):
     """Whoever sends goes away in the middle: nothing happens, and the next one is heard."""
-    connection = http.client.HTTPConnection("127.0.0.1", ensemble.admin_ports[0], timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", ensemble.admin_ports[0], timeout=PATIENCE_S)
     connection.putrequest("POST", "/commands/restore")
     connection.putheader("Authorization", "digest a:b")
     connection.putheader("Content-Length", str(len(body) * 10))
@@ -198,7 +186,7 @@ def check_broken_off(tap, ensemble, body):
     time.sleep(0.1)
     tap.ok(ask(ensemble.admin_ports[0], "POST", "restore", body)[0] == 429, "one at a time")
     connection.close()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     status = 0
     while status != 500 and time.monotonic() < deadline:
         status = ask(ensemble.admin_ports[0], "POST", "restore", b"rubbish")[0]
@@ -212,13 +200,12 @@ def check_killed(tap):
     wrong = []
     for step in range(8):
         with Ours(1, **NO_PAUSE) as ensemble:
-            client = connect(ensemble)
+            client = connect(ensemble.host(0))
             client.create("/old", b"")
             body = ask(ensemble.admin_ports[0], "GET", "snapshot")[2]
             client.delete("/old")
             client.create("/new", b"")
-            client.stop()
-            client.close()
+            leave(client)
             sender = threading.Thread(target=send_quietly, args=(ensemble.admin_ports[0], body))
             sender.start()
             time.sleep(0.004 * step)
@@ -227,15 +214,14 @@ def check_killed(tap):
             promised = os.path.exists(os.path.join(ensemble.data_dir(0), "vivarium.restore.json"))
             ensemble.start(0)
             ensemble.wait_serving()
-            client = connect(ensemble)
+            client = connect(ensemble.host(0))
             names = set(client.get_children("/")) - {"zookeeper"}
             outcome = {("old",): "new", ("new",): "old"}.get(tuple(names))
             if outcome is None or (promised and outcome != "new"):
                 wrong.append((step, names, promised))
             else:
                 outcomes[outcome] += 1
-            client.stop()
-            client.close()
+            leave(client)
     tap.ok(not wrong, "killed around a restore, a server has the old state or the new: %r" % outcomes, wrong)
 
 
@@ -249,13 +235,12 @@ def send_quietly(port, body):
 def check_unfinished(tap):
     """Each state that a crash can leave between the steps of the exchange, made by hand."""
     with Ours(1, **NO_PAUSE) as ensemble:
-        client = connect(ensemble)
+        client = connect(ensemble.host(0))
         client.create("/old", b"")
         body = ask(ensemble.admin_ports[0], "GET", "snapshot")[2]
         client.delete("/old")
         client.create("/new", b"")
-        client.stop()
-        client.close()
+        leave(client)
         ensemble.kill(0)
         data = ensemble.data_dir(0)
         keep = os.path.join(ensemble.folder, "kept")
@@ -276,20 +261,19 @@ def check_unfinished(tap):
                 shutil.copytree(own, own + ".replaced")
             ensemble.start(0)
             ensemble.wait_serving()
-            client = connect(ensemble)
+            client = connect(ensemble.host(0))
             names = set(client.get_children("/")) - {"zookeeper"}
             tap.ok(names == {"old"} and os.path.isdir(own + ".replaced") and
                    client.create("/x", b"") and client.get("/x")[1].czxid >> 32 >= 9,
                    "a restore is finished by the next start: %s" % name, (names, os.listdir(data)))
-            client.stop()
-            client.close()
+            leave(client)
             ensemble.signal(0, signal.SIGTERM)
-            ensemble.processes[0].wait(10)
+            ensemble.processes[0].wait(PATIENCE_S)
             ensemble.processes[0] = None
         with open(os.path.join(data, "vivarium.restore.json"), "w") as f:
             json.dump({"version": 1, "epoch": 9}, f)
         ensemble.start(0)
-        code = ensemble.processes[0].wait(10)
+        code = ensemble.processes[0].wait(PATIENCE_S)
         ensemble.processes[0] = None
         tap.ok(code == 3 and "put it back, or remove the promise" in ensemble.logs(),
                "a promise without its snapshot stops the start, with what to do", (code, ensemble.logs(3)))

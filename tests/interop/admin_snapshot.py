@@ -13,15 +13,14 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from admin_support import Ours  # noqa: E402
-from ensemble import BUILD, Ensemble, Tap, zookeeper_class_path  # noqa: E402
+from ensemble import BUILD, PATIENCE_S, Ensemble, Tap, connect, leave, zookeeper_class_path  # noqa: E402
 
-from kazoo.client import KazooClient  # noqa: E402
 from kazoo.security import make_acl, make_digest_acl  # noqa: E402
 
 
 def snapshot(port, authorization, query=""):
     """Status, headers and bytes."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     try:
         connection.request("GET", "/commands/snapshot" + query,
                            headers={"Authorization": authorization} if authorization is not None else {})
@@ -34,8 +33,7 @@ def snapshot(port, authorization, query=""):
 def check_snapshot(tap):
     with Ours(1) as ensemble:
         port = ensemble.admin_ports[0]
-        client = KazooClient(hosts="127.0.0.1:%d" % ensemble.client_ports[0], timeout=20)
-        client.start(timeout=20)
+        client = connect(ensemble.host(0))
         for i in range(3000):
             client.create_async("/n%d" % i, b"x" * 500)
         client.create("/last", b"the last one")
@@ -49,8 +47,7 @@ def check_snapshot(tap):
                b"the last one" in body and int(zxid, 16) >= 3001, "ours: whoever holds every permission gets it",
                (status, headers, body[:40]))
         tap.ok(snapshot(port, "digest root:secret")[0] == 429, "ours: the next one has to wait")
-        client.stop()
-        client.close()
+        leave(client)
         if "--real" in sys.argv:
             check_snapshot_is_loaded(tap, body, int(zxid, 16))
     check_kept(tap)
@@ -65,10 +62,9 @@ def check_kept(tap):
     with Ours(1, **{"admin.rateLimiterIntervalInMS": 0}) as ensemble:
         port = ensemble.admin_ports[0]
         folder = os.path.join(ensemble.data_dir(0), "snapshots")
-        client = KazooClient(hosts="127.0.0.1:%d" % ensemble.client_ports[0], timeout=20)
-        client.start(timeout=20)
+        client = connect(ensemble.host(0))
         for future in [client.create_async("/n%d" % i, b"x" * 5000) for i in range(2000)]:
-            future.get(timeout=20)
+            future.get(timeout=PATIENCE_S)
         names = []
         for i in range(5):
             client.set("/", b"%d" % i)
@@ -81,7 +77,7 @@ def check_kept(tap):
                "ours: streaming=false keeps a file and tells its zxid and size", (status, headers, answer))
         tap.ok(sorted(os.listdir(folder)) == sorted(names[-3:]), "ours: the newest three stay", os.listdir(folder))
         told = subprocess.run([os.path.join(BUILD, "vivarium-cli"), "--json", "diff", path,
-                               os.path.join(folder, names[-2])], capture_output=True, text=True, timeout=20)
+                               os.path.join(folder, names[-2])], capture_output=True, text=True, timeout=PATIENCE_S)
         tap.ok(told.returncode == 1 and '"/"' in told.stdout, "ours: vivarium-cli reads them", (told.stdout, told.stderr))
         with open(path, "rb") as f:
             whole = f.read()
@@ -92,8 +88,7 @@ def check_kept(tap):
         status, _, body = snapshot(port, "digest a:b", "?streaming=false")
         tap.ok(status == 500 and json.loads(body)["error"] and client.get("/n1") is not None,
                "ours: what cannot be kept is told, and clients are served", (status, body))
-        client.stop()
-        client.close()
+        leave(client)
 
 
 def begin_snapshot(port):
@@ -120,20 +115,18 @@ def count_rest(taker):
 def check_broken_snapshot(tap):
     """The taker of a snapshot that was broken off is still there when the next one is taken."""
     with Ours(3, **{"admin.rateLimiterIntervalInMS": 0}) as ensemble:
-        leader = ensemble.leader()
+        leader = ensemble.wait_leader()
         asked, others = (leader + 1) % 3, [leader, (leader + 2) % 3]
-        client = KazooClient(hosts="127.0.0.1:%d" % ensemble.client_ports[asked], timeout=20)
-        client.start(timeout=20)
+        client = connect(ensemble.host(asked))
         for future in [client.create_async("/n%d" % i, b"x" * 900000) for i in range(40)]:
-            future.get(timeout=20)
-        client.stop()
-        client.close()
+            future.get(timeout=PATIENCE_S)
+        leave(client)
         port = ensemble.admin_ports[asked]
         whole = len(snapshot(port, "digest a:b")[2])
         before = begin_snapshot(port)
         for i in others:
             ensemble.kill(i)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline and "a snapshot was broken off" not in ensemble.logs(1000):
             time.sleep(0.1)
         for i in others:
@@ -158,12 +151,10 @@ def check_snapshot_is_loaded(tap, body, zxid):
             f.write(body)
         real.start(0)
         real.wait_serving()
-        client = KazooClient(hosts="127.0.0.1:%d" % real.client_ports[0], timeout=20)
-        client.start(timeout=20)
+        client = connect("127.0.0.1:%d" % real.client_ports[0])
         tap.ok(client.get("/last")[0] == b"the last one" and len(client.get_children("/")) == 3002,
                "real: the snapshot is loaded", client.get_children("/")[:5])
-        client.stop()
-        client.close()
+        leave(client)
     finally:
         real.close()
 

@@ -8,9 +8,7 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import Ensemble, free_ports, zookeeper_class_path  # noqa: E402
-
-from kazoo.client import KazooClient  # noqa: E402
+from ensemble import PATIENCE_S, Ensemble, connect, free_ports, leave, zookeeper_class_path  # noqa: E402
 
 STORES = os.path.join(os.environ.get("VIV_SOURCE_DIR", "."), "tests", "unit", "security", "stores")
 # Maps of names that are each server's own; and a text that the original has only when it is alone.
@@ -19,7 +17,7 @@ JETTY = ("jetty9-server", "jetty9-servlet", "jetty9-http", "jetty9-io", "jetty9-
          "jetty9-security", "servlet-api", "jackson-core", "jackson-databind", "jackson-annotations")
 
 
-def get(port, path, method="GET", timeout=10):
+def get(port, path, method="GET", timeout=PATIENCE_S):
     """Status, headers and text."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
@@ -95,8 +93,7 @@ class Scene:
 
     def __init__(self, ensemble):
         self.ensemble = ensemble
-        self.client = KazooClient(hosts="127.0.0.1:%d" % ensemble.client_ports[0], timeout=20)
-        self.client.start(timeout=20)
+        self.client = connect(ensemble.host(0))
         self.client.create("/e\u00e9", b"", ephemeral=True)
         for i in range(130):
             self.client.set("/", b"%d" % i)
@@ -106,8 +103,7 @@ class Scene:
         self.session = self.client.client_id[0]
 
     def close(self):
-        self.client.stop()
-        self.client.close()
+        leave(self.client)
 
     def shapes(self):
         """{role: {command: shape}}"""

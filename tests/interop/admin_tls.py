@@ -16,9 +16,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from admin_support import STORES, Ours, get  # noqa: E402
 import pki  # noqa: E402
-from ensemble import BUILD, Tap, four_letter  # noqa: E402
-
-from kazoo.client import KazooClient  # noqa: E402
+from ensemble import BUILD, PATIENCE_S, Tap, connect, four_letter, leave  # noqa: E402
 
 
 def over_tls(port, path, key=None, trust=os.path.join(STORES, "trust.pem")):
@@ -27,7 +25,7 @@ def over_tls(port, path, key=None, trust=os.path.join(STORES, "trust.pem")):
     context.check_hostname = False
     if key is not None:
         context.load_cert_chain(os.path.join(STORES, key))
-    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
+    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE_S, context=context)
     try:
         connection.request("GET", path)
         return connection.getresponse().status
@@ -46,11 +44,11 @@ def plainly(port, path):
 
 def check_begun_record(tap, ensemble):
     """The library has something to do for as long as a TLS record is not whole: the loop must not wait for that."""
-    with socket.create_connection(("127.0.0.1", ensemble.admin_ports[0]), timeout=5) as stranger:
+    with socket.create_connection(("127.0.0.1", ensemble.admin_ports[0]), timeout=PATIENCE_S) as stranger:
         stranger.sendall(b"\x16\x03")
         time.sleep(0.3)
         try:
-            answer = four_letter(ensemble.client_ports[0], "srvr", timeout=5)
+            answer = four_letter(ensemble.client_ports[0], "srvr")
         except OSError as error:
             answer = type(error).__name__
         tap.ok("Mode: standalone" in answer, "ours: clients are served while a TLS record is not whole", answer)
@@ -59,7 +57,7 @@ def check_begun_record(tap, ensemble):
 def presented(port, trust):
     """The common name of the certificate that is shown."""
     context = ssl.create_default_context(cafile=trust)
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as plain:
         with context.wrap_socket(plain, server_hostname="localhost") as s:
             return dict(pair[0] for pair in s.getpeercert()["subject"])["commonName"]
 
@@ -82,7 +80,7 @@ def check_files_change(tap):
                 return over_tls(port, "/live", client.pem(), root.base + ".crt")
 
             def until(function, wanted):
-                deadline = time.monotonic() + 8
+                deadline = time.monotonic() + PATIENCE_S
                 while function() != wanted and time.monotonic() < deadline:
                     time.sleep(0.05)
                 return function() == wanted
@@ -112,12 +110,11 @@ def check_long_answer(tap):
     stores = {"ssl.quorum.keyStore.location": STORES + "/plain.pem"}
     with Ours(1, **dict(stores, **{"admin.forceHttps": "true"})) as ensemble:
         port = ensemble.admin_ports[0]
-        client = KazooClient(hosts="127.0.0.1:%d" % ensemble.client_ports[0], timeout=20)
-        client.start(timeout=20)
+        client = connect(ensemble.host(0))
         for i in range(400):
             client.create("/%d" % i, os.urandom(20000))
         context = ssl.create_default_context(cafile=os.path.join(STORES, "trust.pem"))
-        connection = http.client.HTTPSConnection("localhost", port, timeout=20, context=context)
+        connection = http.client.HTTPSConnection("localhost", port, timeout=PATIENCE_S, context=context)
         connection.request("GET", "/commands/snapshot", headers={"Authorization": "digest any:body"})
         response = connection.getresponse()
         size = 0
@@ -129,25 +126,24 @@ def check_long_answer(tap):
                 break
         connection.close()
         tap.ok(response.status == 200 and size > 8000000, "ours: a long answer comes whole to a slow taker", (response.status, size))
-        strangers = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(100)]
+        strangers = [socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) for _ in range(100)]
         for stranger in strangers:
             stranger.sendall(b"\x16\x03\x01\x01\x00\x01")
         tap.ok(client.get("/1") is not None, "ours: a hundred begun handshakes disturb no client")
         for stranger in strangers:
             stranger.close()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_S
         while over_tls(port, "/live") != 200 and time.monotonic() < deadline:
             time.sleep(0.05)
         tap.ok(over_tls(port, "/live") == 200, "ours: when they have gone, the port answers again")
-        client.stop()
-        client.close()
+        leave(client)
 
 
 def check_shell(tap, port):
     """top and slow of vivarium-cli, with the options that are its clients' too."""
     def ask(scheme, *options):
         done = subprocess.run([os.path.join(BUILD, "vivarium-cli"), "--timeout", "5000", *options, "top", "--once", "--admin",
-                               "%s127.0.0.1:%d" % (scheme, port)], capture_output=True, text=True, timeout=20)
+                               "%s127.0.0.1:%d" % (scheme, port)], capture_output=True, text=True, timeout=PATIENCE_S)
         return done.returncode, done.stdout + done.stderr
     trust = ("--tls-trust", os.path.join(STORES, "trust.pem"))
     code, said = ask("https://", *trust, "--tls-key", os.path.join(STORES, "plain.pem"))
@@ -173,7 +169,7 @@ def check_tls(tap):
     ensemble = Ours(1, **{"admin.forceHttps": "true"})
     try:
         ensemble.start(0)
-        code = ensemble.processes[0].wait(20)
+        code = ensemble.processes[0].wait(PATIENCE_S)
         ensemble.processes[0] = None
         tap.ok(code == 2 and "ssl.keyStore" in ensemble.logs(), "ours: TLS without a key stops the start",
                "%s %s" % (code, ensemble.logs()))

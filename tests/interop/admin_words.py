@@ -11,7 +11,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from admin_support import Ours, Real, Scene, command, get, real_available  # noqa: E402
-from ensemble import Ensemble, Tap, four_letter  # noqa: E402
+from ensemble import PATIENCE_S, Ensemble, Tap, four_letter  # noqa: E402
 
 NUMBER = r"-?\d+"
 SUMMARY = (r"Latency min/avg/max: \d+/\d+\.\d{1,4}/\d+\nReceived: \d+\nSent: \d+\nConnections: \d+\nOutstanding: \d+\n"
@@ -54,7 +54,7 @@ def check_words(tap, who, scene, index=0):
         if index > 0 and word in ("wchs", "wchc", "wchp"):
             continue
         text = four_letter(port, word)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_S
         while re.match(pattern, text) is None and time.monotonic() < deadline:
             time.sleep(0.05)  # another server may be behind the one that the client knows
             text = four_letter(port, word)
@@ -63,8 +63,8 @@ def check_words(tap, who, scene, index=0):
 
 def ask(port, *parts):
     """What is answered to bytes that come in parts."""
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as s:
-        s.settimeout(5)
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as s:
+        s.settimeout(PATIENCE_S)
         for i, part in enumerate(parts):
             if i > 0:
                 time.sleep(0.05)
@@ -139,7 +139,7 @@ def check_not_serving(tap):
     try:
         with_one_of_three.start(0)
         port = with_one_of_three.client_ports[0]
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while four_letter(port, "ruok") != "imok" and time.monotonic() < deadline:
             time.sleep(0.02)
         answers = {word: four_letter(port, word) for word in ("srvr", "mntr", "cons", "isro", "gtmk", "hash", "dump")}

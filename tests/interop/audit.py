@@ -9,9 +9,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import Ensemble, Tap, zookeeper_class_path  # noqa: E402
+from ensemble import PATIENCE_S, Ensemble, Tap, connect, leave, zookeeper_class_path  # noqa: E402
 
-from kazoo.client import KazooClient  # noqa: E402
 from kazoo.exceptions import KazooException  # noqa: E402
 from kazoo.security import make_acl  # noqa: E402
 
@@ -36,8 +35,7 @@ def tried(call, *args, **options):
 
 
 def operations(port):
-    client = KazooClient(hosts="127.0.0.1:%d" % port, timeout=20)
-    client.start(timeout=20)
+    client = connect("127.0.0.1:%d" % port)
     client.create("/au", b"x")
     tried(client.create, "/au", b"x")
     tried(client.create, "/nope/x", b"")
@@ -76,8 +74,7 @@ def operations(port):
     tried(client.create, "/\u00fc/\u0001", b"")
     client.get("/au")
     client.sync("/")
-    client.stop()
-    client.close()
+    leave(client)
 
 
 def normal(line):
@@ -131,12 +128,10 @@ def check_lines(tap, recorded):
         tap.ok(os.stat(path).st_mode & 0o777 == 0o600, "the file is its owner's alone")
         moved = path + ".1"
         os.rename(path, moved)
-        client = KazooClient(hosts="127.0.0.1:%d" % ensemble.client_ports[0], timeout=20)
-        client.start(timeout=20)
+        client = connect(ensemble.host(0))
         client.create("/after", b"")
         tap.ok("znode=/after\t" in wait_for(path, "znode=/after\t"), "a file that was moved away is made anew")
-        client.stop()
-        client.close()
+        leave(client)
         code = ensemble.terminate(0)
         with open(path) as f:
             last = f.read().splitlines()[-1]
@@ -149,11 +144,9 @@ def check_lines(tap, recorded):
 def check_followers(tap):
     with Ensemble("vivarium", 3, settings={"audit.enable": "true"}) as ensemble:
         follower = next(i for i in range(3) if ensemble.mode(i) == "follower")
-        client = KazooClient(hosts="127.0.0.1:%d" % ensemble.client_ports[follower], timeout=20)
-        client.start(timeout=20)
+        client = connect(ensemble.host(follower))
         client.create("/here", b"", ephemeral=True)
-        client.stop()
-        client.close()
+        leave(client)
         texts = [wait_for(os.path.join(ensemble.data_dir(i), "audit.log"), "OnSessionCloseOrExpire\tznode=/here\t")
                  for i in range(3)]
         creates = ["operation=create\tznode=/here\t" in text for text in texts]
@@ -163,12 +156,10 @@ def check_followers(tap):
 
 def check_failures(tap):
     with Ensemble("vivarium", 1, settings={"audit.enable": "true", "audit.file": "/dev/full"}) as ensemble:
-        client = KazooClient(hosts="127.0.0.1:%d" % ensemble.client_ports[0], timeout=20)
-        client.start(timeout=20)
+        client = connect(ensemble.host(0))
         for i in range(20):
             client.create("/n%d" % i, b"")
-        client.stop()
-        client.close()
+        leave(client)
         code = ensemble.terminate(0)
         with open(ensemble.log_file(0)) as f:
             said = f.read().count("the audit log cannot be written")
@@ -176,7 +167,7 @@ def check_failures(tap):
     ensemble = Ensemble("vivarium", 1, settings={"audit.enable": "true", "audit.file": "/proc/nowhere/audit"})
     try:
         ensemble.start(0)
-        code = ensemble.processes[0].wait(20)
+        code = ensemble.processes[0].wait(PATIENCE_S)
         ensemble.processes[0] = None
         tap.ok(code == 2 and "set audit.file" in ensemble.logs(), "one that cannot be opened stops the start",
                "%s %s" % (code, ensemble.logs()))

@@ -5,13 +5,13 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import BUILD, Ensemble, Tap, build_configurations, zookeeper_class_path  # noqa: E402
+from ensemble import BUILD, PATIENCE_S, Ensemble, Tap, build_configurations, zookeeper_class_path  # noqa: E402
 
 PROGRAM = os.path.join(BUILD, "c_client")
 
 
 def transcript(hosts):
-    return subprocess.run([PROGRAM, hosts], capture_output=True, text=True, timeout=90).stdout.splitlines()
+    return subprocess.run([PROGRAM, hosts], capture_output=True, text=True, timeout=PATIENCE_S).stdout.splitlines()
 
 
 def main():

@@ -16,7 +16,7 @@ import time
 from kazoo.client import KazooClient
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import BUILD, Ensemble, Tap, free_ports, zookeeper_class_path  # noqa: E402
+from ensemble import BUILD, PATIENCE_S, Ensemble, Tap, free_ports, leave, zookeeper_class_path  # noqa: E402
 
 PROGRAM = os.path.join(BUILD, "vivarium-cli")
 ALL_BYTES = bytes(range(256))
@@ -27,7 +27,7 @@ SOURCE = os.environ.get("VIV_SOURCE_DIR", ".")
 def run(hosts, *words, data=None, options=()):
     """The finished process, with bytes for output."""
     return subprocess.run([PROGRAM, "--server", hosts, "--wait", "5000", *options, *words], input=data,
-                          stdin=None if data is not None else subprocess.DEVNULL, capture_output=True, timeout=60)
+                          stdin=None if data is not None else subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S)
 
 
 def said(process):
@@ -225,8 +225,7 @@ def check_many_children(tap, hosts):
     names = ["n%06d-%s" % (i, "long" * 28) for i in range(CHILDREN)]
     for made in [client.create_async("/many/" + name) for name in names]:
         made.get()
-    client.stop()
-    client.close()
+    leave(client)
     refused = run(hosts, "ls", "/many")
     tap.ok(refused.returncode == 1 and b"ls --pages" in refused.stderr, "a list that is too long is refused, with a way out",
            said(refused)[:300])
@@ -270,7 +269,7 @@ def check_same_as_zkcli(tap, hosts):
              "setAcl -s /z/one world:anyone:cdrwa\nsetAcl /z/one ip:10.0.0.0/8:r,world:anyone:cdrwa\nsync /z\nwhoami\ndelete /z/e\nset /z/one 1\n"
     ours = run(hosts, data=script.encode())
     theirs = subprocess.run(["java", "-cp", zookeeper_class_path(), "org.apache.zookeeper.ZooKeeperMain", "-server", hosts],
-                            input=script.encode() + b"help\nquit\n", capture_output=True, timeout=60)
+                            input=script.encode() + b"help\nquit\n", capture_output=True, timeout=PATIENCE_S)
     listed = re.findall(r"^\t(\w+)", theirs.stderr.decode(), re.M)
     known = set(line.split()[0] for line in run(hosts, "help").stdout.decode().splitlines() if line[:1].strip())
     tap.ok(len(listed) >= 28 and set(listed) <= known, "every command of zkCli.sh is there", sorted(set(listed) - known))
@@ -391,7 +390,7 @@ def check_watch(tap, hosts):
     watcher = subprocess.Popen([PROGRAM, "--server", hosts, "--json", "watch", "-R", "--count", "2", "--for", "20", "/w"],
                                stdout=subprocess.PIPE)
     events = []
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while watcher.poll() is None and time.monotonic() < deadline:
         run(hosts, "create", "/w/x", "1")
         run(hosts, "delete", "/w/x")
@@ -422,7 +421,7 @@ def check_live(tap, hosts, admin):
     shell.stdin.write((script + "addWatch /busy\n").encode())
     shell.stdin.flush()
     told = {}
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE_S
     while "/busy" not in [row["path"] for row in told.get("most_watched", [])] and time.monotonic() < deadline:
         time.sleep(0.2)
         told = json.loads(run(hosts, "top", "--once", "--admin", admin, options=("--json",)).stdout or b"{}")
@@ -485,7 +484,7 @@ def check_tls(tap):
             process = run(hosts, "ls", "/", options=options + ("--wait", "500"))
             tap.ok(process.returncode == code and part in process.stderr, "%s it is told why there is no connection" % what,
                    said(process))
-        other = run("127.0.0.1:%d" % ensemble.client_ports[0], "ls", "/", options=trust + key + ("--wait", "500"))
+        other = run(ensemble.host(0), "ls", "/", options=trust + key + ("--wait", "500"))
         tap.ok(other.returncode == 3 and b"is it running" in other.stderr, "and so it is at a plain port", said(other))
 
 

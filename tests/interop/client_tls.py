@@ -14,8 +14,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import pki  # noqa: E402
-from ensemble import (BUILD, Ensemble, Tap, default_configuration, die_with_parent, free_ports,  # noqa: E402
-                      zookeeper_class_path, program_for)
+from ensemble import (BUILD, PATIENCE_S, Ensemble, Metronome, Tap, default_configuration, die_with_parent,  # noqa: E402
+                      free_ports, leave, program_for, zookeeper_class_path)
 
 from kazoo.client import KazooClient  # noqa: E402
 
@@ -49,7 +49,7 @@ class Server:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             try:
-                assert self.process.wait(10) in (0, -signal.SIGTERM), self.log()
+                assert self.process.wait(PATIENCE_S) in (0, -signal.SIGTERM), self.log()
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -74,7 +74,7 @@ class Server:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([os.path.join(BUILD, "vivarium"), self.write_config()], stdout=log, stderr=log,
                                             preexec_fn=prepare)
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + PATIENCE_S
         self.ports = {}
         while not self.ports:
             assert self.process.poll() is None and time.monotonic() < deadline, self.log()
@@ -89,7 +89,7 @@ class Server:
             return f.read()
 
     def wait_log(self, text, count=1):
-        deadline = time.monotonic() + 8
+        deadline = time.monotonic() + PATIENCE_S
         while self.log().count(text) < count and time.monotonic() < deadline:
             time.sleep(0.02)
         return self.log().count(text) >= count
@@ -103,7 +103,7 @@ def client_context(key="plain.pem", trust="trust.pem"):
 
 
 def connect(port, context=None, host="localhost", source="127.0.0.1"):
-    plain = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0))
+    plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S, source_address=(source, 0))
     return plain if context is None else context.wrap_socket(plain, server_hostname=host)
 
 
@@ -270,7 +270,7 @@ def with_user(tap, name, lines, told, user):
             os.chown(os.path.join(server.folder, "data"), user, user)
             os.chmod(server.folder, 0o755)
             os.chmod(server.store("plain.pem"), 0o600)
-        done = subprocess.run([program_for(user, server.folder), path], capture_output=True, text=True, timeout=20,
+        done = subprocess.run([program_for(user, server.folder), path], capture_output=True, text=True, timeout=PATIENCE_S,
                               user=user)
         errors = [line for line in done.stderr.splitlines() if " ERROR " in line]
         tap.ok(done.returncode == 2 and len(errors) == 1 and told in errors[0] and "secret" not in done.stderr and
@@ -332,20 +332,21 @@ def check_handshake_limits(tap):
         bystander = connect(port, client_context())
         tap.ok(session(bystander), "a bystander has a session")
         hello = b"\x16\x03\x01\x01\x00\x01"
+        started = time.monotonic()
         stuck = [connect(port) for _ in range(40)]
         for s in stuck:
             s.sendall(hello)
-        started = time.monotonic()
         with connect(port, client_context()) as s:
             waited = session(s)
         tap.ok(waited and time.monotonic() - started > 0.5,
                "over the limit of handshakes newcomers wait, and come in when others are given up")
         slowest = 0.0
-        for _ in range(20):
-            began = time.monotonic()
-            who_am_i(bystander)
-            slowest = max(slowest, time.monotonic() - began)
-        tap.ok(slowest < 0.5, "the bystander is not disturbed", slowest)
+        with Metronome() as metronome:
+            for _ in range(20):
+                began = time.monotonic()
+                who_am_i(bystander)
+                slowest = max(slowest, time.monotonic() - began)
+        tap.ok(slowest < metronome.allows(0.5), "the bystander is not disturbed", (slowest, metronome.worst_s))
         closed = [attempt(lambda s=s: s.recv(1)) for s in stuck]
         tap.ok(all(c in (b"",) or "Reset" in str(c) for c in closed), "handshakes that do not come on are given up", closed)
         for s in stuck:
@@ -361,14 +362,16 @@ def check_descriptors(tap):
         port = server.ports["client"]
         bystander = connect(port)
         tap.ok(session(bystander), "a bystander has a session")
+        began = time.monotonic()
         others = [connect(port) for _ in range(200)]
         held = sum(attempt(lambda s=s: session(s)) is True for s in others)
         tap.ok(20 <= held <= 90, "connections are refused while the descriptors kept for peers are still free", held)
         tap.ok(b"127.0.0.1" in who_am_i(bystander), "a session that was there before goes on")
-        tap.ok(1 <= server.log().count("limit=\"open files") <= 3, "and one line a second tells", server.log()[-2000:])
+        seconds = time.monotonic() - began
+        tap.ok(1 <= server.log().count("limit=\"open files") <= seconds + 3, "and one line a second tells", server.log()[-2000:])
         for s in others:
             s.close()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_S
         while attempt(lambda: session(connect(port))) is not True and time.monotonic() < deadline:
             time.sleep(0.05)
         tap.ok(attempt(lambda: session(connect(port))) is True, "newcomers come in again when others have left")
@@ -384,26 +387,25 @@ def check_clients(tap):
         with open(server.store("password"), "w") as f:
             f.write("secret\n")
 
-        def cli(host, *command, key=True):
+        def cli(host, *command, key=True, wait_ms=PATIENCE_S * 1000):
             options = ["--tls-trust", server.store("trust.p12"), "--tls-password-file", server.store("password")]
             options += ["--tls-key", server.store("key.jks")] if key else []
-            done = subprocess.run([os.path.join(BUILD, "vivarium-cli"), "--wait", "1500", "--server", "%s:%d" % (host, port),
-                                   *options, *command], capture_output=True, text=True, timeout=20)
+            done = subprocess.run([os.path.join(BUILD, "vivarium-cli"), "--wait", "%d" % wait_ms, "--server", "%s:%d" % (host, port),
+                                   *options, *command], capture_output=True, text=True, timeout=PATIENCE_S)
             return done.returncode, done.stdout + done.stderr
         code, said = cli("localhost", "whoami")
         tap.ok(code == 0 and SUBJECT.decode() in said, "vivarium-cli speaks TLS with PKCS#12 and JKS stores", (code, said))
         code, said = cli("localhost", "create", "/long", "x" * 100000)
         code, said = cli("localhost", "get", "/long")
         tap.ok(code == 0 and "x" * 100000 in said, "and carries what is longer than a record", (code, said[:200]))
-        code, said = cli("localhost", "ls", "/", key=False)
+        code, said = cli("localhost", "ls", "/", key=False, wait_ms=1500)
         tap.ok(code == 3 and "certificate required" in said, "it says why it is not let in", (code, said))
         client = KazooClient(hosts="localhost:%d" % port, use_ssl=True, ca=server.store("trust.pem"), timeout=10,
                              certfile=server.store("plain.pem"), keyfile=server.store("plain.pem"))
-        client.start(timeout=10)
+        client.start(timeout=PATIENCE_S)
         client.create("/kazoo", b"data")
         tap.ok(client.get("/kazoo")[0] == b"data", "kazoo speaks TLS")
-        client.stop()
-        client.close()
+        leave(client)
 
 
 ZK_CLI = "org.apache.zookeeper.ZooKeeperMain"
@@ -422,7 +424,7 @@ def check_java(tap):
                        "ssl.trustStore.location": server.store(trust), "ssl.trustStore.password": "secret"}
             done = subprocess.run(["java", *("-Dzookeeper.%s=%s" % item for item in options.items()), "-cp", classes, ZK_CLI,
                                    "-server", "localhost:%d" % server.ports["secureClient"], "whoami"],
-                                  capture_output=True, text=True, timeout=60)
+                                  capture_output=True, text=True, timeout=PATIENCE_S)
             tap.ok(SUBJECT.decode() in done.stdout, "Java's client with %s is the subject that we name" % key,
                    done.stdout + done.stderr)
 

@@ -12,7 +12,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from client_tls import KEYS, Server, attempt, client_context, connect, read_exactly, session, who_am_i, word  # noqa: E402
-from ensemble import Tap, is_sanitized  # noqa: E402
+from ensemble import PATIENCE_S, Metronome, Tap, is_sanitized, wait_until  # noqa: E402
 
 PLAIN = "clientPort=0\nclientPortAddress=127.0.0.1"
 OPEN_ACL = struct.pack(">ii", 1, 31) + struct.pack(">i5si6s", 5, b"world", 6, b"anyone")
@@ -45,6 +45,7 @@ class Bystander(threading.Thread):
         super().__init__(daemon=True)
         self.socket = connect(port, source="127.0.0.7")
         self.is_stopped, self.slowest, self.rounds, self.error = threading.Event(), 0.0, 0, None
+        self.metronome = Metronome()
         assert session(self.socket)
 
     def run(self):
@@ -59,17 +60,20 @@ class Bystander(threading.Thread):
             self.error = error
 
     def __enter__(self):
+        self.metronome.__enter__()
         self.start()
         return self
 
     def __exit__(self, *_):
         self.is_stopped.set()
-        self.join(10)
+        self.join(PATIENCE_S)
+        self.metronome.__exit__()
         self.socket.close()
 
     def report(self, tap):
-        tap.ok(self.error is None and self.rounds > 5 and self.slowest < 1.0, "a bystander is not disturbed",
-               (self.error, self.rounds, self.slowest))
+        wait_until(lambda: self.rounds > 5 or self.error)
+        tap.ok(self.error is None and self.rounds > 5 and self.slowest < self.metronome.allows(1.0),
+               "a bystander is not disturbed", (self.error, self.rounds, self.slowest, self.metronome.worst_s))
 
 
 def knock(port, source="127.0.0.1"):
@@ -87,11 +91,13 @@ def check_address(tap):
         tap.ok(all(session(s) for s in held), "60 connections of one address are served")
         tap.ok(not knock(port), "one more is refused")
         tap.ok(knock(port, "127.0.0.2"), "another address is served")
+        began = time.monotonic()
         tap.ok(sum(knock(port) for _ in range(1500)) == 0, "and so they are a thousand times over")
-        tap.ok(1 <= server.log().count("limit=\"maxClientCnxns\"") <= 8, "one line a second tells", server.log()[-800:])
+        seconds = time.monotonic() - began
+        tap.ok(1 <= server.log().count("limit=\"maxClientCnxns\"") <= seconds + 3, "one line a second tells",
+               server.log()[-800:])
         held.pop().close()
-        time.sleep(0.1)
-        tap.ok(knock(port), "when one leaves another comes in")
+        tap.ok(wait_until(lambda: knock(port)), "when one leaves another comes in")
         bystander.report(tap)
         for s in held:
             s.close()
@@ -157,17 +163,20 @@ def check_unread(tap):
         grown = resident_mib(server) - before
         tap.ok(grown < 12, "who asks for 200 MB and does not read gets a few", grown)
         whole = deaf(port, set_data(b"/bystander", b"", 1) + get(b"/long") * 20, receive_bytes=1 << 20)
-        whole.settimeout(10)
+        whole.settimeout(PATIENCE_S)
         got = 0
         while got < 20 * 1000000:
             got += len(whole.recv(1 << 20))
         tap.ok(got >= 20 * 1000000, "who reads gets all of it")
         write = set_data(b"/bystander", b"", 1)
-        crowd = [deaf(port, write + get(b"/long") * 20 + write) for _ in range(25)]
-        time.sleep(0.5)
+        crowd = [deaf(port, b"") for _ in range(25)]
+        for s in crowd:  # one after another, and soon: who reads nothing for five seconds is closed for that
+            s.sendall(write + get(b"/long") * 20 + write)
+            knock(port)
+        told = wait_until(lambda: "fill the memory" in server.log())
         grown = resident_mib(server, "VmHWM") - before
         tap.ok(grown < 400 * (2 if is_sanitized() else 1), "25 who get 20 MB at once, and do not read, take a bounded memory", grown)
-        tap.ok("fill the memory" in server.log(), "by the loss of some, which is told", server.log()[-600:])
+        tap.ok(told, "by the loss of some, which is told", server.log()[-600:])
         bystander.report(tap)
         for s in [one, whole, *crowd]:
             s.close()

@@ -5,7 +5,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import Ensemble, Tap, default_configuration  # noqa: E402
+from ensemble import PATIENCE_S, Ensemble, Tap, default_configuration, leave  # noqa: E402
 
 from kazoo.client import KazooClient  # noqa: E402
 
@@ -34,11 +34,10 @@ def main():
     tap = Tap()
     with WithDynamicFile("vivarium", 3, default_configuration()) as ensemble:
         client = KazooClient(hosts=ensemble.hosts())
-        client.start(timeout=20)
+        client.start(timeout=PATIENCE_S)
         client.create("/written", b"x")
         shown = client.get("/zookeeper/config")[0].decode().splitlines()
-        client.stop()
-        client.close()
+        leave(client)
         wanted = [line + ":participant" for line in ensemble.members] + ["version=" + VERSION]
         tap.ok(shown == wanted, "members and version are those of the dynamic file", shown)
         tap.ok(sorted(ensemble.mode(i) for i in range(3)) == ["follower", "follower", "leader"], "all three serve",

@@ -8,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import Ensemble, Tap, zookeeper_class_path  # noqa: E402
+from ensemble import PATIENCE_S, Ensemble, Tap, zookeeper_class_path  # noqa: E402
 
 from kazoo.client import KazooClient  # noqa: E402
 
@@ -34,8 +34,8 @@ def names_of_zookeeper(sections):
 
 def work(ensemble, index):
     """The client stays connected, so that its session, its watch and its node can be seen."""
-    client = KazooClient(hosts="127.0.0.1:%d" % ensemble.client_ports[index])
-    client.start(timeout=20)
+    client = KazooClient(hosts=ensemble.host(index))
+    client.start(timeout=PATIENCE_S)
     client.create("/app", b"x")
     client.create("/zookeeper/quota/app/zookeeper_limits", b"count=50,bytes=100000", makepath=True)
     client.create("/zookeeper/quota/app/zookeeper_stats", b"count=1,bytes=1")
@@ -130,7 +130,7 @@ def main():
             compare(tap)
         return tap
     with Ensemble("vivarium", 3) as ensemble:
-        leader = ensemble.leader()
+        leader = ensemble.wait_leader()
         attached = (leader + 1) % 3
         client = work(ensemble, attached)
         time.sleep(0.2)

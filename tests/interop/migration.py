@@ -99,7 +99,7 @@ def kill_in_turn(ensemble, indexes):
 
 
 def hosts_of(ensemble, indexes):
-    return ",".join("127.0.0.1:%d" % ensemble.client_ports[index] for index in indexes)
+    return ",".join(ensemble.host(index) for index in indexes)
 
 
 def join(tap, kinds, newcomer, name, observers=()):
@@ -130,10 +130,10 @@ def lead(tap):
         ensemble.wait_serving([0, 1])
         ensemble.start(2)
         ensemble.wait_serving()
-        was = ensemble.leader()
+        was = ensemble.wait_leader()
         with load(ensemble, ensemble.hosts(), found):
             for _ in range(4):  # who logged most is elected, so that it may take more than one
-                victim = ensemble.leader()
+                victim = ensemble.wait_leader()
                 if victim in (2, None):
                     break
                 kill_in_turn(ensemble, [victim])

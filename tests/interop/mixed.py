@@ -7,7 +7,7 @@ import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import Ensemble, Tap, default_configuration, zookeeper_class_path  # noqa: E402
+from ensemble import PATIENCE_S, Ensemble, Tap, default_configuration, zookeeper_class_path  # noqa: E402
 
 from kazoo.client import KazooClient  # noqa: E402
 from kazoo.exceptions import NoAuthError  # noqa: E402
@@ -30,7 +30,7 @@ class MixedEnsemble(Ensemble):
 
     def client(self, index):
         client = KazooClient(hosts="127.0.0.1:%d" % self.client_ports[index], timeout=10)
-        client.start(timeout=30)
+        client.start(timeout=PATIENCE_S)
         return client
 
     def children(self, index):
@@ -82,7 +82,7 @@ def survives_loss_of_disk(ensemble, tap, victim):
     shutil.rmtree(ensemble.data_dir(victim))
     ensemble.start(victim)
     ensemble.wait_serving()
-    leader = ensemble.leader()
+    leader = ensemble.wait_leader()
     tap.ok(ensemble.children(victim) == ensemble.children(leader),
            "one of ours starts empty under a leader of kind %s" % ensemble.kinds[leader], ensemble.logs())
 

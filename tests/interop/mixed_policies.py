@@ -23,7 +23,7 @@ class ConfiguredEnsemble(MixedEnsemble):
 
 def confirms_by_pings(tap):
     with ConfiguredEnsemble(["zookeeper", "zookeeper", "vivarium"], reads="linearizable") as ensemble:
-        leader = ensemble.leader()
+        leader = ensemble.wait_leader()
         tap.ok(leader == 2, "ours leads two of kind zookeeper", ensemble.logs())
         client = ensemble.client(leader)
         client.create("/x", b"1")
@@ -57,7 +57,7 @@ def refuses_other_policies(tap):
         lines = [line for i in ours for line in open(ensemble.log_file(i), errors="replace")
                  if "a voter elects otherwise" in line and "sid=3" in line]
         tap.ok(len(lines) == 2, "and each says so once", ensemble.logs())
-        leader = ensemble.leader()
+        leader = ensemble.wait_leader()
         ensemble.kill(leader)
         time.sleep(3)
         tap.ok(ensemble.leader() is None, "with one of ours it makes no quorum", ensemble.logs())

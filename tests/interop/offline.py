@@ -15,7 +15,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import (BUILD, Ensemble, Tap, build_configurations, default_configuration, die_with_parent,  # noqa: E402
+from ensemble import (PATIENCE_S, Ensemble, Tap, build_configurations, default_configuration, die_with_parent,  # noqa: E402
                       four_letter, program_for)
 import namespace  # noqa: E402
 
@@ -143,7 +143,7 @@ class Server:
             return f.read()
 
     def wait_port(self):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while self.process.poll() is None and time.monotonic() < deadline:
             for line in self.text().splitlines():
                 if "listening" in line and " client: " in line:
@@ -154,7 +154,7 @@ class Server:
     def end(self, number=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(number)
-        code = self.process.wait(20)
+        code = self.process.wait(PATIENCE_S)
         self.output.close()
         return code
 
@@ -162,7 +162,7 @@ class Server:
         """Exit code and errors of a start that must fail."""
         self.start()
         try:
-            code = self.process.wait(20)
+            code = self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             code = None
         self.end(signal.SIGKILL)
@@ -171,7 +171,7 @@ class Server:
 
 def attach(port, session, password, timeout_ms=30000):
     """The answer to a connect request for a session: granted timeout and session id."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as s:
         body = struct.pack(">iqiq", 0, 0, timeout_ms, session) + struct.pack(">i", len(password)) + password + b"\0"
         s.sendall(struct.pack(">i", len(body)) + body)
         answer = s.recv(4096)
@@ -205,7 +205,7 @@ def check_drop_in(tap, folder, backends):
                "%s: a session that ZooKeeper opened is attached to again with its password" % backend, answer)
         tap.ok(attach(port, int(session["id"], 16), b"x" * 16)[0] == 0, "%s: and not with another" % backend)
         client = KazooClient("127.0.0.1:%d" % port)
-        client.start(timeout=10)
+        client.start(timeout=PATIENCE_S)
         value, stat = client.get("/eph/a1" if client.exists("/eph/a1") else "/plain")
         owned = [path for path, facts in expected("basic")[0].items() if facts["owner"] == int(session["id"], 16)]
         tap.ok(owned and all(client.exists(path).ephemeralOwner == int(session["id"], 16) for path in owned),
@@ -358,7 +358,7 @@ def check_past(tap, folder, backends):
         os.makedirs(data)
         server = Server(data, "backend=%s" % backend, "snapCount=40", SEGMENT).start()
         client = KazooClient("127.0.0.1:%d" % server.wait_port(), timeout=20)
-        client.start(timeout=10)
+        client.start(timeout=PATIENCE_S)
         client.create("/app", b"0")
         history = {}
         for i in range(1, 30):
@@ -425,7 +425,7 @@ def check_online(tap, folder):
         counts.append(json.loads(out)["overwritten" if more else "created"] if code == 0 else err)
     tap.ok(counts[0] == counts[1] and counts[0] > 3, "and is when asked", counts)
     client = KazooClient(at)
-    client.start(timeout=10)
+    client.start(timeout=PATIENCE_S)
     client.create("/copy/mine", b"e", ephemeral=True)
     code, out, err = namespace.cli("--server", at, "dump", "/copy/mine")
     tap.ok('"kind":"ephemeral"' in out, "an ephemeral node is told as such", out)
@@ -453,7 +453,7 @@ def check_tail(tap):
             ensemble.wait_serving(first)
             ensemble.start_all()
             ensemble.wait_serving()
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + PATIENCE_S
             while time.monotonic() < deadline:
                 shown = [state_of(ensemble, index) for index in range(3)]
                 if shown[0] and shown[0] == shown[1] == shown[2]:

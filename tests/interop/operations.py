@@ -9,7 +9,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import Ensemble, Tap, build_configurations, zookeeper_class_path  # noqa: E402
+from ensemble import Ensemble, Tap, build_configurations, leave, zookeeper_class_path  # noqa: E402
 
 from kazoo.client import KazooClient  # noqa: E402
 from kazoo.exceptions import KazooException  # noqa: E402
@@ -185,8 +185,7 @@ def sessions(r, a, hosts):
     r.call("c creates", c.create, "/lock", b"", ephemeral=True)
     a.sync("/")  # c may have written through another server than a reads from
     r.call("a waits", lambda: a.exists("/lock", watch=gone) is not None)
-    c.stop()
-    c.close()
+    leave(c)
     r.add("closing removes ephemerals", [r.plain(e) for e in gone.wait(1)])
     r.call("gone", a.exists, "/lock")
 
@@ -217,8 +216,7 @@ def play(hosts):
         last(r, a)
     finally:
         for client in (a, b):
-            client.stop()
-            client.close()
+            leave(client)
     return r.lines
 
 

@@ -9,12 +9,9 @@ import ssl
 import struct
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import Ensemble, Tap, default_configuration, zookeeper_class_path  # noqa: E402
-
-from kazoo.client import KazooClient  # noqa: E402
+from ensemble import PATIENCE_S, Ensemble, Tap, connect, default_configuration, leave, zookeeper_class_path  # noqa: E402
 
 
 def run(*command):
@@ -82,8 +79,7 @@ def works(ensemble):
     clients = []
     try:
         for port in ensemble.client_ports:
-            client = KazooClient(hosts="127.0.0.1:%d" % port, timeout=10)
-            client.start(timeout=30)
+            client = connect("127.0.0.1:%d" % port, timeout=10)
             clients.append(client)
         made = [client.create("/by-", b"x", sequence=True) for client in clients]
         for client in clients:
@@ -93,12 +89,11 @@ def works(ensemble):
         return True
     finally:
         for client in clients:
-            client.stop()
-            client.close()
+            leave(client)
 
 
 def survives(tap, ensemble, what):
-    leader = ensemble.leader()
+    leader = ensemble.wait_leader()
     ensemble.kill(leader)
     ensemble.wait_serving([i for i in range(ensemble.servers) if i != leader])
     ensemble.start(leader)
@@ -120,7 +115,7 @@ def introduce(port, context, sid):
     info = struct.pack(">qiq", sid, 0x10000, 0)
     packet = struct.pack(">iQi", 11, 0, len(info)) + info + struct.pack(">i", -1)
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as plain:
             s = plain if context is None else context.wrap_socket(plain)
             s.sendall(packet)
             return s.recv(4096)
@@ -129,7 +124,7 @@ def introduce(port, context, sid):
 
 
 def check_refusals(tap, ensemble, at):
-    leader = ensemble.leader()
+    leader = ensemble.wait_leader()
     peer, election = ensemble.peer_ports[leader]
     sid = next(i for i in range(3) if i != leader) + 1
     for who, name in (("without TLS", ""), ("without a certificate", None), ("with a certificate that nobody signed", "stranger"),
@@ -138,7 +133,7 @@ def check_refusals(tap, ensemble, at):
         tap.ok(introduce(peer, context, sid) == b"", "a peer %s is refused" % who)
         hello = struct.pack(">qqi", -65536, sid, 11) + b"127.0.0.1:1"
         try:
-            with socket.create_connection(("127.0.0.1", election), timeout=5) as plain:
+            with socket.create_connection(("127.0.0.1", election), timeout=PATIENCE_S) as plain:
                 s = plain if context is None else context.wrap_socket(plain)
                 s.sendall(hello)
                 answer = s.recv(4096)

@@ -9,9 +9,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import BUILD, Ensemble, Tap, default_configuration, zookeeper_class_path  # noqa: E402
+from ensemble import BUILD, Ensemble, Tap, connect, default_configuration, leave, zookeeper_class_path  # noqa: E402
 
-from kazoo.client import KazooClient  # noqa: E402
 from kazoo.exceptions import KazooException  # noqa: E402
 from kazoo.security import make_digest_acl_credential  # noqa: E402
 
@@ -68,8 +67,7 @@ class Changing(Ensemble):
         self.wait_serving(range(self.begin))
 
     def client(self, index, is_super=True):
-        client = KazooClient(hosts="127.0.0.1:%d" % self.client_ports[index], timeout=10)
-        client.start(timeout=30)
+        client = connect("127.0.0.1:%d" % self.client_ports[index], timeout=10)
         if is_super:
             client.add_auth("digest", PASSWORD)
         return client
@@ -84,16 +82,14 @@ class Changing(Ensemble):
                 return None
             raise
         finally:
-            client.stop()
-            client.close()
+            leave(client)
 
     def members(self, index):
         """As `index` shows them, in the words of the dynamic file."""
         client = self.client(index)
         client.sync("/")
         text = client.get("/zookeeper/config")[0].decode()
-        client.stop()
-        client.close()
+        leave(client)
         return text
 
     def wait_members(self, indexes, numbers, timeout=20):
@@ -149,8 +145,7 @@ def ask_everything(ensemble):
              if not line.startswith("server.4")]  # of the last request
     codes["shown afterwards"] = (shown, stat.version, int(lines[-1].split("=")[1], 16) == stat.mzxid)
     for c in (client, stranger):
-        c.stop()
-        c.close()
+        leave(c)
     return codes
 
 
@@ -179,8 +174,7 @@ def write(ensemble, index, path):
         except Exception:  # noqa: BLE001  the leader changes
             time.sleep(0.1)
         finally:
-            client.stop()
-            client.close()
+            leave(client)
     raise RuntimeError("%s cannot be written" % path)
 
 
@@ -195,11 +189,10 @@ def play(tap, kinds):
         ensemble.wait_serving([3])
         client = ensemble.client(3)
         tap.ok(client.exists("/before") is not None, "%s: the fourth learns without a vote" % name, ensemble.logs())
-        client.stop()
-        client.close()
+        leave(client)
         ensemble.reconfig(3, joining=ensemble.line(3))
         tap.ok(ensemble.wait_members(range(4), range(4)), "%s: it votes, and all know it" % name, ensemble.logs())
-        leader = ensemble.leader()
+        leader = ensemble.wait_leader()
         others = [i for i in range(4) if i != leader]
         ensemble.reconfig(others[0], leaving=str(leader + 1))
         ensemble.wait_serving()
@@ -220,7 +213,7 @@ def play(tap, kinds):
             time.sleep(0.1)
         ensemble.wait_serving()
         tap.ok(ensemble.wait_members(range(4), range(4)), "%s: it votes again" % name, ensemble.logs())
-        victim = ensemble.leader()
+        victim = ensemble.wait_leader()
         ensemble.kill(victim)
         rest = [i for i in range(4) if i != victim]
         ensemble.wait_serving(rest)
@@ -232,8 +225,7 @@ def play(tap, kinds):
             client = ensemble.client(i)
             client.sync("/")
             shown.append((sorted(client.get_children("/")), ensemble.members(i)))
-            client.stop()
-            client.close()
+            leave(client)
         tap.ok(all(s == shown[0] for s in shown), "%s: all show the same after the leader was killed" % name, shown)
         for i in range(4):
             ensemble.kill(i)
@@ -250,7 +242,7 @@ def play(tap, kinds):
 def run_cli(ensemble, index, *words):
     """Exit code and output of one command of the shell's."""
     shell = subprocess.run([os.path.join(BUILD, "vivarium-cli"), "--server",
-                            "127.0.0.1:%d" % ensemble.client_ports[index]], timeout=90, capture_output=True, text=True,
+                            ensemble.host(index)], timeout=90, capture_output=True, text=True,
                            input="addauth digest %s\n%s\n" % (PASSWORD, " ".join(words)))
     return shell.returncode, shell.stdout + shell.stderr
 

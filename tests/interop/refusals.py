@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import BUILD, Ensemble, Tap, default_configuration, free_ports, program_for  # noqa: E402
+from ensemble import BUILD, PATIENCE_S, Ensemble, Tap, default_configuration, free_ports, program_for  # noqa: E402
 
 PROGRAM = os.path.join(BUILD, "vivarium")
 VOLATILE = ["durability=none"] if default_configuration() == "memory" else []
@@ -75,7 +75,7 @@ class Case:
         os.chmod(self.folder, 0o755)
         program = program_for(user, self.folder)
         done = subprocess.run([program, path] if command is None else command, capture_output=True, text=True,
-                              errors="replace", timeout=20, user=user)
+                              errors="replace", timeout=PATIENCE_S, user=user)
         return done.returncode, done.stderr
 
     def write_myid(self, text):
@@ -196,7 +196,7 @@ def check_foreign(tap):
         with open(os.path.join(servers.data_dir(0), "myid"), "w") as f:
             f.write("2\n")
         path = os.path.join(servers.folder, "server-1.cfg")
-        done = subprocess.run([PROGRAM, path], capture_output=True, text=True, timeout=20)
+        done = subprocess.run([PROGRAM, path], capture_output=True, text=True, timeout=PATIENCE_S)
         tap.ok(done.returncode == 3 and "another server or ensemble" in done.stderr,
                "the files of another server are refused, with what to do", done.stderr)
 

@@ -13,7 +13,7 @@ import time
 from kazoo.client import KazooClient
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import BUILD, Ensemble, Tap, build_configurations, default_configuration  # noqa: E402
+from ensemble import BUILD, Ensemble, Tap, build_configurations, default_configuration, leave  # noqa: E402
 
 PROGRAM = os.path.join(BUILD, "vivarium-cli")
 NODES = 300
@@ -133,8 +133,7 @@ def check(tap, backend, ids):
         check_clients(tap, client, session, seen, what)
         if len(ids) == 1:
             check_refusals(tap, ensemble, 0, ensemble.folder)
-        client.stop()
-        client.close()
+        leave(client)
 
 
 def said(process):

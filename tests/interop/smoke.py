@@ -16,7 +16,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import BUILD, Tap, default_configuration, four_letter, free_ports  # noqa: E402
+from ensemble import BUILD, PATIENCE_S, Tap, default_configuration, four_letter, free_ports  # noqa: E402
 
 from kazoo.client import KazooClient  # noqa: E402
 from kazoo.exceptions import KazooException  # noqa: E402
@@ -45,7 +45,7 @@ class Server:
         with open(self.errors, "ab") as errors, open(self.output, "wb") as output:
             self.process = subprocess.Popen([PROGRAM, self.config], stdout=output, stderr=errors,
                                             stdin=subprocess.DEVNULL, env=dict(os.environ, **(environment or {})))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline and self.process.poll() is None:
             if os.path.exists(ports):
                 with open(ports) as f:
@@ -61,13 +61,13 @@ class Server:
 
     def client(self):
         client = KazooClient(hosts="127.0.0.1:%d" % self.port, timeout=10)
-        client.start(timeout=20)
+        client.start(timeout=PATIENCE_S)
         return client
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
         try:
-            return self.process.wait(15)
+            return self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -79,7 +79,7 @@ def run_to_end(folder, lines):
     path = os.path.join(folder, "refused.cfg")
     with open(path, "w") as f:
         f.write(lines)
-    done = subprocess.run([PROGRAM, path], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([PROGRAM, path], capture_output=True, text=True, timeout=PATIENCE_S)
     return done.returncode, done.stderr
 
 
@@ -105,7 +105,7 @@ def check_words(tap, server):
 def check_frames(tap, server):
     results = []
     for bad in (b"\xff\xff\xff\xff", struct.pack(">I", 1048576), b"\0\0\0\0", b"xxxx"):
-        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as s:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as s:
             s.sendall(bad)
             try:
                 results.append(s.recv(1))
@@ -190,7 +190,7 @@ def check_refusals(tap, folder):
     tap.ok(code == 3 and "Apache ZooKeeper" in text and os.listdir(theirs) == ["version-2"],
            "a damaged directory of ZooKeeper's is refused and left alone", text)
     for arguments, code in (([], 2), (["--nonsense"], 2), (["--help"], 0), (["--version"], 0)):
-        done = subprocess.run([PROGRAM] + arguments, capture_output=True, text=True, timeout=20)
+        done = subprocess.run([PROGRAM] + arguments, capture_output=True, text=True, timeout=PATIENCE_S)
         tap.ok(done.returncode == code and (done.stdout + done.stderr) != "",
                "vivarium %s ends with %d" % (" ".join(arguments), code))
 
@@ -223,7 +223,7 @@ def check_failing_disk(tap, folder):
     server.start({"LD_PRELOAD": shim, "VIV_SHIM_AT": "300", "VIV_SHIM_DO": "dead",
                   "ASAN_OPTIONS": "verify_asan_link_order=0"})
     acknowledged = write_until_it_ends(server)
-    code = server.process.wait(15)
+    code = server.process.wait(PATIENCE_S)
     lines = [line for line in server.log().splitlines() if "the storage failed" in line]
     tap.ok(code == 3 and len(lines) == 1 and "phase=" in lines[0] and "path=" + server.data in lines[0],
            "a disk that fails ends the process with exit code 3 and one line", "%s\n%s" % (code, server.log()))
@@ -244,7 +244,7 @@ def check_damaged_log(tap, server):
         at = f.read().index(b"x" * 100)  # the data of the first node that was written
         f.seek(at)
         f.write(b"y")
-    done = subprocess.run([PROGRAM, server.config], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([PROGRAM, server.config], capture_output=True, text=True, timeout=PATIENCE_S)
     tap.ok(done.returncode == 3 and "file=" + log in done.stderr and "offset=" in done.stderr and
            "zxid=" in done.stderr and "do=" in done.stderr,
            "a log that is damaged in its middle is refused: file, offset, zxid and what to do", done.stderr)
@@ -289,7 +289,7 @@ def check_ensemble(tap, folder):
 
 
 def wait_modes(servers):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     modes = []
     while time.monotonic() < deadline:
         modes = []

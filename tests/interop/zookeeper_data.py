@@ -2,13 +2,12 @@
 other serves. TAP; needs Debian's ZooKeeper and kazoo; about two minutes."""
 
 import os
-import shutil
 import signal
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import Ensemble, Tap, build_configurations, four_letter, zookeeper_class_path  # noqa: E402
+from ensemble import Ensemble, Tap, build_configurations, four_letter, leave, zookeeper_class_path  # noqa: E402
 import namespace  # noqa: E402
 
 SETS = os.path.join(os.environ.get("VIV_SOURCE_DIR", "."), "datasets", "zookeeper-3.8")
@@ -17,7 +16,7 @@ SUPER = "super:sesame"  # its digest is given to the real server, so that it sho
 
 def client_of(ensemble, index=0, timeout=20.0, **more):
     from kazoo.client import KazooClient
-    client = KazooClient("127.0.0.1:%d" % ensemble.client_ports[index], timeout=timeout, **more)
+    client = KazooClient(ensemble.host(index), timeout=timeout, **more)
     client.start(timeout=20)
     return client
 
@@ -81,8 +80,7 @@ def check_export(tap, folder, name, options, more=()):
         listed = four_letter(ensemble.client_ports[0], "dump")
         tap.ok(all("0x%x" % session in listed for session, _ in sessions.items()),
                "and knows its sessions", "%s\n%s" % (sessions, listed))
-        client.stop()
-        client.close()
+        leave(client)
         text = ensemble.logs(200)
         tap.ok("igest" not in "".join(line for line in text.splitlines() if "mismatch" in line.lower()),
                "and finds no digest that differs", text)
@@ -147,22 +145,19 @@ def check_swap(tap, servers, number, backend):
             told = namespace.served(other, "/swap")
             tap.ok(told == from_real, "%s: server %d serves the same tree" % (name, index + 1),
                    namespace.difference(told, from_real))
-            other.stop()
-            other.close()
+            leave(other)
         client.create("/swap/after", b"x")
         tap.ok(client.exists("/swap/after").czxid > max(n["mzxid"] for n in from_real.values()) and
                all(client.exists(path).ephemeralOwner == session[0] for path in ephemerals),
                "%s: writes go on, ephemerals stay" % name)
-        client.stop()
-        client.close()
+        leave(client)
         for index in range(servers):
             ours.terminate(index)
         theirs.start_all()
         theirs.wait_serving()
         again = client_of(theirs)
         again.create("/diverged")
-        again.stop()
-        again.close()
+        leave(again)
         for index in range(servers):
             theirs.kill(index)
         ours.start(0)
@@ -195,8 +190,7 @@ def check_with_log(tap, folder, backend):
         client = client_of(theirs, auth_data=[("digest", SUPER)])
         wrong = compare_served(client, namespace.dump(ours.data_dir(0))[0])
         tap.ok(wrong == "", "the real server replays it to the same tree", wrong)
-        client.stop()
-        client.close()
+        leave(client)
         theirs.kill(0)
         code, out, err = namespace.cli("--json", "inspect", os.path.join(data, "version-2"))
         tap.ok(code == 0, "each digest that we recorded agrees", out + err)
@@ -229,8 +223,7 @@ def check_rolling(tap, backend):
                told[0]["/rolling/eph"]["ephemeralOwner"] == client.client_id[0],
                "three servers are swapped one after the other under load, %s" % backend,
                namespace.difference(told[0], told[1]) + namespace.difference(told[0], told[2]) + ours.logs())
-        client.stop()
-        client.close()
+        leave(client)
     finally:
         ours.close()
         theirs.close()

@@ -8,12 +8,11 @@ import argparse
 import os
 import random
 import sys
-import tempfile
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import Ensemble, Tap, zookeeper_class_path  # noqa: E402
+from ensemble import PATIENCE_S, Ensemble, Tap, zookeeper_class_path  # noqa: E402
 from history import Client, History, check, export_log  # noqa: E402
 from zkwire import (ADD_WATCH, CHECK, CHECK_WATCHES, CREATE, CREATE2, CREATE_CONTAINER, CREATE_TTL, DELETE,  # noqa: E402
                     EXISTS, GET_ACL, GET_ALL_CHILDREN_NUMBER, GET_CHILDREN, GET_CHILDREN2, GET_DATA, GET_EPHEMERALS, MULTI,
@@ -122,7 +121,7 @@ class Worker(threading.Thread):
         self.failure = None
 
     def connect(self):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         while self.client.wire is None and time.monotonic() < deadline:
             server = self.rng.randrange(len(self.ensemble.client_ports))
             had, seen = self.client.session != 0, self.client.last_zxid
@@ -165,7 +164,7 @@ def prepare(history, ensemble):
 
 def finish(history, ensemble, first):
     """One more client shows where all came to, and closes."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if first.wire is None and first.open(ensemble.client_ports[-1], len(ensemble.client_ports) - 1) is not True:
             time.sleep(0.05)
@@ -193,7 +192,7 @@ def run(tap, name, options, kind, servers, has_fault):
             worker.start()
         if has_fault:
             time.sleep(0.3)
-            leader = ensemble.leader()
+            leader = ensemble.wait_leader()
             if leader is not None:
                 ensemble.kill(leader)
                 time.sleep(0.5)

@@ -1,18 +1,20 @@
 """Starts real servers for tests: ours, or Apache ZooKeeper from Debian, alone or as an ensemble on loopback.
 
 Every server is a child in a process group of its own, in a temporary directory; leaving the `with` block stops them
-by pid and removes everything. Ports are free ones that the kernel named.
+by pid and removes everything. Ports are free ones, kept for this process.
 """
 
 import atexit
 import ctypes
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 BUILD = os.environ.get("VIV_BUILD_DIR", ".")
@@ -22,6 +24,8 @@ JARS = ("zookeeper", "zookeeper-jute", "slf4j-api", "slf4j-nop", "netty-all", "n
 
 
 SERVING = ("leader", "follower", "observer", "standalone")
+PATIENCE_S = 60  # for whatever will come: a busy machine may take long, and who waits for it in vain has failed anyway
+PORTS = range(10000, 32768)  # below those that a kernel gives to outgoing connections
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 
@@ -61,17 +65,68 @@ def program_for(user, folder):
     return copy
 
 
-def free_ports(count):
-    sockets = []
-    for _ in range(count):
-        s = socket.socket()
+def is_free(port):
+    with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("127.0.0.1", 0))
-        sockets.append(s)
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
+        try:
+            s.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
+
+
+KEPT = []
+
+
+def free_ports(count):
+    """Ports at which nobody listens, for this process as long as it lives: an abstract name for each keeps other tests away,
+    and no outgoing connection takes one while its server is down."""
+    ports = []
+    for port in random.Random().sample(PORTS, 4000):
+        if len(ports) == count:
+            break
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            name.bind("\0viv-test-port-%d" % port)
+        except OSError:
+            name.close()
+            continue
+        KEPT.append(name)
+        if is_free(port):
+            ports.append(port)
+    assert len(ports) == count, "no free ports"
     return ports
+
+
+def wait_until(condition, timeout=PATIENCE_S, pause=0.01):
+    """Until the condition holds; what it gave last. An OSError counts as no: who is asked may not be there yet."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            found = condition()
+        except OSError:
+            found = None
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(pause)
+
+
+def kazoo_client(hosts, timeout=20, **options):
+    """A client that tries again soon and for ever."""
+    from kazoo.client import KazooClient  # not every test has it
+    return KazooClient(hosts=hosts, timeout=timeout, connection_retry={
+        "max_tries": -1, "delay": 0.02, "backoff": 1, "max_jitter": 0.02}, **options)
+
+
+def connect(hosts, timeout=20, **options):
+    client = kazoo_client(hosts, timeout, **options)
+    client.start(timeout=PATIENCE_S)
+    return client
+
+
+def leave(client):
+    client.stop()
+    client.close()
 
 
 def fill_disk(path):
@@ -95,7 +150,7 @@ def end_of(process, limit_s):
         return None
 
 
-def four_letter(port, word, timeout=5.0, host="127.0.0.1"):
+def four_letter(port, word, timeout=20.0, host="127.0.0.1"):
     """The answer to a four-letter word, or '' when nobody answers."""
     try:
         with socket.create_connection((host, port), timeout=timeout) as s:
@@ -109,6 +164,32 @@ def four_letter(port, word, timeout=5.0, host="127.0.0.1"):
                 parts.append(part)
     except OSError:
         return ""
+
+
+class Metronome(threading.Thread):
+    """How late this machine wakes who sleeps, at worst: what must be allowed to everything that has a limit of time."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.worst_s, self.is_stopped = 0.0, False
+
+    def run(self):
+        while not self.is_stopped:
+            began = time.monotonic()
+            time.sleep(0.01)
+            self.worst_s = max(self.worst_s, time.monotonic() - began - 0.01)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_stopped = True
+        self.join()
+
+    def allows(self, limit_s):
+        """The limit, for something that waits for a few wake-ups: a client's, a server's, its threads'."""
+        return limit_s + 5 * self.worst_s
 
 
 class Ensemble:
@@ -135,8 +216,11 @@ class Ensemble:
     def __exit__(self, *_):
         self.close()
 
+    def host(self, index):
+        return "127.0.0.1:%d" % self.client_ports[index]
+
     def hosts(self):
-        return ",".join("127.0.0.1:%d" % port for port in self.client_ports)
+        return ",".join(self.host(index) for index in range(self.servers))
 
     def data_dir(self, index):
         return os.path.join(self.folder, "server-%d" % (index + 1))
@@ -177,7 +261,7 @@ class Ensemble:
         config = self._config(index)
         if self.kind == "vivarium":
             return [os.path.join(BUILD, "vivarium"), config]
-        return ["java", "-Xmx256m", "-XX:+UseSerialGC", "-Dzookeeper.extendedTypesEnabled=true"] + self.java + [
+        return ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Dzookeeper.extendedTypesEnabled=true"] + self.java + [
             "-cp", zookeeper_class_path(), "org.apache.zookeeper.server.quorum.QuorumPeerMain", config]
 
     def start(self, index):
@@ -202,14 +286,14 @@ class Ensemble:
             process.kill()
             process.wait()
 
-    def terminate(self, index, timeout=15):
+    def terminate(self, index, timeout=PATIENCE_S):
         """SIGTERM; returns the exit code."""
         process, self.processes[index] = self.processes[index], None
         process.terminate()
         return end_of(process, timeout)
 
-    def mode(self, index):
-        for line in four_letter(self.client_ports[index], "srvr").splitlines():
+    def mode(self, index, timeout=20.0):
+        for line in four_letter(self.client_ports[index], "srvr", timeout).splitlines():
             if line.startswith("Mode: "):
                 return line[6:].strip()
         return ""
@@ -220,22 +304,43 @@ class Ensemble:
                 return index
         return None
 
+    def wait_leader(self):
+        """Its index, once there is one."""
+        found = []
+        wait_until(lambda: found.append(self.leader()) or found[-1] is not None)
+        return found[-1]
+
     def mntr(self, index):
         pairs = (line.split("\t", 1) for line in four_letter(self.client_ports[index], "mntr").splitlines()
                  if "\t" in line)
         return dict(pairs)
 
+    def states(self):
+        """What each server's tree is: its newest zxid, and digests of all of it."""
+        shown = [self.mntr(index) for index in range(self.servers)]
+        return [tuple(pairs[key] for key in sorted(pairs) if key.startswith("viv_") and ("digest" in key or "zxid" in key))
+                for pairs in shown]
+
+    def wait_equal(self, timeout=PATIENCE_S):
+        """Until all servers show the same tree: whether they do."""
+        def equal():
+            shown = self.states()
+            return len(set(shown)) == 1 and all(shown[0])
+        return wait_until(equal, timeout)
+
     def died(self):
         """Indexes of servers that ended although nobody stopped them."""
         return [i for i, p in enumerate(self.processes) if p is not None and p.poll() is not None]
 
-    def wait_serving(self, indexes=None, timeout=40.0):
+    def wait_serving(self, indexes=None, timeout=PATIENCE_S):
         """Until each of the servers says that it serves. Raises with the end of their logs."""
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
         waiting = set(range(self.servers) if indexes is None else indexes)
         while waiting:
-            waiting = {i for i in waiting if self.mode(i) not in SERVING}
-            if self.died() or (waiting and time.monotonic() > deadline):
+            waited = time.monotonic() - began
+            # A server of Java's that starts takes connections which it never answers: soon another.
+            waiting = {i for i in waiting if self.mode(i, 0.25 + waited / 4) not in SERVING}
+            if self.died() or (waiting and waited > timeout):
                 raise RuntimeError("servers %s do not serve\n%s" % (sorted(i + 1 for i in waiting), self.logs()))
             if waiting:
                 time.sleep(0.02)

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from ensemble import BUILD
+from ensemble import BUILD, PATIENCE_S
 from zkwire import (AUTH, CLOSE_SESSION, REPLY, XID_AUTH, XID_EVENT, XID_PING, XID_SET_WATCHES, Reader, Wire, data,
                     integer, request)
 
@@ -71,7 +71,7 @@ def read_log(path):
 def export_log(server_folder, into, index):
     """The log of a server of ours as ZooKeeper's, in a new folder; it must have stopped."""
     done = subprocess.run([os.path.join(BUILD, "vivarium-cli"), "export", "--with-log", "--to", into, "--server-id",
-                           str(index + 1), server_folder], capture_output=True, text=True, timeout=60)
+                           str(index + 1), server_folder], capture_output=True, text=True, timeout=PATIENCE_S)
     return done.returncode == 0, done.stdout + done.stderr
 
 

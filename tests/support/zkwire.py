@@ -183,7 +183,7 @@ def decode_event(reader):
 class Wire:
     """A raw connection: bytes out, frames in. Silence for `timeout` seconds is an error of the test."""
 
-    def __init__(self, port, timeout=20.0, source=None, host="127.0.0.1"):
+    def __init__(self, port, timeout=60.0, source=None, host="127.0.0.1"):
         self.socket = socket.socket()
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.settimeout(timeout)
