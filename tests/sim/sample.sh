@@ -29,4 +29,11 @@ if grep -qx "$(sed -n 7p "$folder/one")" "$folder/again"; then
 else
     echo "not ok 3 - a schedule file is the run that it was written from"
 fi
-echo 1..3
+here=$(dirname "$0")
+if "$sim" --replay "$here/short_epochs.schedule" --folder "$folder" >"$folder/out" 2>&1; then
+    echo "ok 4 - sessions may end with the last entry of an epoch"
+else
+    echo "not ok 4 - sessions may end with the last entry of an epoch"
+    tell
+fi
+echo 1..4
