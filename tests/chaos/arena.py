@@ -21,8 +21,9 @@ from ensemble import BUILD, SERVING, die_with_parent, end_of, fill_disk, four_le
 SHIM = os.path.join(os.path.abspath(BUILD), "sync_shim.so")
 CLIENTS = 100                # their place beside the servers 1, 2, ...
 CLIENT_PORT = 2181
-CHRONICLE_TXNS = 100000      # the chronicler's images are so far apart: longer than a run goes without collecting its log
 DISK_BYTES = 192 << 20
+# The chronicler takes no image, because an exported log begins behind the newest one, and has room for all its log.
+CHRONICLE_TXNS, CHRONICLE_BYTES = 10**9, 2 << 30
 EXT4_SHUTDOWN = 0x8004587D   # EXT4_IOC_SHUTDOWN
 WITHOUT_FLUSH = 2            # ... EXT4_GOING_FLAGS_NOLOGFLUSH: as if the power had gone
 PASS, SLOW, FROZEN, FAILING, LYING = range(5)
@@ -68,14 +69,14 @@ def address(place):
 class Disk:
     """An ext4 of its own. `path` is where it is mounted."""
 
-    def __init__(self, folder, name):
-        self.image, self.path = os.path.join(folder, name + ".img"), os.path.join(folder, name)
+    def __init__(self, folder, name, size):
+        self.image, self.path, self.size = os.path.join(folder, name + ".img"), os.path.join(folder, name), size
         os.makedirs(self.path)
         self.make()
 
     def make(self):
         with open(self.image, "wb") as f:
-            f.truncate(DISK_BYTES)
+            f.truncate(self.size)
         run("mkfs.ext4", "-q", "-F", "-m", "0", self.image)
         run("mount", "-o", "loop", self.image, self.path)
 
@@ -104,12 +105,14 @@ class Disk:
 
 
 class Server:
-    """One of the ensemble. `expected_end`: a fault made it end by itself. Those beyond the arena's count observe."""
+    """One of the ensemble; the one beyond the arena's count is the chronicler. `expected_end`: a fault made it end by
+    itself."""
 
     def __init__(self, arena, number, backend):
         self.arena, self.number, self.backend = arena, number, backend
         self.namespace = arena.network(number)
-        self.disk = Disk(arena.folder, "disk-%d" % number)
+        self.is_chronicler = number > arena.count
+        self.disk = Disk(arena.folder, "disk-%d" % number, CHRONICLE_BYTES if self.is_chronicler else DISK_BYTES)
         self.control = os.path.join(arena.folder, "sync-%d" % number)
         self.log = os.path.join(arena.results, "server-%d.log" % number)
         self.process = None
@@ -130,7 +133,7 @@ class Server:
             f.flush()
             os.fsync(f.fileno())
         settings = dict(self.arena.settings, dataDir=data, backend=self.backend)
-        if self.number > self.arena.count:
+        if self.is_chronicler:
             settings.update({"peerType": "observer", "snapCount": CHRONICLE_TXNS})
         settings["admin.serverAddress"] = address(self.number)
         for other in range(1, self.arena.count + 1):

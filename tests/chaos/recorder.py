@@ -66,9 +66,13 @@ class Recorder:
         except (OSError, asyncio.TimeoutError):
             writer.transport.abort()
             return
-        for end in (writer, upstream[1]):
-            end.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = (writer, upstream[1])
+        try:
+            for end in connection:
+                end.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:  # one of them is gone already
+            self.lose(client, connection)
+            return
         await asyncio.gather(self.carry(client, connection, reader, upstream[1], self.opened(client, server)),
                              self.carry(client, connection, upstream[0], writer, self.granted(client)))
 
