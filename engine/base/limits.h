@@ -81,5 +81,7 @@
 #define VIV_LINK_READ_PAUSE_BYTES (64 << 20)
 /* Election messages longer than this close the connection (ZooKeeper's own bound). */
 #define VIV_ELECTION_FRAME_BYTES_MAX 524288
+/* The text of a configuration of the ensemble. A full one takes less, and a vote carries two. */
+#define VIV_MEMBERS_TEXT_BYTES_MAX (128 << 10)
 
 #endif /* VIV_BASE_LIMITS_H */

@@ -189,6 +189,16 @@ static int32_t check_voters(const struct viv_group *group, const struct viv_memb
     return is_quorum ? VIV_REPLY_OK : VIV_REPLY_NEW_CONFIG_NO_QUORUM;
 }
 
+static bool has_several(const struct viv_members *members)
+{
+    for (size_t i = 0; i < members->count; i++) {
+        if (viv_member_address_count(&members->items[i]) > 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int32_t viv_reconfigure(void *ctx, const struct viv_reconfig_request *request, uint64_t zxid, struct viv_buffer *text)
 {
     struct viv_group *group = ctx;
@@ -207,7 +217,7 @@ int32_t viv_reconfigure(void *ctx, const struct viv_reconfig_request *request, u
     if (code != VIV_REPLY_OK) {
         return code;
     }
-    if (viv_members_voters(&members) < VOTERS_MIN) {
+    if (viv_members_voters(&members) < VOTERS_MIN || (!group->rules.several_addresses && has_several(&members))) {
         return VIV_REPLY_BAD_ARGUMENTS;
     }
     code = check_voters(group, &members);

@@ -116,7 +116,7 @@ struct viv_config {
     bool extended_types, emulate_353_ttl; /* the latter only with the former */
     int64_t container_check_ms, containers_per_minute, container_never_used_ms;
     int64_t enforce_quota; /* enum viv_quota_enforcement */
-    bool reconfig_enabled, skip_acl, digest_auth;
+    bool reconfig_enabled, multi_address, skip_acl, digest_auth;
     int64_t snap_syncs_max, diff_syncs_max;
     char super_digest[VIV_CONFIG_HOST_BYTES]; /* "super:hash", "" = nobody */
     int64_t digest_algorithm;                 /* enum viv_identity_hash */

@@ -185,6 +185,18 @@ static void check_groups(struct viv_config_parse *parse)
     }
 }
 
+static void check_addresses(struct viv_config_parse *parse)
+{
+    const struct viv_config *config = parse->config;
+    for (size_t i = 0; i < config->members.count && !config->multi_address; i++) {
+        if (viv_member_address_count(&config->members.items[i]) > 1) {
+            viv_config_complain(parse, viv_config_line_of(parse, "server."), true,
+                                "server.%lld has several addresses; legal: one, or multiAddress.enabled=true",
+                                (long long)config->members.items[i].sid);
+        }
+    }
+}
+
 static void check_myid(struct viv_config_parse *parse, const char *myid)
 {
     struct viv_config *config = parse->config;
@@ -325,6 +337,7 @@ void viv_config_check(struct viv_config_parse *parse, const char *myid)
     check_members(parse);
     check_groups(parse);
     check_myid(parse, myid);
+    check_addresses(parse);
     check_client_port(parse);
     check_admin(parse);
     check_access(parse);

@@ -97,3 +97,24 @@ struct viv_election_peer *viv_election_peers_admit(struct viv_election_peers *pe
     }
     return peer;
 }
+
+void viv_election_peers_next_address(struct viv_election_peer *peer, const struct viv_members *members)
+{
+    const struct viv_member *member = viv_members_find(members, peer->sid);
+    if (member != NULL) {
+        struct viv_member_address address;
+        viv_member_address(member, peer->dials++, &address);
+        memcpy(peer->host, address.host, sizeof peer->host);
+        peer->port = address.election_port;
+    }
+}
+
+void viv_election_peers_own_address(const struct viv_member *self, struct viv_buffer *out)
+{
+    for (size_t i = 0; i < viv_member_address_count(self); i++) {
+        struct viv_member_address address;
+        viv_member_address(self, i, &address);
+        viv_buffer_printf(out, strchr(address.host, ':') != NULL ? "%s[%s]:%d" : "%s%s:%d", i > 0 ? "|" : "",
+                          address.host, address.election_port);
+    }
+}

@@ -19,6 +19,7 @@ struct viv_election_peer {
     struct viv_buffer last;                     /* the last message given to us, with its length in front */
     bool is_unsent;                             /* `last` was not handed to a connection yet */
     uint64_t dialled_ms;
+    size_t dials; /* ever; each takes the next of a member's addresses */
 };
 
 enum { VIV_ELECTION_GUESTS_MAX = 16, VIV_ELECTION_PEERS_MAX = VIV_MEMBERS_MAX + VIV_ELECTION_GUESTS_MAX };
@@ -35,5 +36,10 @@ void viv_election_peers_set(struct viv_election_peers *peers, const struct viv_m
  * there is no room. */
 struct viv_election_peer *viv_election_peers_admit(struct viv_election_peers *peers, viv_sid sid,
                                                    struct viv_bytes address);
+
+/* Turns to the next address of a member, where it has several. */
+void viv_election_peers_next_address(struct viv_election_peer *peer, const struct viv_members *members);
+/* How a server introduces itself: all its addresses, with '|' between. */
+void viv_election_peers_own_address(const struct viv_member *self, struct viv_buffer *out);
 
 #endif /* VIV_SERVER_ELECTION_PEERS_H */

@@ -392,6 +392,7 @@ static void dial(struct viv_election_port *port, struct viv_election_peer *peer)
     if (peer->dialling != NULL || port->is_stopping) {
         return;
     }
+    viv_election_peers_next_address(peer, &port->server->ensemble.members);
     struct viv_election_connection *connection = new_connection(port);
     connection->peer = peer;
     connection->is_dialling = true;
@@ -407,6 +408,8 @@ void viv_election_port_send(struct viv_election_port *port, viv_sid sid, struct 
     if (peer == NULL) {
         return;
     }
+    /* The texts of an active and a proposed configuration are the only part without a fixed size. */
+    _Static_assert(3 * VIV_MEMBERS_TEXT_BYTES_MAX < VIV_ELECTION_FRAME_BYTES_MAX, "every vote fits");
     VIV_ASSERT(body.size <= VIV_ELECTION_FRAME_BYTES_MAX);
     viv_buffer_clear(&peer->last);
     viv_store_be32(viv_buffer_extend(&peer->last, HEAD_BYTES), (uint32_t)body.size);
@@ -512,7 +515,8 @@ void viv_election_port_free(struct viv_election_port *port)
 viv_status viv_election_port_listen(struct viv_election_port *port)
 {
     const struct viv_member *self = &port->server->ensemble.self;
-    int status = viv_address_bind(&port->server->loop, &port->listener, self->host, self->election_port);
+    int status =
+        viv_address_bind(&port->server->loop, &port->listener, viv_ensemble_own_host(self), self->election_port);
     port->is_listening = true;
     port->listener.data = port;
     if (status == 0) {
@@ -558,7 +562,7 @@ void viv_election_port_heed_members(struct viv_election_port *port)
     const struct viv_member *self = &port->server->ensemble.self;
     struct viv_buffer address = {0};
     viv_election_peers_set(&port->peers, &port->server->ensemble.members, own_sid(port));
-    viv_buffer_printf(&address, strchr(self->host, ':') != NULL ? "[%s]:%d" : "%s:%d", self->host, self->election_port);
+    viv_election_peers_own_address(self, &address);
     viv_buffer_clear(&port->hello);
     viv_election_hello_encode(&port->hello, own_sid(port), viv_buffer_bytes(&address));
     viv_buffer_fini(&address);

@@ -86,10 +86,16 @@ static bool is_same_host(const char *a, const char *b)
     return strcmp(a[0] != '\0' ? a : "0.0.0.0", b[0] != '\0' ? b : "0.0.0.0") == 0;
 }
 
+const char *viv_ensemble_own_host(const struct viv_member *self)
+{
+    return viv_member_address_count(self) > 1 ? "" : self->host;
+}
+
 static void move_ports(struct viv_server *server, const struct viv_member *was)
 {
     const struct viv_member *is = &server->ensemble.self;
-    if (server->election != NULL && (!is_same_host(is->host, was->host) || is->election_port != was->election_port)) {
+    bool is_same = is_same_host(viv_ensemble_own_host(is), viv_ensemble_own_host(was));
+    if (server->election != NULL && (!is_same || is->election_port != was->election_port)) {
         viv_election_port_move(server->election);
     }
     if (server->clients != NULL && is->client_port >= 0 &&

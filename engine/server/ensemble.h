@@ -23,6 +23,9 @@ struct viv_ensemble {
 
 /* Before the ports open: `active` is what the node has recovered. */
 void viv_ensemble_begin(struct viv_server *server, struct viv_bytes active);
+/* Where the ports for other servers open: "" is every interface, for a server of several addresses, which listens on
+ * the ports of the first. */
+const char *viv_ensemble_own_host(const struct viv_member *self);
 /* VIV_ACTION_MEMBERS. Ports whose address has changed for this server are opened anew. */
 void viv_ensemble_take(struct viv_server *server, struct viv_bytes active, struct viv_bytes proposed);
 

@@ -48,6 +48,7 @@ struct viv_quorum_port {
     uint64_t tried_ms;
     struct link *links[SLOT_COUNT];
     size_t accepted_count;
+    size_t dials; /* ever; each takes the next of a member's addresses */
     uint32_t serial;
     size_t next_slot;
     bool has_drained;
@@ -260,12 +261,14 @@ void viv_quorum_port_dial(struct viv_quorum_port *port, viv_sid sid)
 {
     const struct viv_member *member = viv_members_find(&port->server->ensemble.members, sid);
     VIV_ASSERT(member != NULL);
+    struct viv_member_address address;
+    viv_member_address(member, port->dials++, &address);
     struct link *link = viv_alloc_zeroed(1, sizeof *link);
     VIV_ASSERT(give_slot(port, link)); /* strangers have half of them at most */
     link->sid = sid;
-    memcpy(link->host, member->host, sizeof link->host);
+    memcpy(link->host, address.host, sizeof link->host);
     link->is_dialling = true;
-    viv_dial_start(&link->dial, &port->server->loop, &link->handle, member->host, member->peer_port, DIAL_TIMEOUT_MS,
+    viv_dial_start(&link->dial, &port->server->loop, &link->handle, address.host, address.peer_port, DIAL_TIMEOUT_MS,
                    on_dialled, link);
 }
 
@@ -348,7 +351,7 @@ static void try_listen(struct viv_quorum_port *port)
     const struct viv_member *self = &port->server->ensemble.self;
     port->tried_ms = viv_server_now_ms(port->server);
     port->listener = viv_alloc_zeroed(1, sizeof *port->listener);
-    int status = viv_address_bind(&port->server->loop, port->listener, self->host, self->peer_port);
+    int status = viv_address_bind(&port->server->loop, port->listener, viv_ensemble_own_host(self), self->peer_port);
     port->listener->data = port;
     if (status == 0) {
         status = uv_listen((uv_stream_t *)port->listener, VIV_MEMBERS_MAX, on_connection);

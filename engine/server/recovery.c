@@ -203,6 +203,7 @@ static void set_rules(const struct viv_config *config, struct viv_node_config *n
         .quotas = (enum viv_quota_enforcement)config->enforce_quota,
         .acl_schemes = config->auth_schemes,
         .skips_acl = config->skip_acl,
+        .several_addresses = config->multi_address,
     };
     node->reaping = (struct viv_reap_config){
         .check_ms = (uint64_t)config->container_check_ms,

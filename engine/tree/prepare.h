@@ -42,8 +42,9 @@ struct viv_prepare_rules {
     size_t entry_bytes_max, reply_bytes_max;
     viv_reconfigure_fn *reconfigure; /* NULL: the ensemble cannot be changed by clients */
     void *reconfigure_ctx;
-    unsigned acl_schemes; /* of enum viv_acl_scheme: what a stored list may name */
-    bool skips_acl;       /* lists are kept and not asked, also for what other servers forward */
+    bool several_addresses; /* ... and may give a server more than one */
+    unsigned acl_schemes;   /* of enum viv_acl_scheme: what a stored list may name */
+    bool skips_acl;         /* lists are kept and not asked, also for what other servers forward */
 };
 
 /* Borrows the tree, which must outlive it. */

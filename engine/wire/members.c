@@ -1,11 +1,18 @@
 #include "wire/members.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/endian.h"
 #include "wire/records.h"
 
-enum { LINE_BYTES_MAX = 2 * VIV_MEMBER_HOST_BYTES + 128, TYPE_OFFSET = VIV_TXN_HEADER_BYTES - 4, GROUP_MAX = 255 };
+enum {
+    LINE_BYTES_MAX = 2 * VIV_MEMBER_HOST_BYTES + VIV_MEMBER_OTHERS_BYTES + 128,
+    TYPE_OFFSET = VIV_TXN_HEADER_BYTES - 4,
+    GROUP_MAX = 255,
+};
+_Static_assert(VIV_MEMBERS_MAX *LINE_BYTES_MAX < VIV_MEMBERS_TEXT_BYTES_MAX, "a full configuration can be told");
 
 static bool fail(const char **why, const char *text)
 {
@@ -98,20 +105,58 @@ static char *next_part(char **rest)
     return part;
 }
 
-/* "host:peer:election[:role]" */
-static bool parse_peer_part(struct viv_member *member, char *text, const char **why)
+/* "host:peer:election[:role]"; *role stays when none is there. */
+static bool parse_address(char *text, struct viv_member_address *address, const char **role, const char **why)
 {
     char *host;
     char *rest = cut_host(text, &host);
-    if (rest == NULL || *host == '\0' || !copy_host(member->host, host)) {
+    if (rest == NULL || *host == '\0' || !copy_host(address->host, host)) {
         return fail(why, "the host is missing or malformed");
     }
     const char *peer = next_part(&rest);
     const char *election = next_part(&rest);
-    const char *role = next_part(&rest);
-    if (election == NULL || !parse_port(peer, &member->peer_port) || !parse_port(election, &member->election_port) ||
+    const char *said = next_part(&rest);
+    if (election == NULL || !parse_port(peer, &address->peer_port) || !parse_port(election, &address->election_port) ||
         rest != NULL) {
         return fail(why, "needs two ports, from 1 to 65535, after the host");
+    }
+    if (said != NULL && *role != NULL && strcmp(said, *role) != 0) {
+        return fail(why, "its addresses have different roles");
+    }
+    *role = said != NULL ? said : *role;
+    return true;
+}
+
+static int print_address(const struct viv_member_address *address, char *out, size_t size)
+{
+    return snprintf(out, size, strchr(address->host, ':') != NULL ? "|[%s]:%d:%d" : "|%s:%d:%d", address->host,
+                    address->peer_port, address->election_port);
+}
+
+/* One address or several with '|' between, and the role behind any of them. */
+static bool parse_peer_part(struct viv_member *member, char *text, const char **why)
+{
+    const char *role = NULL;
+    size_t used = 0;
+    for (char *next; text != NULL; text = next) {
+        struct viv_member_address address;
+        next = strchr(text, '|');
+        if (next != NULL) {
+            *next++ = '\0';
+        }
+        if (!parse_address(text, &address, &role, why)) {
+            return false;
+        }
+        if (member->host[0] == '\0') {
+            memcpy(member->host, address.host, sizeof member->host);
+            member->peer_port = address.peer_port;
+            member->election_port = address.election_port;
+            continue;
+        }
+        used += (size_t)print_address(&address, member->others + used, sizeof member->others - used);
+        if (used >= sizeof member->others) {
+            return fail(why, "too many addresses");
+        }
     }
     member->voter = role == NULL || strcmp(role, "participant") == 0;
     return member->voter || strcmp(role, "observer") == 0 || fail(why, "the role is neither participant nor observer");
@@ -131,6 +176,32 @@ bool viv_member_parse(const char *text, struct viv_member *member, const char **
         *client++ = '\0';
     }
     return parse_peer_part(member, copy, why) && (client == NULL || parse_client_part(member, client, why));
+}
+
+size_t viv_member_address_count(const struct viv_member *member)
+{
+    size_t count = 1;
+    for (const char *at = member->others; (at = strchr(at, '|')) != NULL; at++) {
+        count++;
+    }
+    return count;
+}
+
+void viv_member_address(const struct viv_member *member, size_t index, struct viv_member_address *address)
+{
+    char copy[VIV_MEMBER_OTHERS_BYTES];
+    const char *role = NULL, *why;
+    *address = (struct viv_member_address){.peer_port = member->peer_port, .election_port = member->election_port};
+    memcpy(address->host, member->host, sizeof address->host);
+    memcpy(copy, member->others, sizeof copy);
+    char *at = copy;
+    for (index %= viv_member_address_count(member); index > 0; index--) {
+        at = strchr(at, '|') + 1;
+    }
+    if (at > copy) {
+        at[strcspn(at, "|")] = '\0';
+        VIV_ASSERT(parse_address(at, address, &role, &why)); /* it was printed here */
+    }
 }
 
 /* ---- all of them ---- */
@@ -288,6 +359,9 @@ viv_status viv_members_parse(struct viv_bytes text, struct viv_members *members)
     struct reading reading = {.members = members};
     memset(reading.weights, 0xff, sizeof reading.weights);
     *members = (struct viv_members){0};
+    if (text.size > VIV_MEMBERS_TEXT_BYTES_MAX) {
+        return VIV_ERR_MALFORMED;
+    }
     while (text.size > 0) {
         const uint8_t *end = memchr(text.data, '\n', text.size);
         size_t size = end != NULL ? (size_t)(end - text.data) : text.size;
@@ -342,7 +416,7 @@ void viv_members_print(const struct viv_members *members, struct viv_buffer *out
         const struct viv_member *member = &members->items[i];
         viv_buffer_printf(out, "server.%lld=", (long long)member->sid);
         print_host(member->host, out);
-        viv_buffer_printf(out, ":%d:%d:%s", member->peer_port, member->election_port,
+        viv_buffer_printf(out, ":%d:%d%s:%s", member->peer_port, member->election_port, member->others,
                           member->voter ? "participant" : "observer");
         if (member->client_port >= 0) {
             viv_buffer_printf(out, ";");

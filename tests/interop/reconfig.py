@@ -15,6 +15,7 @@ from kazoo.exceptions import KazooException  # noqa: E402
 from kazoo.security import make_digest_acl_credential  # noqa: E402
 
 PASSWORD = "super:secret"
+JAVA_ONLY = ("multiAddress.enabled",)  # what ZooKeeper hears of from a system property, not from its file
 # What is answered otherwise, and is meant: 3.8.0's code, ours, and why.
 MEANT = {
     "somebody else's address": (0, -8, "two servers cannot answer at one address"),
@@ -31,12 +32,14 @@ class Changing(Ensemble):
         both = {"tickTime": 500, "reconfigEnabled": "true"}
         both.update(settings or {})
         super().__init__("vivarium", len(kinds), default_configuration(), both,
-                         java=["-Dzookeeper.DigestAuthenticationProvider.superDigest=" + digest])
+                         java=["-Dzookeeper.%s=%s" % (key, both[key]) for key in JAVA_ONLY if key in both] +
+                         ["-Dzookeeper.DigestAuthenticationProvider.superDigest=" + digest])
         self.digest = digest
 
     def line(self, index, role="participant"):
-        return "server.%d=127.0.0.1:%d:%d:%s;127.0.0.1:%d" % (
-            (index + 1,) + self.peer_ports[index] + (role, self.client_ports[index]))
+        hosts = ("127.0.0.1", "127.0.0.2") if "multiAddress.enabled" in self.settings else ("127.0.0.1",)
+        addresses = "|".join("%s:%d:%d" % ((host,) + self.peer_ports[index]) for host in hosts)
+        return "server.%d=%s:%s;127.0.0.1:%d" % (index + 1, addresses, role, self.client_ports[index])
 
     def _config(self, index):
         path = super()._config(index)
@@ -178,10 +181,10 @@ def write(ensemble, index, path):
     raise RuntimeError("%s cannot be written" % path)
 
 
-def play(tap, kinds):
+def play(tap, kinds, settings=None):
     """Three servers; the fourth joins, votes, and the leader leaves; it comes back as an observer, and votes again."""
-    name = " ".join("%s" % kind[:3] for kind in kinds)
-    ensemble = Changing(kinds, 3)
+    name = " ".join(["%s" % kind[:3] for kind in kinds] + sorted(settings or {}))
+    ensemble = Changing(kinds, 3, settings)
     try:
         ensemble.begin_with()
         write(ensemble, 0, "/before")
@@ -280,6 +283,7 @@ def main():
             play(tap, ["vivarium", "vivarium", "vivarium", "zookeeper"])
             play(tap, ["zookeeper", "vivarium", "vivarium", "zookeeper"])
             play(tap, ["vivarium", "zookeeper", "zookeeper", "vivarium"])
+            play(tap, ["zookeeper", "vivarium", "vivarium", "zookeeper"], {"multiAddress.enabled": "true"})
     tap.done()
 
 

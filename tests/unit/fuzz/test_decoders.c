@@ -362,11 +362,13 @@ static void make_members(struct scratch *scratch, struct viv_buffer *out)
                                     .host = "::1",
                                     .peer_port = 1,
                                     .election_port = 2,
+                                    .others = "|b.example:3:4|[::2]:5:6",
                                     .voter = true,
                                     .group = members.has_groups ? 1 + (int64_t)viv_rng_below(rng, 3) : 0,
                                     .weight = 1,
                                     .client_port = (int)viv_rng_below(rng, 3) - 1};
         member.client_port += member.client_port == 0;
+        member.others[0] = viv_rng_below(rng, 2) == 0 ? '|' : '\0';
         cr_assert(viv_members_insert(&members, &member));
     }
     viv_members_print(&members, out);
@@ -382,6 +384,10 @@ static bool decode_members(struct viv_bytes bytes)
         viv_members_print(&members, &text);
         cr_assert_eq(viv_members_parse(viv_buffer_bytes(&text), &again), VIV_OK);
         cr_assert_eq(again.count, members.count);
+        for (size_t i = 0; i < members.count; i++) {
+            struct viv_member_address address;
+            viv_member_address(&members.items[i], viv_member_address_count(&members.items[i]) - 1, &address);
+        }
         viv_buffer_fini(&text);
     }
     return is_taken;

@@ -233,7 +233,9 @@ VIV_TEST(server_config, a_bad_choice_names_what_is_legal)
 }
 
 #define SERVER_LEGAL                                                                                                   \
-    "; legal: server.N=host:peerPort:electionPort[:participant|observer][;[address:]clientPort], N from 1 to 254\n"
+    "; legal: server.N=host:peerPort:electionPort[:participant|observer][;[address:]clientPort], N from 1 to 254; "    \
+    "with "                                                                                                            \
+    "multiAddress.enabled several host:peerPort:electionPort with | between\n"
 
 VIV_TEST(server_config, a_bad_server_line_says_which_part_is_wrong)
 {
@@ -254,6 +256,16 @@ VIV_TEST(server_config, a_bad_server_line_says_which_part_is_wrong)
                    "f:3: error: server.1=a:1:2;x: the client port is not a port" SERVER_LEGAL);
     expect_message(BASE "server.1=a:1:2\nserver.1=a:1:2\n", NULL,
                    "f:4: error: server.1=a:1:2: this server has a line already" SERVER_LEGAL);
+}
+
+VIV_TEST(server_config, a_server_has_several_addresses_only_where_that_is_switched_on)
+{
+    static const char lines[] = ENSEMBLE "server.3=c:1:2|d:3:4;7\n";
+    struct viv_config config;
+    expect_message(lines, "1",
+                   "f:7: error: server.3 has several addresses; legal: one, or multiAddress.enabled=true\n");
+    expect_clean(&config, ENSEMBLE "server.3=c:1:2|d:3:4;7\nmultiAddress.enabled=true\n", "1");
+    cr_assert_eq(viv_member_address_count(viv_members_find(&config.members, 3)), 2);
 }
 
 VIV_TEST(server_config, what_is_missing_is_named)

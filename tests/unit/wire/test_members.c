@@ -11,14 +11,19 @@ static bool parses(const char *text)
     return viv_members_parse(viv_bytes_text(text), &members) == VIV_OK;
 }
 
-static void expect_same(const char *text)
+static void expect_printed(const char *text)
 {
     struct viv_buffer printed = {0};
-    cr_assert(parses(text), "%s", text);
     viv_members_print(&members, &printed);
     viv_buffer_append(&printed, "", 1);
     cr_assert_str_eq((const char *)printed.data, text);
     viv_buffer_fini(&printed);
+}
+
+static void expect_same(const char *text)
+{
+    cr_assert(parses(text), "%s", text);
+    expect_printed(text);
 }
 
 VIV_TEST(wire_members, what_zookeeper_writes_is_read_and_written_again)
@@ -71,6 +76,37 @@ VIV_TEST(wire_members, what_nobody_could_live_in_is_refused)
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         cr_assert_not(parses(wrong[i]), "%s", wrong[i]);
     }
+}
+
+VIV_TEST(wire_members, a_server_may_have_several_addresses_which_take_turns)
+{
+    struct viv_member_address address;
+    cr_assert(parses("server.1=a:1:2|[::1]:3:4:participant|c:5:6;7\nserver.2=b:1:2:observer|d:8:9\nversion=a"));
+    expect_printed("server.1=a:1:2|[::1]:3:4|c:5:6:participant;0.0.0.0:7\nserver.2=b:1:2|d:8:9:observer\nversion=a");
+    cr_assert_eq(viv_member_address_count(&members.items[0]), 3);
+    static const char *const hosts[] = {"a", "::1", "c", "a"};
+    for (size_t i = 0; i < 4; i++) {
+        viv_member_address(&members.items[0], i, &address);
+        cr_assert_str_eq(address.host, hosts[i]);
+        cr_assert_eq(address.peer_port, 1 + 2 * (int)(i % 3));
+        cr_assert_eq(address.election_port, 2 + 2 * (int)(i % 3));
+    }
+    cr_assert_not(parses("server.1=a:1:2|b:3"));
+    cr_assert_not(parses("server.1=a:1:2|"));
+    cr_assert_not(parses("server.1=a:1:2:participant|b:3:4:observer"));
+}
+
+VIV_TEST(wire_members, a_text_that_no_vote_could_carry_is_refused)
+{
+    struct viv_buffer text = {0};
+    viv_buffer_printf(&text, "server.1=a:1:2\n");
+    while (text.size < VIV_MEMBERS_TEXT_BYTES_MAX) {
+        viv_buffer_append(&text, "\n", 1);
+    }
+    cr_assert_eq(viv_members_parse(viv_buffer_bytes(&text), &members), VIV_OK);
+    viv_buffer_append(&text, "\n", 1);
+    cr_assert_eq(viv_members_parse(viv_buffer_bytes(&text), &members), VIV_ERR_MALFORMED);
+    viv_buffer_fini(&text);
 }
 
 VIV_TEST(wire_members, there_is_room_for_sixty_four)
