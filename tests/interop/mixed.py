@@ -1,5 +1,6 @@
 """Our servers and Apache ZooKeeper 3.8 in one ensemble: each kind leads and follows, is killed and comes back, and ours
-starts again with an empty directory; writes through every server are read at every other. TAP on standard output.
+starts again with an empty directory; writes through every server are read at every other; sessions go on at any server
+until they are closed, and at none after that. TAP on standard output.
 """
 
 import os
@@ -8,6 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from ensemble import PATIENCE_S, Ensemble, Tap, default_configuration, zookeeper_class_path  # noqa: E402
+from zkwire import CLOSE_SESSION, Wire  # noqa: E402
 
 from kazoo.client import KazooClient  # noqa: E402
 from kazoo.exceptions import NoAuthError  # noqa: E402
@@ -60,6 +62,24 @@ def everybody_writes(ensemble):
     return shown
 
 
+def whose_session(ensemble, index):
+    """What every server says to a session of server `index`, while it lives and when it is closed."""
+    live, closed = [], []
+    with Wire(ensemble.client_ports[index]) as first:
+        first.greet()
+        session, password = first.session, first.password
+    for port in ensemble.client_ports:
+        with Wire(port) as wire:
+            live.append(wire.greet(session=session, password=password))
+    with Wire(ensemble.client_ports[index]) as last:
+        last.greet(session=session, password=password)
+        last.call(CLOSE_SESSION)
+    for port in ensemble.client_ports:
+        with Wire(port) as wire:
+            closed.append(wire.greet(session=session, password=password))
+    return live, closed
+
+
 def survives_kill(ensemble, tap, victim):
     kind = ensemble.kinds[victim]
     others = [i for i in range(ensemble.servers) if i != victim]
@@ -93,6 +113,9 @@ def play(tap, kinds):
             shown = everybody_writes(ensemble)
             tap.ok(all(s == shown[0] for s in shown) and shown[0][0] == b"%d" % (WRITES - 1),
                    "%s: every server takes writes and shows them all" % " ".join(kinds), shown)
+            said = [whose_session(ensemble, index) for index in range(ensemble.servers)]
+            tap.ok(said == [([True] * ensemble.servers, [False] * ensemble.servers)] * ensemble.servers,
+                   "%s: a session goes on at every server until it is closed, then at none" % " ".join(kinds), said)
             for victim in range(ensemble.servers):
                 survives_kill(ensemble, tap, victim)
             for victim in range(ensemble.servers):
