@@ -89,7 +89,8 @@ enum viv_client_state viv_client_state(const struct viv_client *client);
 /* Index of the server it is attached to, or was last. */
 size_t viv_client_server(const struct viv_client *client);
 int64_t viv_client_session_id(const struct viv_client *client);
-/* Why the last attempt at TLS came to nothing; "": it did not. */
+/* Why the last attempt at TLS came to nothing, since the client was ready last; "": none did. Another address may have
+ * refused the connection meanwhile. */
 const char *viv_client_tls_error(const struct viv_client *client);
 /* Attached to a server that serves reads only. */
 bool viv_client_is_read_only(const struct viv_client *client);

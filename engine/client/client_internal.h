@@ -84,7 +84,7 @@ struct viv_client {
     struct viv_buffer out; /* not yet sent */
     struct viv_tls_channel *tls;
     struct viv_buffer sealed; /* with TLS: what is not yet sent, as it travels */
-    const char *tls_why;      /* of the last failure; a constant of the library's, or NULL */
+    const char *tls_why;      /* of the last failure since it was ready; the library's constant, or NULL */
     struct pending_ring pending;
     struct watches watches;
     struct auths auths;

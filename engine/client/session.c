@@ -113,7 +113,6 @@ static void start_tls(struct viv_client *client)
     if (client->options.tls != NULL) {
         client->tls =
             viv_tls_channel_connect(client->options.tls, address->name[0] != '\0' ? address->name : address->host);
-        client->tls_why = NULL;
         (void)unseal(client, (struct viv_bytes){0}); /* how it begins; the other side has said nothing yet */
     }
 }
@@ -226,6 +225,7 @@ static bool serve_handshake(struct viv_client *client, struct viv_bytes frame, u
     client->granted_ms = (uint32_t)response.timeout_ms;
     client->failures = 0;
     client->last_error = 0;
+    client->tls_why = NULL;
     client->read_only = response.read_only;
     memcpy(client->password, response.password, sizeof client->password);
     loop_hurry(client->loop, now_ns + ms(client->granted_ms) / 3);

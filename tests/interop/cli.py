@@ -319,6 +319,12 @@ class Terminal:
 
 def check_terminal(tap, ensemble):
     hosts = ensemble.hosts()
+    try:
+        for fd in os.openpty():
+            os.close(fd)
+    except OSError as error:
+        tap.skip("the shell at a terminal", "no terminal can be made here: %s" % error)
+        return
     with tempfile.TemporaryDirectory() as folder:
         history = os.path.join(folder, "history")
         run(hosts, "create", "/apple", "red")
