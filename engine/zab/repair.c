@@ -356,10 +356,10 @@ static void answer_entry(struct viv_zab *zab, uint32_t link, const struct viv_en
 }
 
 /* That it is not in our log says something only when we have a past: a server that lost its disk, or whose log a
- * snapshot has shortened, may have acknowledged it. */
+ * snapshot has shortened, or does not join its image, may have acknowledged it. */
 static enum viv_repair_reply absence(const struct viv_zab *zab)
 {
-    return zab->durable.current_epoch > 0 ? VIV_REPAIR_ABSENT : VIV_REPAIR_UNKNOWN;
+    return zab->durable.current_epoch > 0 && !zab->repair.is_baseless ? VIV_REPAIR_ABSENT : VIV_REPAIR_UNKNOWN;
 }
 
 /* Whether the copy is the one that is wanted, the asker sees by its checksum. */
@@ -368,10 +368,6 @@ static void answer(struct viv_zab *zab, uint32_t link, const struct viv_packet *
     const struct viv_history *history = &zab->history;
     struct viv_repair_ask ask;
     if (packet->zxid == 0 || viv_repair_ask_decode(packet->data, &ask) != VIV_OK) {
-        return;
-    }
-    if (zab->repair.is_baseless) {
-        send_answer(zab, link, packet->zxid, &(struct viv_repair_answer){.reply = VIV_REPAIR_UNKNOWN});
         return;
     }
     if (packet->zxid <= history->floor_zxid) {
@@ -401,7 +397,8 @@ void viv_repair_log_data(struct viv_zab *zab, const struct viv_zab_input *input)
     if (input->entry_count > 0) {
         answer_entry(zab, input->link, &input->entries[0]);
     } else {
-        enum viv_repair_reply reply = input->is_gone ? VIV_REPAIR_GONE : absence(zab);
+        bool is_in_image = input->is_gone && !zab->repair.is_baseless;
+        enum viv_repair_reply reply = is_in_image ? VIV_REPAIR_GONE : absence(zab);
         send_answer(zab, input->link, input->zxid, &(struct viv_repair_answer){.reply = reply});
     }
 }

@@ -32,14 +32,18 @@ void actor_init(struct actor *actor, const struct actor_config *config)
     for (const uint64_t *zxid = config->zxids; zxid != NULL && *zxid != 0; zxid++) {
         struct viv_entry entry = {*zxid, VIV_BYTES_LITERAL("body"), viv_crc32c(0, "body", 4)};
         entry.body.data = *zxid == config->damaged_zxid ? NULL : entry.body.data;
-        viv_zab_recover(actor->zab, &entry, *zxid <= config->committed_zxid);
+        if (!config->baseless) {
+            viv_zab_recover(actor->zab, &entry, *zxid <= config->committed_zxid);
+        }
         last = *zxid;
     }
     struct viv_zab_start start = {.now_ms = actor->now_ms,
                                   .accepted_epoch = config->accepted_epoch,
                                   .current_epoch = config->current_epoch,
-                                  .applied_zxid = config->committed_zxid,
-                                  .last_zxid = last};
+                                  .base_zxid = config->baseless ? last : 0,
+                                  .applied_zxid = config->baseless ? last : config->committed_zxid,
+                                  .last_zxid = last,
+                                  .baseless = config->baseless};
     viv_zab_start(actor->zab, &start, &actor->out);
 }
 

@@ -24,6 +24,7 @@ struct actor_config {
     const uint64_t *zxids; /* of the log, 0 at its end; may be NULL */
     uint64_t committed_zxid;
     uint64_t damaged_zxid; /* of the log; only its identifier is known */
+    bool baseless;         /* nothing of the log is in memory */
 };
 
 void actor_init(struct actor *actor, const struct actor_config *config);

@@ -85,31 +85,42 @@ VIV_TEST(repair, a_configuration_that_is_whole_again_does_not_end_the_one_after_
     viv_membership_fini(&membership);
 }
 
+/* Asked for an entry by its leader, in epoch 2. */
+static void ask_for(struct actor *actor, uint64_t zxid)
+{
+    struct viv_buffer info = {0}, ask = {0};
+    for (viv_sid from = 2; from <= 3; from++) {
+        actor_vote(actor, from, from == 3 ? VIV_LEADING : VIV_FOLLOWING, 3, VIV_ZXID(1, 2), 7, 2);
+    }
+    actor_give(actor, (struct viv_zab_input){.kind = VIV_ZAB_LINK_UP, .link = 1, .sid = 3});
+    viv_store_be32(viv_buffer_extend(&info, 4), 0x10000);
+    viv_peer_trailer_append(&info, VIV_PEER_ENVELOPE | VIV_PEER_CUMULATIVE | VIV_PEER_REPAIR);
+    actor_packet(actor, 1, VIV_PACKET_LEADERINFO, VIV_ZXID(2, 0), viv_buffer_bytes(&info));
+    actor_give(actor, (struct viv_zab_input){.kind = VIV_ZAB_EPOCHS_STORED});
+    viv_repair_ask_encode(&ask, &(struct viv_repair_ask){.bytes = 4, .body_crc = 1});
+    actor_packet(actor, 1, VIV_PACKET_REPAIR_ASK, zxid, viv_buffer_bytes(&ask));
+    viv_buffer_fini(&info);
+    viv_buffer_fini(&ask);
+}
+
+static uint8_t answered(const struct actor *actor)
+{
+    const struct viv_packet *said = actor_sent(actor, 1, VIV_PACKET_REPAIR_ANSWER);
+    cr_assert_not_null(said);
+    return said->data.data[0];
+}
+
 /* Else a committed entry could be given up because its acknowledger was wiped. */
 VIV_TEST(repair, a_server_without_a_past_does_not_say_that_an_entry_never_was)
 {
     static const uint64_t log[] = {VIV_ZXID(1, 1), 0};
     for (uint32_t epoch = 0; epoch <= 1; epoch++) {
         struct actor actor;
-        struct viv_buffer info = {0}, ask = {0};
         actor_init(&actor,
                    &(struct actor_config){
                        .sid = 1, .accepted_epoch = epoch, .current_epoch = epoch, .zxids = epoch > 0 ? log : NULL});
-        for (viv_sid from = 2; from <= 3; from++) {
-            actor_vote(&actor, from, from == 3 ? VIV_LEADING : VIV_FOLLOWING, 3, VIV_ZXID(1, 2), 7, 2);
-        }
-        actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_LINK_UP, .link = 1, .sid = 3});
-        viv_store_be32(viv_buffer_extend(&info, 4), 0x10000);
-        viv_peer_trailer_append(&info, VIV_PEER_ENVELOPE | VIV_PEER_CUMULATIVE | VIV_PEER_REPAIR);
-        actor_packet(&actor, 1, VIV_PACKET_LEADERINFO, VIV_ZXID(2, 0), viv_buffer_bytes(&info));
-        actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_EPOCHS_STORED});
-        viv_repair_ask_encode(&ask, &(struct viv_repair_ask){.bytes = 4, .body_crc = 1});
-        actor_packet(&actor, 1, VIV_PACKET_REPAIR_ASK, VIV_ZXID(1, 2), viv_buffer_bytes(&ask));
-        const struct viv_packet *said = actor_sent(&actor, 1, VIV_PACKET_REPAIR_ANSWER);
-        cr_assert_not_null(said);
-        cr_assert_eq(said->data.data[0], epoch > 0 ? VIV_REPAIR_ABSENT : VIV_REPAIR_UNKNOWN);
-        viv_buffer_fini(&info);
-        viv_buffer_fini(&ask);
+        ask_for(&actor, VIV_ZXID(1, 2));
+        cr_assert_eq(answered(&actor), epoch > 0 ? VIV_REPAIR_ABSENT : VIV_REPAIR_UNKNOWN);
         actor_fini(&actor);
     }
 }
@@ -165,5 +176,36 @@ VIV_TEST(repair, a_copy_is_taken_when_it_is_what_the_identifier_says)
     cr_assert_null(actor_said(&actor, VIV_ZAB_REPAIR));
     answer(&actor, 1, VIV_REPAIR_HAVE, "body");
     cr_assert_eq(actor_said(&actor, VIV_ZAB_REPAIR)->entry.zxid, VIV_ZXID(2, 2));
+    actor_fini(&actor);
+}
+
+/* What stands in its log is a copy; what does not says nothing, since log and image may not belong together. */
+VIV_TEST(repair, a_server_without_a_state_looks_into_its_log_for_others)
+{
+    static const uint64_t log[] = {VIV_ZXID(1, 1), VIV_ZXID(1, 2), 0};
+    struct actor actor;
+    actor_init(&actor, &(struct actor_config){
+                           .sid = 1, .accepted_epoch = 1, .current_epoch = 1, .zxids = log, .baseless = true});
+    ask_for(&actor, VIV_ZXID(1, 2));
+    cr_assert_null(actor_sent(&actor, 1, VIV_PACKET_REPAIR_ANSWER));
+    const struct viv_zab_output *read = actor_said(&actor, VIV_ZAB_READ);
+    cr_assert_not_null(read);
+    cr_assert_eq(read->zxid, VIV_ZXID(1, 2));
+    struct viv_entry found = {.zxid = VIV_ZXID(1, 2), .body = VIV_BYTES_LITERAL("body")};
+    struct viv_zab_input data = {.kind = VIV_ZAB_LOG_DATA,
+                                 .link = 1,
+                                 .zxid = found.zxid,
+                                 .entries = &found,
+                                 .entry_count = 1,
+                                 .last = true,
+                                 .for_repair = true};
+    actor_give(&actor, data);
+    cr_assert_eq(answered(&actor), VIV_REPAIR_HAVE);
+    data.entry_count = 0;
+    for (int is_gone = 0; is_gone <= 1; is_gone++) {
+        data.is_gone = is_gone;
+        actor_give(&actor, data);
+        cr_assert_eq(answered(&actor), VIV_REPAIR_UNKNOWN);
+    }
     actor_fini(&actor);
 }
