@@ -62,12 +62,12 @@ static viv_status read_exactly(struct reader *reader, void *to, size_t size, uin
     return status == VIV_OK && got == size ? VIV_OK : damaged(reader, offset, what);
 }
 
-static viv_status reader_open(struct reader *reader)
+static viv_status reader_open(struct reader *reader, unsigned flags)
 {
     uint8_t bytes[VIV_FLAT_IMAGE_HEADER_BYTES];
     struct viv_flat_image_header header;
     uint64_t file_bytes;
-    VIV_TRY(viv_file_open(reader->disk, reader->image->path, 0, &reader->file));
+    VIV_TRY(viv_file_open(reader->disk, reader->image->path, flags, &reader->file));
     VIV_TRY(viv_file_size(reader->disk, &reader->file, &file_bytes));
     VIV_TRY(read_exactly(reader, bytes, VIV_FLAT_IMAGE_HEADER_BYTES, 0, "header"));
     if (viv_flat_image_header_decode(bytes, &header) != VIV_OK || header.seq != reader->image->header.seq) {
@@ -242,7 +242,7 @@ viv_status viv_flat_image_load(struct viv_state *state, const struct viv_flat_im
                                void *ctx, struct viv_state_mark *mark, struct viv_store_report *report)
 {
     struct reader reader = {.disk = &state->disk, .image = image, .file = {.handle = -1}};
-    viv_status status = reader_open(&reader);
+    viv_status status = reader_open(&reader, 0);
     if (status == VIV_OK && state->image_upto != 0 && reader.footer.mark.zxid_end > state->image_upto) {
         status = VIV_ERR_TRIMMED;
     }
@@ -258,6 +258,28 @@ viv_status viv_flat_image_load(struct viv_state *state, const struct viv_flat_im
     report->read_ns += reader.read_ns;
     report->verify_ns += reader.verify_ns;
     report->decompress_ns += reader.decompress_ns;
+    reader_close(&reader);
+    return status;
+}
+
+viv_status viv_flat_image_look(const struct viv_state *state, const struct viv_flat_image *image,
+                               struct viv_flat_look *look, size_t bytes_max, size_t *bytes, bool *is_end)
+{
+    struct reader reader = {.disk = &state->disk, .image = image, .file = {.handle = -1}};
+    struct viv_buffer raw = {0};
+    viv_status status = reader_open(&reader, VIV_FILE_FRESH);
+    reader.offset = look->offset > 0 ? look->offset : reader.offset;
+    reader.frame_count = look->frame_count;
+    reader.row_count = look->row_count;
+    reader.raw_bytes = look->raw_bytes;
+    uint64_t begin = reader.offset;
+    *is_end = false;
+    while (status == VIV_OK && !*is_end && reader.offset - begin < bytes_max) {
+        status = reader_next(&reader, &raw, is_end);
+    }
+    *look = (struct viv_flat_look){look->seq, reader.offset, reader.frame_count, reader.row_count, reader.raw_bytes};
+    *bytes = (size_t)(reader.offset - begin) + VIV_FLAT_IMAGE_HEADER_BYTES + VIV_FLAT_IMAGE_FOOTER_BYTES;
+    viv_buffer_fini(&raw);
     reader_close(&reader);
     return status;
 }

@@ -202,6 +202,16 @@ static viv_status flat_open(const struct viv_store_config *config, viv_gid gid, 
     return VIV_OK;
 }
 
+/* Out of the list, so that it neither counts as one of two nor is ever chosen again; the file goes when the next image
+ * is durable. */
+static void set_aside(struct viv_state *state, size_t index)
+{
+    free(state->images[index].path);
+    state->image_count--;
+    memmove(state->images + index, state->images + index + 1, (state->image_count - index) * sizeof *state->images);
+    state->has_damaged = true;
+}
+
 static viv_status flat_load(struct viv_state *state, viv_state_rows_fn *rows, viv_state_restart_fn *restart, void *ctx,
                             struct viv_state_mark *mark, struct viv_store_report *report)
 {
@@ -217,13 +227,10 @@ static viv_status flat_load(struct viv_state *state, viv_state_rows_fn *rows, vi
         if (status != VIV_ERR_CORRUPT) {
             return status;
         }
-        /* Set aside: out of the list, so that it neither counts as one of two nor is ever chosen again; the file goes
-         * when the next image is durable. */
         report->rejected_files++;
-        was_damaged = state->has_damaged = true;
+        was_damaged = true;
         bool was_install = newest->header.is_install;
-        free(newest->path);
-        state->image_count--;
+        set_aside(state, state->image_count - 1);
         restart(ctx);
         if (was_install) {
             break;
@@ -380,6 +387,40 @@ static viv_status flat_thin(struct viv_state *state, uint64_t *log_needed_after)
     return VIV_OK;
 }
 
+/* The image to look at: the one that the look is at, or the oldest behind it, or the first again. */
+static size_t image_to_look_at(struct viv_state *state)
+{
+    size_t index = 0;
+    while (index < state->image_count && state->images[index].header.seq < state->look.seq) {
+        index++;
+    }
+    index = index < state->image_count ? index : 0;
+    if (state->images[index].header.seq != state->look.seq) {
+        state->look = (struct viv_flat_look){.seq = state->images[index].header.seq};
+    }
+    return index;
+}
+
+static viv_status flat_scrub(struct viv_state *state, size_t bytes_max, size_t *bytes)
+{
+    VIV_TRY(state->failed);
+    VIV_ASSERT(!state->writer.is_open);
+    if (state->image_count > 0) {
+        size_t index = image_to_look_at(state);
+        bool is_end;
+        viv_status status = viv_flat_image_look(state, &state->images[index], &state->look, bytes_max, bytes, &is_end);
+        if (status == VIV_ERR_CORRUPT) {
+            set_aside(state, index);
+        } else if (status != VIV_OK) {
+            return fail(state, status);
+        }
+        if (is_end) {
+            state->look = (struct viv_flat_look){.seq = state->look.seq + 1};
+        }
+    }
+    return state->has_damaged ? VIV_ERR_CORRUPT : VIV_OK;
+}
+
 static void flat_measure(struct viv_state *state, struct viv_store_measure *measure)
 {
     *measure = state->measure;
@@ -401,4 +442,5 @@ const struct viv_state_ops viv_flat_state = {
     .abort = flat_abort,
     .thin = flat_thin,
     .measure = flat_measure,
+    .scrub = flat_scrub,
 };

@@ -15,6 +15,12 @@ struct viv_flat_image {
     uint64_t bytes;
 };
 
+/* How far a look at the images has come. All-zero begins. */
+struct viv_flat_look {
+    uint64_t seq; /* of the image; the oldest one after it is next */
+    uint64_t offset, frame_count, row_count, raw_bytes;
+};
+
 /* An image being written under a temporary name. */
 struct viv_flat_image_writer {
     bool is_open;
@@ -44,6 +50,7 @@ struct viv_state {
     uint64_t next_seq;
     bool has_damaged; /* files stand there that are no usable image */
     struct viv_flat_image_writer writer;
+    struct viv_flat_look look;
     struct viv_store_measure measure;
 };
 
@@ -64,5 +71,10 @@ void viv_flat_image_drop(struct viv_state *state);
  * or of reading. */
 viv_status viv_flat_image_load(struct viv_state *state, const struct viv_flat_image *image, viv_state_rows_fn *rows,
                                void *ctx, struct viv_state_mark *mark, struct viv_store_report *report) VIV_MUST_USE;
+
+/* About `bytes_max` bytes more of the image from where the look is, which all-zero but for seq begins; *bytes: read.
+ * *is_end: it is whole. VIV_ERR_CORRUPT as above, or the status of reading. */
+viv_status viv_flat_image_look(const struct viv_state *state, const struct viv_flat_image *image,
+                               struct viv_flat_look *look, size_t bytes_max, size_t *bytes, bool *is_end) VIV_MUST_USE;
 
 #endif /* VIV_BACKENDS_FLAT_STATE_INTERNAL_H */

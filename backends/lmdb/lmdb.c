@@ -90,11 +90,9 @@ static viv_status open_env(MDB_env **env, const char *path, unsigned flags)
 
 static viv_status check_pages(const char *path)
 {
-    struct viv_buffer name = {0};
-    viv_buffer_printf(&name, "%s/data.mdb", path);
-    viv_buffer_append(&name, "", 1);
-    viv_status status = viv_lmdb_pages_check((const char *)name.data);
-    viv_buffer_fini(&name);
+    char *file = viv_file_path(path, "data.mdb");
+    viv_status status = viv_lmdb_pages_check(file);
+    free(file);
     return status;
 }
 
@@ -231,6 +229,37 @@ static viv_status image_scan(struct viv_kv_image *image, struct viv_kv_feed *fee
     return status;
 }
 
+static viv_status look_at_row(void *ctx, struct viv_bytes place, struct viv_bytes value)
+{
+    struct viv_kv_look *look = ctx;
+    struct stored_row row;
+    MDB_val key = {place.size, (void *)(uintptr_t)place.data}, data = {value.size, (void *)(uintptr_t)value.data};
+    if (!decode_row(&key, &data, &row)) {
+        return viv_kv_row_damaged("lmdb", place);
+    }
+    return viv_kv_look_row(look, row.crc, place, row.key, row.value);
+}
+
+/* By pages, not through LMDB, which would follow whatever has rotted. */
+static viv_status image_look(struct viv_kv_image *image, const char *path, struct viv_kv_look *look)
+{
+    VIV_ASSERT(image->txn == NULL);
+    struct viv_lmdb_look pages = {.table = "rows",
+                                  .after = look->mark->looked_upto,
+                                  .bytes_max = look->bytes_max,
+                                  .row = look_at_row,
+                                  .ctx = look};
+    char *file = viv_file_path(path, "data.mdb");
+    viv_status status = viv_lmdb_pages_look(file, &pages);
+    free(file);
+    look->bytes = pages.bytes;
+    if (status == VIV_OK && pages.is_end) {
+        viv_buffer_clear(&look->upto);
+        status = image_read_mark(image, &look->stored_mark);
+    }
+    return status;
+}
+
 static viv_status begin_unit(struct viv_kv_image *image)
 {
     VIV_TRY(CHECKED(mdb_txn_begin, image->env, NULL, 0, &image->txn));
@@ -274,6 +303,7 @@ static MDB_val stored_key(struct viv_bytes key, uint64_t salt, uint8_t room[KEY_
 static viv_status forget(struct viv_kv_image *image, struct viv_kv_mark *mark, MDB_val stored, struct viv_bytes key,
                          bool *found)
 {
+    struct viv_bytes place = viv_bytes_of(stored.mv_data, stored.mv_size);
     MDB_val data;
     struct stored_row old;
     errno = 0;
@@ -290,7 +320,7 @@ static viv_status forget(struct viv_kv_image *image, struct viv_kv_mark *mark, M
         viv_log(VIV_LOG_ERROR, "lmdb", "two long keys have one 128-bit hash", "key_bytes=%zu", key.size);
         return VIV_ERR_LIMIT;
     }
-    viv_kv_mark_remove(mark, old.key, old.value);
+    viv_kv_mark_remove(mark, place, old.key, old.value);
     return VIV_OK;
 }
 
@@ -321,7 +351,7 @@ static viv_status put_row(struct viv_kv_image *image, struct viv_kv_mark *mark, 
         viv_buffer_clear(&image->greatest);
         viv_buffer_append_bytes(&image->greatest, stored_bytes);
     }
-    viv_kv_mark_add(mark, row->key, row->value);
+    viv_kv_mark_add(mark, stored_bytes, row->key, row->value);
     return VIV_OK;
 }
 
@@ -367,6 +397,7 @@ static const struct viv_kv_library library = {
     .close = image_close,
     .read_mark = image_read_mark,
     .scan = image_scan,
+    .look = image_look,
     .write = image_write,
     .commit = image_commit,
     .abort = image_abort,

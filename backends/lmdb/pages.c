@@ -29,6 +29,7 @@ enum {
     FREE_TREE_FLAGS = 8, /* keys are integers */
     DEPTH_MAX = 32,
     KEY_BYTES_MAX = 511,
+    PAGE_BYTES_MIN = 512,
 };
 
 static const uint64_t NO_PAGE = UINT64_MAX;
@@ -37,6 +38,12 @@ enum tree_kind { FREE_TREE, MAIN_TREE, ROW_TREE };
 
 struct check {
     const uint8_t *map;
+    int fd;
+    struct viv_lmdb_look *look; /* NULL: at everything */
+    uint64_t rows_looked_at;
+    viv_status row_status;
+    bool is_paused;
+    struct viv_buffer page; /* what is read only to know that it can be */
     size_t page_bytes;
     uint64_t page_count; /* of the newest state; the file may be longer */
     uint8_t *used;       /* a bit per page */
@@ -47,6 +54,7 @@ struct check {
 
 struct tree {
     enum tree_kind kind;
+    bool is_looked_at; /* in part: from look->after on */
     unsigned depth;
     uint64_t entries, entries_seen;
 };
@@ -81,6 +89,23 @@ static bool claim(struct check *check, uint8_t *bits, uint64_t page)
     }
     bits[page >> 3] |= bit;
     return true;
+}
+
+/* A page that the device refuses would otherwise end the process where it is mapped. */
+static bool can_read(struct check *check, uint64_t page)
+{
+    viv_buffer_clear(&check->page);
+    uint8_t *room = viv_buffer_reserve(&check->page, check->page_bytes);
+    return pread(check->fd, room, check->page_bytes, (off_t)(page * check->page_bytes)) == (ssize_t)check->page_bytes ||
+           fault(check, page, "a page that cannot be read");
+}
+
+static bool claim_used(struct check *check, const struct tree *tree, uint64_t page)
+{
+    if (tree->is_looked_at) {
+        check->look->bytes += check->page_bytes;
+    }
+    return claim(check, check->used, page) && can_read(check, page);
 }
 
 static const uint8_t *page_at(const struct check *check, uint64_t page)
@@ -122,11 +147,11 @@ static int compare_keys(const struct tree *tree, struct viv_bytes a, struct viv_
     return (left > right) - (left < right);
 }
 
-static bool check_big_value(struct check *check, const struct node *node, uint64_t *first)
+static bool check_big_value(struct check *check, const struct tree *tree, const struct node *node, uint64_t *first)
 {
     *first = viv_load_le64(node->payload);
-    if (*first < 2 || *first >= check->page_count) {
-        return fault(check, *first, "a page number outside the file");
+    if (!claim_used(check, tree, *first)) {
+        return false;
     }
     const uint8_t *page = page_at(check, *first);
     uint64_t pages = viv_load_le32(page + 12);
@@ -135,8 +160,8 @@ static bool check_big_value(struct check *check, const struct node *node, uint64
         pages > check->page_count - *first) {
         return fault(check, *first, "a damaged overflow page");
     }
-    for (uint64_t i = 0; i < pages; i++) {
-        if (!claim(check, check->used, *first + i)) {
+    for (uint64_t i = 1; i < pages; i++) {
+        if (!claim_used(check, tree, *first + i)) {
             return false;
         }
     }
@@ -158,14 +183,21 @@ static bool check_free_list(struct check *check, uint64_t page, const uint8_t *l
     return true;
 }
 
-static bool check_tree(struct check *check, const uint8_t *record, enum tree_kind kind);
+static bool check_tree(struct check *check, const uint8_t *record, enum tree_kind kind, bool is_looked_at);
+
+static bool look_at_row(struct check *check, struct viv_bytes key, struct viv_bytes value)
+{
+    check->rows_looked_at++;
+    check->row_status = check->look->row(check->look->ctx, key, value);
+    return check->row_status == VIV_OK;
+}
 
 static bool check_value(struct check *check, const struct tree *tree, uint64_t page, const struct node *node)
 {
     const uint8_t *value = node->payload;
     if (node->flags == NODE_BIG && tree->kind != MAIN_TREE) {
         uint64_t first;
-        if (!check_big_value(check, node, &first)) {
+        if (!check_big_value(check, tree, node, &first)) {
             return false;
         }
         value = page_at(check, first) + PAGE_HEADER_BYTES;
@@ -175,13 +207,15 @@ static bool check_value(struct check *check, const struct tree *tree, uint64_t p
     switch (tree->kind) {
     case FREE_TREE:
         return check_free_list(check, page, value, node->value_size);
-    case MAIN_TREE:
-        return node->value_size == TREE_BYTES ? check_tree(check, value, ROW_TREE)
+    case MAIN_TREE: {
+        bool is_looked_at = check->look != NULL && viv_bytes_equal(node->key, viv_bytes_text(check->look->table));
+        return node->value_size == TREE_BYTES ? check_tree(check, value, ROW_TREE, is_looked_at)
                                               : fault(check, page, "a damaged tree record");
+    }
     case ROW_TREE:
         break;
     }
-    return true;
+    return !tree->is_looked_at || look_at_row(check, node->key, viv_bytes_of(value, node->value_size));
 }
 
 static bool check_header(struct check *check, const struct tree *tree, uint64_t page_number, bool is_branch,
@@ -238,11 +272,25 @@ static bool check_nodes(struct check *check, const struct tree *tree, uint64_t p
     return bytes == check->page_bytes - viv_load_le16(page + 14) || fault(check, page_number, "overlapping nodes");
 }
 
+/* Whether a look leaves out what lies below `high` (NULL: without end), because it was there before or ends here. */
+static bool leaves_out(struct check *check, const struct tree *tree, const struct viv_bytes *high)
+{
+    const struct viv_lmdb_look *look = check->look;
+    if (!tree->is_looked_at) {
+        return false;
+    }
+    check->is_paused = check->is_paused || (look->bytes >= look->bytes_max && check->rows_looked_at > 0);
+    return check->is_paused || (high != NULL && viv_bytes_compare(*high, look->after) <= 0);
+}
+
 static bool check_page(struct check *check, struct tree *tree, uint64_t page_number, unsigned level, struct range range)
 {
     bool is_branch = level < tree->depth;
     unsigned node_count;
-    if (!claim(check, check->used, page_number) || !check_header(check, tree, page_number, is_branch, &node_count) ||
+    if (leaves_out(check, tree, range.high)) {
+        return true;
+    }
+    if (!claim_used(check, tree, page_number) || !check_header(check, tree, page_number, is_branch, &node_count) ||
         !check_nodes(check, tree, page_number, is_branch, node_count, range)) {
         return false;
     }
@@ -252,7 +300,8 @@ static bool check_page(struct check *check, struct tree *tree, uint64_t page_num
         cut_node(check, page, i, is_branch, &node);
         if (!is_branch) {
             tree->entries_seen++;
-            if (!check_value(check, tree, page_number, &node)) {
+            bool was_looked_at = tree->is_looked_at && viv_bytes_compare(node.key, check->look->after) <= 0;
+            if (!was_looked_at && !check_value(check, tree, page_number, &node)) {
                 return false;
             }
             continue;
@@ -269,9 +318,12 @@ static bool check_page(struct check *check, struct tree *tree, uint64_t page_num
     return true;
 }
 
-static bool check_tree(struct check *check, const uint8_t *record, enum tree_kind kind)
+static bool check_tree(struct check *check, const uint8_t *record, enum tree_kind kind, bool is_looked_at)
 {
-    struct tree tree = {.kind = kind, .depth = viv_load_le16(record + 6), .entries = viv_load_le64(record + 32)};
+    struct tree tree = {.kind = kind,
+                        .is_looked_at = is_looked_at,
+                        .depth = viv_load_le16(record + 6),
+                        .entries = viv_load_le64(record + 32)};
     uint64_t root = viv_load_le64(record + 40);
     if (viv_load_le16(record + 4) != (kind == FREE_TREE ? FREE_TREE_FLAGS : 0) || tree.depth > DEPTH_MAX ||
         (root == NO_PAGE) != (tree.depth == 0)) {
@@ -280,16 +332,24 @@ static bool check_tree(struct check *check, const uint8_t *record, enum tree_kin
     if (root != NO_PAGE && !check_page(check, &tree, root, 1, (struct range){NULL, NULL})) {
         return false;
     }
-    return tree.entries == tree.entries_seen || fault(check, root, "a tree with another number of rows than it says");
+    return is_looked_at || tree.entries == tree.entries_seen ||
+           fault(check, root, "a tree with another number of rows than it says");
 }
 
 /* Pages 0 and 1 are the two states that commits write in turn; the one with the higher transaction is in force. */
 static bool check_file(struct check *check, size_t file_bytes)
 {
+    check->page_bytes = PAGE_BYTES_MIN; /* until it is known */
+    if (!can_read(check, 0)) {
+        return false;
+    }
     check->page_bytes = viv_load_le32(check->map + META_TREES_AT);
-    if (check->page_bytes < 512 || check->page_bytes > 65536 || (check->page_bytes & (check->page_bytes - 1)) != 0 ||
-        file_bytes < 2 * check->page_bytes) {
+    if (check->page_bytes < PAGE_BYTES_MIN || check->page_bytes > 65536 ||
+        (check->page_bytes & (check->page_bytes - 1)) != 0 || file_bytes < 2 * check->page_bytes) {
         return fault(check, 0, "a damaged page size");
+    }
+    if (!can_read(check, 1)) {
+        return false;
     }
     const uint8_t *meta = page_at(check, 0), *other = page_at(check, 1);
     if (viv_load_le64(other + META_TXN_AT) > viv_load_le64(meta + META_TXN_AT)) {
@@ -303,14 +363,15 @@ static bool check_file(struct check *check, size_t file_bytes)
     check->page_count = last_page + 1;
     check->used = viv_alloc_zeroed(check->page_count / 8 + 1, 1);
     check->free = viv_alloc_zeroed(check->page_count / 8 + 1, 1);
-    bool is_sound = check_tree(check, meta + META_TREES_AT + TREE_BYTES, MAIN_TREE) &&
-                    check_tree(check, meta + META_TREES_AT, FREE_TREE);
+    bool is_sound = check_tree(check, meta + META_TREES_AT, FREE_TREE, false) &&
+                    check_tree(check, meta + META_TREES_AT + TREE_BYTES, MAIN_TREE, false);
     free(check->used);
     free(check->free);
+    viv_buffer_fini(&check->page);
     return is_sound;
 }
 
-static viv_status check_map(const char *path, int fd, size_t bytes)
+static viv_status check_map(const char *path, int fd, size_t bytes, struct viv_lmdb_look *look)
 {
     if (bytes < META_BYTES) {
         viv_log(VIV_LOG_ERROR, "lmdb", "the image's file is too short", "file=%s offset=%zu", path, bytes);
@@ -322,10 +383,16 @@ static viv_status check_map(const char *path, int fd, size_t bytes)
                 strerror(errno));
         return VIV_ERR_SYSTEM;
     }
-    madvise(map, bytes, MADV_WILLNEED);
-    struct check check = {.map = map};
+    if (look == NULL) {
+        madvise(map, bytes, MADV_WILLNEED);
+    }
+    struct check check = {.map = map, .fd = fd, .look = look};
     bool is_sound = check_file(&check, bytes);
     munmap(map, bytes);
+    if (look != NULL) {
+        look->is_end = !check.is_paused;
+        VIV_TRY(check.row_status);
+    }
     if (!is_sound) {
         viv_log(VIV_LOG_ERROR, "lmdb", "the image's file is damaged", "file=%s offset=%llu page=%llu found=\"%s\"",
                 path, (unsigned long long)(check.fault_page * check.page_bytes), (unsigned long long)check.fault_page,
@@ -334,7 +401,7 @@ static viv_status check_map(const char *path, int fd, size_t bytes)
     return is_sound ? VIV_OK : VIV_ERR_CORRUPT;
 }
 
-viv_status viv_lmdb_pages_check(const char *path)
+static viv_status check_path(const char *path, struct viv_lmdb_look *look)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat file;
@@ -346,10 +413,21 @@ viv_status viv_lmdb_pages_check(const char *path)
         /* The directory is ours and has its final name: a file that is not in it was lost. */
         status = error == ENOENT ? VIV_ERR_CORRUPT : viv_file_status(-error);
     } else {
-        status = check_map(path, fd, (size_t)file.st_size);
+        status = check_map(path, fd, (size_t)file.st_size, look);
     }
     if (fd >= 0) {
         close(fd);
     }
     return status;
+}
+
+viv_status viv_lmdb_pages_check(const char *path)
+{
+    return check_path(path, NULL);
+}
+
+viv_status viv_lmdb_pages_look(const char *path, struct viv_lmdb_look *look)
+{
+    look->bytes = 0;
+    return check_path(path, look);
 }

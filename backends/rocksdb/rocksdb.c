@@ -62,6 +62,8 @@ static viv_status status_of(const char *text)
         {"No such file or directory", VIV_ERR_CORRUPT}, /* the image names a file that is gone */
         {"does not exist", VIV_ERR_CORRUPT},            /* no CURRENT in a directory of ours */
         {"IO error: While lock file", VIV_ERR_BUSY},
+        {"IO error: While pread", VIV_ERR_CORRUPT}, /* what the device refuses to read is lost as if it had rotted */
+        {"IO error: While read", VIV_ERR_CORRUPT},
         {"IO error", VIV_ERR_IO},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -86,15 +88,18 @@ static viv_status checked(char *error, const char *call)
     return status;
 }
 
-static rocksdb_t *open_db(const char *path, bool build, char **error)
+enum open_for { BUILDING, USING, LOOKING };
+
+static rocksdb_t *open_db(const char *path, enum open_for what, char **error)
 {
     rocksdb_options_t *base = rocksdb_options_create();
     rocksdb_options_t *options = rocksdb_options_create();
     rocksdb_get_options_from_string(base, OPTIONS, options, error);
     VIV_ASSERT(*error == NULL);
-    rocksdb_options_set_create_if_missing(options, build);
-    rocksdb_options_set_error_if_exists(options, build);
-    rocksdb_t *db = rocksdb_open(options, path, error);
+    rocksdb_options_set_create_if_missing(options, what == BUILDING);
+    rocksdb_options_set_error_if_exists(options, what == BUILDING);
+    rocksdb_t *db =
+        what == LOOKING ? rocksdb_open_for_read_only(options, path, false, error) : rocksdb_open(options, path, error);
     rocksdb_options_destroy(options);
     rocksdb_options_destroy(base);
     return db;
@@ -171,7 +176,7 @@ static viv_status image_open(const char *path, bool build, bool durable, struct 
     if (!build) {
         VIV_TRY(turn_current_back(path));
     }
-    rocksdb_t *db = open_db(path, build, &error);
+    rocksdb_t *db = open_db(path, build ? BUILDING : USING, &error);
     VIV_TRY(checked(error, "open"));
     struct viv_kv_image *image = viv_alloc_zeroed(1, sizeof *image);
     image->db = db;
@@ -207,11 +212,11 @@ static void image_close(struct viv_kv_image *image)
     free(image);
 }
 
-static viv_status image_read_mark(struct viv_kv_image *image, struct viv_buffer *out)
+static viv_status read_mark(rocksdb_t *db, const rocksdb_readoptions_t *options, struct viv_buffer *out)
 {
     char *error = NULL;
     size_t size = 0;
-    char *mark = rocksdb_get(image->db, image->get_options, MARK_KEY, sizeof MARK_KEY - 1, &size, &error);
+    char *mark = rocksdb_get(db, options, MARK_KEY, sizeof MARK_KEY - 1, &size, &error);
     VIV_TRY(checked(error, "get"));
     if (mark == NULL) {
         viv_log(VIV_LOG_ERROR, "rocksdb", "the image has no mark", "wanted_bytes=%d", VIV_KV_MARK_BYTES);
@@ -220,6 +225,11 @@ static viv_status image_read_mark(struct viv_kv_image *image, struct viv_buffer 
     viv_buffer_append(out, mark, size);
     rocksdb_free(mark);
     return VIV_OK;
+}
+
+static viv_status image_read_mark(struct viv_kv_image *image, struct viv_buffer *out)
+{
+    return read_mark(image->db, image->get_options, out);
 }
 
 static bool decode_row(const uint8_t *data, size_t size, uint32_t *crc, struct viv_bytes *value)
@@ -258,6 +268,70 @@ static viv_status image_scan(struct viv_kv_image *image, struct viv_kv_feed *fee
     return status;
 }
 
+/* The iterator goes to the first row behind the place. */
+static void seek_behind(rocksdb_iterator_t *iterator, struct viv_bytes place)
+{
+    struct viv_buffer tagged = {0};
+    viv_buffer_append(&tagged, &ROW_TAG, 1);
+    viv_buffer_append_bytes(&tagged, place);
+    if (place.size > 0) {
+        viv_buffer_append(&tagged, "", 1); /* the least of all keys above it */
+    }
+    rocksdb_iter_seek(iterator, (const char *)tagged.data, tagged.size);
+    viv_buffer_fini(&tagged);
+}
+
+static viv_status look_at_rows(rocksdb_iterator_t *iterator, struct viv_kv_look *look)
+{
+    seek_behind(iterator, look->mark->looked_upto);
+    for (; rocksdb_iter_valid(iterator) && look->bytes < look->bytes_max; rocksdb_iter_next(iterator)) {
+        size_t key_size, size;
+        const char *key = rocksdb_iter_key(iterator, &key_size);
+        const char *data = rocksdb_iter_value(iterator, &size);
+        uint32_t crc;
+        struct viv_bytes value;
+        if (key_size < 2 || key[0] != ROW_TAG || !decode_row((const uint8_t *)data, size, &crc, &value)) {
+            return viv_kv_row_damaged("rocksdb", viv_bytes_of(key, key_size));
+        }
+        struct viv_bytes row_key = viv_bytes_of(key + 1, key_size - 1);
+        VIV_TRY(viv_kv_look_row(look, crc, row_key, row_key, value));
+        look->bytes += key_size + size;
+    }
+    if (!rocksdb_iter_valid(iterator)) {
+        viv_buffer_clear(&look->upto);
+    }
+    char *error = NULL;
+    rocksdb_iter_get_error(iterator, &error);
+    return checked(error, "iter_next");
+}
+
+static viv_status look_at_db(rocksdb_t *db, const rocksdb_readoptions_t *options, struct viv_kv_look *look)
+{
+    rocksdb_iterator_t *iterator = rocksdb_create_iterator(db, options);
+    viv_status status = look_at_rows(iterator, look);
+    rocksdb_iter_destroy(iterator);
+    return status == VIV_OK && look->upto.size == 0 ? read_mark(db, options, &look->stored_mark) : status;
+}
+
+/* Through a handle that has nothing in memory: neither blocks nor the MANIFEST. The files that it finds there must not
+ * be compacted away meanwhile. */
+static viv_status image_look(struct viv_kv_image *image, const char *path, struct viv_kv_look *look)
+{
+    char *error = NULL;
+    rocksdb_disable_file_deletions(image->db, &error);
+    VIV_TRY(checked(error, "disable_file_deletions"));
+    rocksdb_t *db = open_db(path, LOOKING, &error);
+    viv_status status = checked(error, "open_for_read_only");
+    if (status == VIV_OK) {
+        status = look_at_db(db, image->scan_options, look);
+        rocksdb_close(db);
+    }
+    error = NULL;
+    rocksdb_enable_file_deletions(image->db, false, &error);
+    viv_status ended = checked(error, "enable_file_deletions");
+    return status == VIV_OK ? ended : status;
+}
+
 /* Takes the row that is about to go out of the totals. */
 static viv_status forget(struct viv_kv_image *image, struct viv_kv_mark *mark, struct viv_bytes tagged_key)
 {
@@ -275,7 +349,7 @@ static viv_status forget(struct viv_kv_image *image, struct viv_kv_mark *mark, s
     uint32_t crc;
     viv_status status = VIV_OK;
     if (decode_row(data, size, &crc, &value) && crc == viv_kv_row_crc(key, value)) {
-        viv_kv_mark_remove(mark, key, value);
+        viv_kv_mark_remove(mark, key, key, value);
     } else {
         status = viv_kv_row_damaged("rocksdb", key);
     }
@@ -288,7 +362,7 @@ static viv_status account(struct viv_kv_image *image, struct viv_kv_mark *mark, 
 {
     VIV_TRY(forget(image, mark, tagged_key));
     if (row->op == VIV_ROW_PUT) {
-        viv_kv_mark_add(mark, row->key, row->value);
+        viv_kv_mark_add(mark, row->key, row->key, row->value);
     }
     return VIV_OK;
 }
@@ -385,6 +459,7 @@ static const struct viv_kv_library library = {
     .close = image_close,
     .read_mark = image_read_mark,
     .scan = image_scan,
+    .look = image_look,
     .write = image_write,
     .commit = image_commit,
     .abort = image_abort,

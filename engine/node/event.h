@@ -32,6 +32,7 @@ enum viv_event_kind {
     VIV_EVENT_CHECKPOINT_ROOM, /* one block of CHECKPOINT_ROWS was consumed, or dropped after a failure or ABORT */
     VIV_EVENT_CHECKPOINT_DONE, /* ticket = that of BEGIN; status of COMMIT, or of the first step that failed (later
                                   steps of that ticket are then dropped); zxid = log_needed_after */
+    VIV_EVENT_IMAGE_FAULT,     /* an image in the state store is damaged. Repeated until a whole one has replaced it */
     VIV_EVENT_DISK_LOW,        /* flag: the disk has no reserve left; zxid: what the log needs, the fallback images
                                   being gone. Repeated while it is so; flag false ends it */
     VIV_EVENT_DISK_FULL,       /* flag: the log cannot prepare room (true), or can again (false) */

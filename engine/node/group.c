@@ -92,6 +92,9 @@ void viv_group_fatal(struct viv_group *group, const char *text)
 /* On a disk that runs low an image follows so much log: it is what lets the log before it go. */
 enum { LOW_DISK_IMAGE_BYTES = 64 << 20 };
 
+/* A damaged image is of no use meanwhile, but a disk that has just refused another one should not be asked at once. */
+enum { IMAGE_RETRY_MS = 10000 };
+
 static void trace(struct viv_group *group, int code, uint64_t a, uint64_t b)
 {
     struct viv_action *action = viv_actions_add(group->turn->out, VIV_ACTION_TRACE);
@@ -412,9 +415,16 @@ void viv_group_replace_tree(struct viv_group *group, struct viv_tree *tree)
 
 /* ---- images ---- */
 
+/* Told again and again until it is replaced: an image that was begun after the last time tells of its success later. */
+void viv_group_image_fault(struct viv_group *group)
+{
+    group->image_is_damaged = true;
+}
+
 static bool is_image_due(const struct viv_group *group)
 {
-    return (group->disk_low && group->bytes_since_image >= LOW_DISK_IMAGE_BYTES) ||
+    return (group->image_is_damaged && group->turn->now_ms >= group->image_retry_ms) ||
+           (group->disk_low && group->bytes_since_image >= LOW_DISK_IMAGE_BYTES) ||
            (group->checkpoint_entries > 0 && group->entries_since_image >= group->checkpoint_entries) ||
            (group->checkpoint_bytes > 0 && group->bytes_since_image >= group->checkpoint_bytes);
 }
@@ -423,7 +433,7 @@ void viv_group_checkpoint_slice(struct viv_group *group, bool is_busy)
 {
     if (group->checkpoint.state == VIV_CHECKPOINT_IDLE && group->serving && is_image_due(group)) {
         VIV_ASSERT(group->install.state == VIV_INSTALL_NONE);
-        bool is_delta = group->state_takes_deltas && group->image_exists;
+        bool is_delta = group->state_takes_deltas && group->image_exists && !group->image_is_damaged;
         group->entries_since_image = group->bytes_since_image = 0;
         viv_group_measure_checkpoint(&group->measure, group->turn);
         viv_checkpoint_begin(&group->checkpoint, group->tree, is_delta ? VIV_CHECKPOINT_DELTA : VIV_CHECKPOINT_FULL,
@@ -442,11 +452,18 @@ void viv_group_checkpoint_done(struct viv_group *group, const struct viv_event *
     if (event->status != VIV_OK) {
         viv_log(VIV_LOG_WARN, "node", "a checkpoint failed; the older image stays", "gid=%u zxid=0x%llx status=\"%s\"",
                 group->gid, (unsigned long long)group->checkpoint.zxid_start, viv_status_text(event->status));
+        group->image_is_damaged = group->image_is_damaged || event->status == VIV_ERR_CORRUPT;
+        group->image_retry_ms = group->turn->now_ms + (kind == VIV_CHECKPOINT_DELTA ? 0 : IMAGE_RETRY_MS);
     } else {
         group->image_exists = true;
         group->image_zxid = group->checkpoint.zxid_start;
         group->image_wall_ms = group->turn->wall_ms;
         trace(group, VIV_TRACE_CHECKPOINT_END, group->checkpoint.zxid_start, group->checkpoint.bytes);
+    }
+    if (event->status == VIV_OK && kind != VIV_CHECKPOINT_DELTA && group->image_is_damaged) {
+        group->image_is_damaged = false;
+        viv_log(VIV_LOG_INFO, "node", "a damaged image was replaced by a new one", "gid=%u zxid=0x%llx", group->gid,
+                (unsigned long long)group->image_zxid);
     }
     if (kind == VIV_CHECKPOINT_INSTALL) {
         viv_install_written(group, event->status);

@@ -116,7 +116,9 @@ struct viv_group {
     struct viv_install install;
     struct viv_checkpoint checkpoint;
     bool state_takes_deltas, image_exists;
-    uint64_t image_zxid; /* where the newest image begins */
+    bool image_is_damaged;   /* a whole one is due, from the tree in memory */
+    uint64_t image_retry_ms; /* not before, after one failed */
+    uint64_t image_zxid;     /* where the newest image begins */
     int64_t image_wall_ms;
     uint64_t checkpoint_entries, checkpoint_bytes; /* policy; 0 = never */
     uint64_t entries_since_image, bytes_since_image;
@@ -182,6 +184,7 @@ void viv_group_log_read(struct viv_group *group, const struct viv_event *event);
 /* Images are made more often, and the log is trimmed behind the newest one. */
 void viv_group_disk_low(struct viv_group *group, bool is_low, uint64_t needed_after);
 void viv_group_disk_full(struct viv_group *group, bool is_full);
+void viv_group_image_fault(struct viv_group *group);
 void viv_group_checkpoint_done(struct viv_group *group, const struct viv_event *event);
 /* End of a turn: one confirmation for all that asked in it; what was gathered for the log; then images. */
 void viv_group_confirm(struct viv_group *group);

@@ -354,6 +354,12 @@ static void on_disk_full(struct viv_node *node, const struct viv_event *event)
     viv_group_disk_full(&node->group, event->flag);
 }
 
+static void on_image_fault(struct viv_node *node, const struct viv_event *event)
+{
+    (void)event;
+    viv_group_image_fault(&node->group);
+}
+
 static void on_disk_low(struct viv_node *node, const struct viv_event *event)
 {
     viv_group_disk_low(&node->group, event->flag, event->zxid);
@@ -378,6 +384,7 @@ static event_fn *const event_table[] = {
     [VIV_EVENT_LOG_FAULT] = on_log_fault,
     [VIV_EVENT_CHECKPOINT_ROOM] = on_checkpoint_room,
     [VIV_EVENT_CHECKPOINT_DONE] = on_checkpoint_done,
+    [VIV_EVENT_IMAGE_FAULT] = on_image_fault,
     [VIV_EVENT_DISK_LOW] = on_disk_low,
     [VIV_EVENT_DISK_FULL] = on_disk_full,
 };

@@ -38,7 +38,7 @@ struct viv_background {
     pthread_cond_t chunk_ready;
     unsigned chunks_unread;
 
-    _Atomic uint64_t prepares, prepare_ns, scrub_bytes, scrub_mended, faults;
+    _Atomic uint64_t prepares, prepare_ns, scrub_bytes, scrub_mended, scrub_image_bytes, faults, image_faults;
     atomic_bool is_scrub_asked;
 
     /* of the thread */
@@ -47,6 +47,8 @@ struct viv_background {
     bool log_is_full;
     bool disk_is_low;
     struct viv_scrub scrub;
+    bool is_images_turn; /* of the log and the images, which are looked at in turn */
+    bool image_is_damaged;
     uint64_t fault_told_zxid; /* the newest told of in this round */
 };
 
@@ -127,17 +129,29 @@ static void run_watch_disk(struct viv_background *background)
     }
 }
 
-/* A step that met a full disk ends the checkpoint and leaves the old image whole; anything else ends the process. */
+/* Counted once, however often the store says it. */
+static void note_image(struct viv_background *background, bool is_damaged)
+{
+    atomic_fetch_add(&background->image_faults, is_damaged && !background->image_is_damaged);
+    background->image_is_damaged = is_damaged;
+}
+
+/* A step that met a full disk ends the checkpoint and leaves the old image whole; one that met a damaged image ends it
+ * too, and a whole image from memory replaces that; anything else ends the process. */
 static bool step_failed(struct viv_background *background, const char *phase, viv_status status)
 {
     if (status == VIV_OK) {
         return false;
     }
-    if (status != VIV_ERR_NOSPACE) {
+    if (status != VIV_ERR_NOSPACE && status != VIV_ERR_CORRUPT) {
         viv_server_fatal(phase, background->config.state_path, status);
     }
-    viv_log(VIV_LOG_WARN, "server", "a checkpoint was given up: the disk is full", "phase=%s path=%s", phase,
-            background->config.state_path);
+    if (status == VIV_ERR_NOSPACE) {
+        viv_log(VIV_LOG_WARN, "server", "a checkpoint was given up: the disk is full", "phase=%s path=%s", phase,
+                background->config.state_path);
+    } else {
+        note_image(background, true);
+    }
     checkpoint_done(background, status, 0);
     return true;
 }
@@ -172,6 +186,7 @@ static void run_commit(struct viv_background *background, const struct task *tas
         if (background->disk_is_low && log_needed_after < task->mark.zxid_start) {
             log_needed_after = thin(background);
         }
+        background->image_is_damaged = false; /* a delta of a damaged one does not come so far */
         checkpoint_done(background, VIV_OK, log_needed_after);
     }
 }
@@ -288,17 +303,44 @@ static void tell_faults(struct viv_background *background)
     }
 }
 
-static void run_scrub(struct viv_background *background, const struct task *task)
+static void look_at_log(struct viv_background *background, size_t bytes_max)
 {
     struct viv_scrub *scrub = &background->scrub;
+    viv_status status = viv_log_scrub(background->config.log, scrub, bytes_max);
+    if (status != VIV_OK && status != VIV_ERR_CORRUPT) {
+        viv_server_fatal("scrub", background->config.log_path, status);
+    }
+    atomic_store(&background->scrub_bytes, scrub->bytes);
+    atomic_store(&background->scrub_mended, scrub->mended);
+}
+
+/* Not while one is being written. False when there was nothing to look at. */
+static bool look_at_images(struct viv_background *background, size_t bytes_max)
+{
+    size_t bytes = 0;
+    if (background->in_checkpoint) {
+        return false;
+    }
+    viv_status status = viv_state_scrub(background->config.state, bytes_max, &bytes);
+    if (status != VIV_OK && status != VIV_ERR_CORRUPT) {
+        viv_server_fatal("scrub", background->config.state_path, status);
+    }
+    note_image(background, status == VIV_ERR_CORRUPT);
+    if (status == VIV_ERR_CORRUPT) {
+        post(background, &(struct viv_completion){.kind = VIV_EVENT_IMAGE_FAULT});
+    }
+    atomic_fetch_add(&background->scrub_image_bytes, bytes);
+    return bytes > 0;
+}
+
+static void run_scrub(struct viv_background *background, const struct task *task)
+{
     atomic_store(&background->is_scrub_asked, false);
     if (task->bytes > 0) {
-        viv_status status = viv_log_scrub(background->config.log, scrub, task->bytes);
-        if (status != VIV_OK && status != VIV_ERR_CORRUPT) {
-            viv_server_fatal("scrub", background->config.log_path, status);
+        background->is_images_turn = !background->is_images_turn;
+        if (!background->is_images_turn || !look_at_images(background, task->bytes)) {
+            look_at_log(background, task->bytes);
         }
-        atomic_store(&background->scrub_bytes, scrub->bytes);
-        atomic_store(&background->scrub_mended, scrub->mended);
     }
     tell_faults(background);
 }
@@ -443,6 +485,8 @@ void viv_background_counts(struct viv_background *background, struct viv_backgro
         .prepare_ns = atomic_load(&background->prepare_ns),
         .scrub_bytes = atomic_load(&background->scrub_bytes),
         .scrub_mended = atomic_load(&background->scrub_mended),
+        .scrub_image_bytes = atomic_load(&background->scrub_image_bytes),
+        .image_faults = atomic_load(&background->image_faults),
         .faults = atomic_load(&background->faults),
     };
 }

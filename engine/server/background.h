@@ -31,13 +31,14 @@ void viv_background_add(struct viv_background *background, struct viv_action *ac
 void viv_background_prepare(struct viv_background *background);
 /* Looks whether the disks still have their reserve; DISK_LOW tells when they have not. */
 void viv_background_watch_disk(struct viv_background *background);
-/* Looks at about so many bytes more of what is stored; tells of damaged entries of the log, also of those known before
- * (0 bytes: of no others), as LOG_FAULT. */
+/* Looks at about so many bytes more of the log or, in turn, of the images; tells of damaged entries of the log, also of
+ * those known before (0 bytes: of no others), as LOG_FAULT, and of a damaged image as IMAGE_FAULT. */
 void viv_background_scrub(struct viv_background *background, size_t bytes);
 /* Since the start. Any thread. */
 struct viv_background_counts {
     uint64_t prepares, prepare_ns;              /* times that room in the log was made, and how long that took */
     uint64_t scrub_bytes, scrub_mended, faults; /* read again; made good without help; damaged entries now */
+    uint64_t scrub_image_bytes, image_faults;   /* read again; images found damaged */
 };
 void viv_background_counts(struct viv_background *background, struct viv_background_counts *counts);
 /* A chunk of LOG_READ was consumed: the next may be read. */

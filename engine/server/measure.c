@@ -96,6 +96,8 @@ static void sample_server(struct viv_server *server, const struct viv_server_vie
     viv_metrics_set_count(metrics, VIV_METRIC_viv_log_prepare_ms, background.prepare_ns);
     viv_metrics_set_count(metrics, VIV_METRIC_viv_scrub_bytes, background.scrub_bytes);
     viv_metrics_set_count(metrics, VIV_METRIC_viv_scrub_mended, background.scrub_mended);
+    viv_metrics_set_count(metrics, VIV_METRIC_viv_scrub_image_bytes, background.scrub_image_bytes);
+    viv_metrics_set_count(metrics, VIV_METRIC_viv_image_faults, background.image_faults);
     viv_metrics_set(metrics, VIV_METRIC_viv_log_faults, (int64_t)background.faults);
     viv_metrics_set_text(metrics, VIV_METRIC_viv_backend, server->config->backend);
 }

@@ -26,6 +26,9 @@ static int real_open(void *ctx, const char *path, unsigned flags)
         mode |= (flags & VIV_FILE_KEEP) ? O_CREAT : O_CREAT | O_TRUNC;
     }
     int handle = open(path, mode | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (handle >= 0 && (flags & VIV_FILE_FRESH)) {
+        (void)posix_fadvise(handle, 0, 0, POSIX_FADV_DONTNEED);
+    }
     return handle >= 0 ? handle : -errno;
 }
 

@@ -20,6 +20,7 @@ enum viv_file_flag {
     VIV_FILE_WRITE = 1,  /* else read only */
     VIV_FILE_CREATE = 2, /* create it, mode 0600, or empty what is there */
     VIV_FILE_KEEP = 4,   /* with CREATE: keep what is there */
+    VIV_FILE_FRESH = 8,  /* what is synced is read from the device again, as far as the system can be asked for that */
 };
 
 /* Calls return a handle, a count or 0, and -errno when they fail. Paths are whole paths. */

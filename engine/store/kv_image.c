@@ -102,16 +102,31 @@ static uint64_t row_hash(struct viv_bytes key, struct viv_bytes value)
     return XXH64(value.data, value.size, XXH64(key.data, key.size, 0));
 }
 
-void viv_kv_mark_add(struct viv_kv_mark *mark, struct viv_bytes key, struct viv_bytes value)
+static bool was_looked_at(const struct viv_kv_mark *mark, struct viv_bytes place)
 {
-    mark->rows++;
-    mark->sum += row_hash(key, value);
+    return mark->looked_upto.size > 0 && viv_bytes_compare(place, mark->looked_upto) <= 0;
 }
 
-void viv_kv_mark_remove(struct viv_kv_mark *mark, struct viv_bytes key, struct viv_bytes value)
+void viv_kv_mark_add(struct viv_kv_mark *mark, struct viv_bytes place, struct viv_bytes key, struct viv_bytes value)
 {
+    uint64_t hash = row_hash(key, value);
+    mark->rows++;
+    mark->sum += hash;
+    if (was_looked_at(mark, place)) {
+        mark->looked_rows++;
+        mark->looked_sum += hash;
+    }
+}
+
+void viv_kv_mark_remove(struct viv_kv_mark *mark, struct viv_bytes place, struct viv_bytes key, struct viv_bytes value)
+{
+    uint64_t hash = row_hash(key, value);
     mark->rows--;
-    mark->sum -= row_hash(key, value);
+    mark->sum -= hash;
+    if (was_looked_at(mark, place)) {
+        mark->looked_rows--;
+        mark->looked_sum -= hash;
+    }
 }
 
 viv_status viv_kv_row_damaged(const char *store, struct viv_bytes key)
@@ -123,8 +138,7 @@ viv_status viv_kv_row_damaged(const char *store, struct viv_bytes key)
         hex[2 * i + 1] = digits[key.data[i] & 15];
         hex[2 * i + 2] = '\0';
     }
-    viv_log(VIV_LOG_ERROR, store, "a stored row is damaged; have this server rebuilt from its leader",
-            "key=0x%s key_bytes=%zu", hex, key.size);
+    viv_log(VIV_LOG_ERROR, store, "a stored row is damaged", "key=0x%s key_bytes=%zu", hex, key.size);
     return VIV_ERR_CORRUPT;
 }
 
@@ -146,7 +160,7 @@ viv_status viv_kv_feed_row(struct viv_kv_feed *feed, uint32_t crc, struct viv_by
     if (crc != viv_kv_row_crc(key, value)) {
         return viv_kv_row_damaged(feed->store, key);
     }
-    viv_kv_mark_add(&feed->seen, key, value);
+    viv_kv_mark_add(&feed->seen, key, key, value);
     viv_row_append(&feed->block, &(struct viv_row){VIV_ROW_PUT, key, value});
     return feed->block.size < FEED_BLOCK_BYTES ? VIV_OK : hand_on(feed);
 }
@@ -171,6 +185,19 @@ viv_status viv_kv_feed_end(struct viv_kv_feed *feed, const struct viv_kv_mark *e
 void viv_kv_feed_fini(struct viv_kv_feed *feed)
 {
     viv_buffer_fini(&feed->block);
+}
+
+viv_status viv_kv_look_row(struct viv_kv_look *look, uint32_t crc, struct viv_bytes place, struct viv_bytes key,
+                           struct viv_bytes value)
+{
+    if (crc != viv_kv_row_crc(key, value)) {
+        return viv_kv_row_damaged(look->store, key);
+    }
+    look->mark->looked_rows++;
+    look->mark->looked_sum += row_hash(key, value);
+    viv_buffer_clear(&look->upto);
+    viv_buffer_append_bytes(&look->upto, place);
+    return VIV_OK;
 }
 
 uint64_t viv_kv_now_ns(void)

@@ -19,6 +19,9 @@ struct viv_kv_mark {
     uint64_t rows; /* in the image */
     uint64_t sum;  /* of every row's hash, modulo 2^64 */
     viv_gid gid;
+    /* Not stored: how much of `rows` and `sum` a look at the image has found so far, in the rows up to looked_upto. */
+    uint64_t looked_rows, looked_sum;
+    struct viv_bytes looked_upto; /* a place in the library's order of rows; borrowed, empty: no row was looked at */
 };
 
 enum { VIV_KV_MARK_BYTES = 96 + 4 };
@@ -33,9 +36,10 @@ void viv_kv_mark_init(struct viv_kv_mark *mark, const struct viv_store_config *c
 
 /* The check stored beside a row: over key, value and where one ends. */
 uint32_t viv_kv_row_crc(struct viv_bytes key, struct viv_bytes value);
-void viv_kv_mark_add(struct viv_kv_mark *mark, struct viv_bytes key, struct viv_bytes value);
-void viv_kv_mark_remove(struct viv_kv_mark *mark, struct viv_bytes key, struct viv_bytes value);
-/* Logs the damaged row with what to do about it; returns VIV_ERR_CORRUPT. */
+/* A row comes or goes. `place`: the bytes by which the library orders it. */
+void viv_kv_mark_add(struct viv_kv_mark *mark, struct viv_bytes place, struct viv_bytes key, struct viv_bytes value);
+void viv_kv_mark_remove(struct viv_kv_mark *mark, struct viv_bytes place, struct viv_bytes key, struct viv_bytes value);
+/* Logs the damaged row; returns VIV_ERR_CORRUPT. */
 viv_status viv_kv_row_damaged(const char *store, struct viv_bytes key) VIV_MUST_USE;
 
 /* A load on its way from a library to the receiver: checks each row, counts it, hands on blocks of about 1 MiB. */
@@ -54,6 +58,20 @@ viv_status viv_kv_feed_row(struct viv_kv_feed *feed, uint32_t crc, struct viv_by
 /* Hands on the rest and compares what was seen with the image's mark. VIV_ERR_CORRUPT when rows are missing. */
 viv_status viv_kv_feed_end(struct viv_kv_feed *feed, const struct viv_kv_mark *expected) VIV_MUST_USE;
 void viv_kv_feed_fini(struct viv_kv_feed *feed);
+
+/* Some more of an image on its way from the disk: rows behind mark->looked_upto in the library's order, each checked
+ * and counted in the mark. */
+struct viv_kv_look {
+    const char *store;
+    struct viv_kv_mark *mark;
+    size_t bytes_max, bytes;       /* about so many at most; looked at */
+    struct viv_buffer upto;        /* place of the last row; empty when none was left */
+    struct viv_buffer stored_mark; /* as it is on the disk, once no row is left */
+};
+
+/* VIV_ERR_CORRUPT: logged. */
+viv_status viv_kv_look_row(struct viv_kv_look *look, uint32_t crc, struct viv_bytes place, struct viv_bytes key,
+                           struct viv_bytes value) VIV_MUST_USE;
 
 /* Monotonic nanoseconds, for the report. */
 uint64_t viv_kv_now_ns(void);

@@ -15,10 +15,11 @@ struct viv_state {
     const struct viv_kv_library *library;
     struct viv_store_config config; /* its strings belong to dir */
     struct viv_kv_dir dir;
-    struct viv_kv_image *image; /* NULL: there is none, or it is to be opened again */
-    struct viv_kv_mark mark;    /* of the image, when image_status is VIV_OK */
-    viv_status image_status;    /* VIV_OK, VIV_ERR_NOT_FOUND or VIV_ERR_CORRUPT */
-    viv_status failed;          /* first terminal failure; every later call answers it */
+    struct viv_kv_image *image;    /* NULL: there is none, or it is to be opened again */
+    struct viv_kv_mark mark;       /* of the image, when image_status is VIV_OK */
+    viv_status image_status;       /* VIV_OK, VIV_ERR_NOT_FOUND or VIV_ERR_CORRUPT */
+    struct viv_buffer looked_upto; /* what mark.looked_upto borrows */
+    viv_status failed;             /* first terminal failure; every later call answers it */
     struct viv_store_measure measure;
 
     bool in_checkpoint;
@@ -173,7 +174,8 @@ static viv_status begin_image(struct viv_state *state)
 {
     uint64_t salt = viv_disk_real.ops->random(viv_disk_real.ctx);
     viv_kv_mark_init(&state->pending, &state->config, state->dir.gid, salt);
-    if (state->image_status == VIV_OK && state->config.cluster[0] == 0 && state->config.cluster[1] == 0) {
+    if (state->config.cluster[0] == 0 && state->config.cluster[1] == 0) {
+        /* Also of a damaged image, if it was ever read. */
         memcpy(state->pending.cluster, state->mark.cluster, sizeof state->pending.cluster);
     }
     VIV_TRY(viv_kv_dir_make_next(&state->dir));
@@ -291,6 +293,54 @@ viv_status viv_kv_state_thin(struct viv_state *state, uint64_t *log_needed_after
     return VIV_OK;
 }
 
+/* What a look has found is what the mark promises, and so is the mark. */
+static viv_status end_look(struct viv_state *state, const struct viv_kv_look *look)
+{
+    uint8_t expected[VIV_KV_MARK_BYTES];
+    viv_kv_mark_encode(&state->mark, expected);
+    if (state->mark.looked_rows != state->mark.rows || state->mark.looked_sum != state->mark.sum ||
+        !viv_bytes_equal(viv_buffer_bytes(&look->stored_mark), viv_bytes_of(expected, sizeof expected))) {
+        viv_log(VIV_LOG_ERROR, state->library->name, "the image does not hold what its mark says",
+                "state_dir=%s rows=%llu expected_rows=%llu", state->config.state_dir,
+                (unsigned long long)state->mark.looked_rows, (unsigned long long)state->mark.rows);
+        return VIV_ERR_CORRUPT;
+    }
+    state->mark.looked_rows = state->mark.looked_sum = 0;
+    return VIV_OK;
+}
+
+static viv_status look_on(struct viv_state *state, size_t bytes_max, size_t *bytes)
+{
+    struct viv_kv_look look = {.store = state->library->name, .mark = &state->mark, .bytes_max = bytes_max};
+    char *path = viv_kv_dir_current(&state->dir);
+    viv_status status = state->library->look(state->image, path, &look);
+    if (status == VIV_OK && look.upto.size == 0) {
+        status = end_look(state, &look);
+    }
+    *bytes = look.bytes + look.stored_mark.size;
+    viv_buffer_fini(&look.stored_mark);
+    viv_buffer_fini(&state->looked_upto);
+    state->looked_upto = look.upto;
+    state->mark.looked_upto = viv_buffer_bytes(&state->looked_upto);
+    if (status == VIV_ERR_CORRUPT) {
+        close_image(state);
+        state->image_status = status;
+    }
+    free(path);
+    return status;
+}
+
+viv_status viv_kv_state_scrub(struct viv_state *state, size_t bytes_max, size_t *bytes)
+{
+    VIV_ASSERT(!state->in_checkpoint);
+    VIV_TRY(state->failed);
+    VIV_TRY(need_image(state));
+    if (state->image_status == VIV_OK) {
+        return look_on(state, bytes_max, bytes);
+    }
+    return state->image_status == VIV_ERR_CORRUPT ? VIV_ERR_CORRUPT : VIV_OK;
+}
+
 void viv_kv_state_measure(struct viv_state *state, struct viv_store_measure *measure)
 {
     *measure = state->measure;
@@ -302,5 +352,6 @@ void viv_kv_state_close(struct viv_state *state)
     end_checkpoint(state);
     close_image(state);
     viv_kv_dir_close(&state->dir);
+    viv_buffer_fini(&state->looked_upto);
     free(state);
 }

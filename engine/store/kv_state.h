@@ -26,6 +26,10 @@ struct viv_kv_library {
     viv_status (*read_mark)(struct viv_kv_image *image, struct viv_buffer *out);
     /* Every row to the feed. */
     viv_status (*scan)(struct viv_kv_image *image, struct viv_kv_feed *feed);
+    /* The next rows of the image in `path`, from the disk and not from what the library has in memory, each to
+     * viv_kv_look_row; the mark as well when none is left. No unit is open. VIV_ERR_CORRUPT: also where the disk
+     * refuses to read. */
+    viv_status (*look)(struct viv_kv_image *image, const char *path, struct viv_kv_look *look);
     /* The run's rows into the open unit, which the first write opens. Keeps rows and sum of *mark right, or leaves
      * them to commit when it is building. */
     viv_status (*write)(struct viv_kv_image *image, const struct viv_kv_run *run, struct viv_kv_mark *mark);
@@ -46,11 +50,12 @@ viv_state_commit_fn viv_kv_state_commit;
 viv_state_abort_fn viv_kv_state_abort;
 viv_state_thin_fn viv_kv_state_thin;
 viv_state_measure_fn viv_kv_state_measure;
+viv_state_scrub_fn viv_kv_state_scrub;
 
 /* The members of a viv_state_ops after its name, traits and open. */
 #define VIV_KV_STATE_OPS                                                                                               \
     .close = viv_kv_state_close, .load = viv_kv_state_load, .begin = viv_kv_state_begin, .write = viv_kv_state_write,  \
     .commit = viv_kv_state_commit, .abort = viv_kv_state_abort, .thin = viv_kv_state_thin,                             \
-    .measure = viv_kv_state_measure
+    .measure = viv_kv_state_measure, .scrub = viv_kv_state_scrub
 
 #endif /* VIV_STORE_KV_STATE_H */

@@ -15,7 +15,8 @@
  *
  * Threads: load at start by the main thread; everything else by the background thread, one checkpoint at a time.
  * Errors as in log_store.h: VIV_ERR_IO and VIV_ERR_SYSTEM are terminal, VIV_ERR_NOSPACE leaves the old image whole and
- * the checkpoint aborted. */
+ * the checkpoint aborted. VIV_ERR_CORRUPT from a step of a DELTA: the image that it would change is damaged, the
+ * checkpoint aborted, and only a whole image helps. */
 
 struct viv_state; /* opaque; embeds `const struct viv_state_ops *ops` as its first member */
 
@@ -56,6 +57,10 @@ typedef void viv_state_abort_fn(struct viv_state *state);
 /* Makes room: gives up what is kept only as a fallback, never the newest image. *log_needed_after as for commit, 0 when
  * there is no image. Not within a checkpoint. */
 typedef viv_status viv_state_thin_fn(struct viv_state *state, uint64_t *log_needed_after);
+/* Looks at about `bytes_max` bytes more of all images, as they are on the disk, round after round; *bytes is how many
+ * it looked at, 0 without an image. VIV_ERR_CORRUPT: an image is damaged, logged once and told by every call until a
+ * whole image has replaced it. Not within a checkpoint. */
+typedef viv_status viv_state_scrub_fn(struct viv_state *state, size_t bytes_max, size_t *bytes);
 typedef void viv_state_measure_fn(struct viv_state *state, struct viv_store_measure *measure);
 
 struct viv_state_ops {
@@ -70,6 +75,7 @@ struct viv_state_ops {
     viv_state_abort_fn *abort;
     viv_state_thin_fn *thin;
     viv_state_measure_fn *measure;
+    viv_state_scrub_fn *scrub; /* NULL with VIV_STORE_VOLATILE */
 };
 
 viv_status viv_state_open(const struct viv_state_ops *ops, const struct viv_store_config *config, viv_gid gid,
@@ -84,6 +90,7 @@ viv_status viv_state_commit(struct viv_state *state, const struct viv_state_mark
 void viv_state_abort(struct viv_state *state);
 viv_status viv_state_thin(struct viv_state *state, uint64_t *log_needed_after) VIV_MUST_USE;
 void viv_state_measure(struct viv_state *state, struct viv_store_measure *measure);
+viv_status viv_state_scrub(struct viv_state *state, size_t bytes_max, size_t *bytes) VIV_MUST_USE;
 unsigned viv_state_traits(const struct viv_state *state);
 
 #endif /* VIV_STORE_STATE_STORE_H */

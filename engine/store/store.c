@@ -284,6 +284,13 @@ void viv_state_measure(struct viv_state *state, struct viv_store_measure *measur
     state_ops(state)->measure(state, measure);
 }
 
+viv_status viv_state_scrub(struct viv_state *state, size_t bytes_max, size_t *bytes)
+{
+    VIV_ASSERT(bytes_max > 0);
+    *bytes = 0;
+    return viv_state_traits(state) & VIV_STORE_VOLATILE ? VIV_OK : state_ops(state)->scrub(state, bytes_max, bytes);
+}
+
 unsigned viv_state_traits(const struct viv_state *state)
 {
     return state_ops(state)->traits;

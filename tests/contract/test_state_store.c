@@ -363,6 +363,81 @@ static void a_flipped_bit_never_changes_what_is_loaded(struct world *world)
     run("rm -rf @.sound", world->dir);
 }
 
+/* A whole round over the images, and more; what it came to. */
+static viv_status look_at_everything(struct world *world, size_t step_bytes)
+{
+    viv_status status = VIV_OK;
+    size_t bytes;
+    for (unsigned i = 0; i < 10 && status == VIV_OK; i++) {
+        status = viv_state_scrub(world->state, step_bytes, &bytes);
+        cr_assert(status != VIV_OK || bytes > 0);
+    }
+    return status;
+}
+
+static void sound_images_are_found_sound_also_between_deltas(struct world *world)
+{
+    world_needs_durability(world);
+    world_open_state(world);
+    size_t bytes = 1;
+    cr_assert_eq(viv_state_scrub(world->state, 1000, &bytes), VIV_OK);
+    cr_assert_eq(bytes, 0, "there is no image yet");
+    world_checkpoint(world, VIV_CHECKPOINT_FULL, 10, 0, 5000, 1);
+    cr_assert_eq(look_at_everything(world, 30000), VIV_OK);
+    for (unsigned round = 0; round < 20; round++) {
+        unsigned zxid = 20 + round;
+        bool is_delta = world_takes_deltas(world);
+        struct viv_state_mark mark = {zxid, zxid + 5, zxid * 1000};
+        uint64_t needed;
+        cr_assert_eq(viv_state_begin(world->state, is_delta ? VIV_CHECKPOINT_DELTA : VIV_CHECKPOINT_FULL, zxid),
+                     VIV_OK);
+        if (is_delta) {
+            world_write_rows(world, VIV_ROW_DELETE, round * 97 % 5000, 20, 0);
+        }
+        world_write_rows(world, VIV_ROW_PUT, round * 131 % 5000, 60, 2 + round);
+        cr_assert_eq(viv_state_commit(world->state, &mark, &needed), VIV_OK);
+        cr_assert_eq(viv_state_scrub(world->state, 30000, &bytes), VIV_OK, "round %u", round);
+    }
+    cr_assert_eq(look_at_everything(world, 30000), VIV_OK);
+    world_load(world, 39);
+}
+
+/* A bit of what RocksDB writes for people is nobody's loss. */
+static bool flip_until_found(struct world *world, struct viv_rng *rng, char *where, size_t where_size)
+{
+    for (int i = 0; i < 400; i++) {
+        if (flip_some_bit(world->dir, rng, where, where_size) &&
+            look_at_everything(world, 1 << 20) == VIV_ERR_CORRUPT) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void what_rots_in_an_open_image_is_found_and_a_whole_image_makes_it_good(struct world *world)
+{
+    world_needs_durability(world);
+    world_open_state(world);
+    struct viv_rng rng;
+    viv_rng_init(&rng, 11);
+    world_checkpoint(world, VIV_CHECKPOINT_FULL, 100, 0, 3000, 1);
+    for (unsigned round = 0; round < 4; round++) {
+        char where[600] = "";
+        size_t bytes;
+        uint64_t zxid = 200 + round;
+        cr_assert(flip_until_found(world, &rng, where, sizeof where));
+        cr_assert_eq(viv_state_scrub(world->state, 1000, &bytes), VIV_ERR_CORRUPT, "told until it is made good");
+        if (world_takes_deltas(world)) {
+            cr_assert_eq(viv_state_begin(world->state, VIV_CHECKPOINT_DELTA, zxid), VIV_ERR_CORRUPT, "%s", where);
+        }
+        world_checkpoint(world, VIV_CHECKPOINT_FULL, zxid, 0, 3000, 2 + round);
+        cr_assert_eq(look_at_everything(world, 1 << 20), VIV_OK, "%s", where);
+    }
+    world_reopen_state(world);
+    world_load(world, 203);
+    expect_versions(0, 3000, 5);
+}
+
 #define VIV_SCENARIOS(S, ...)                                                                                          \
     S(a_new_store_has_no_image, __VA_ARGS__)                                                                           \
     S(a_committed_image_comes_back_whole, __VA_ARGS__)                                                                 \
@@ -379,7 +454,9 @@ static void a_flipped_bit_never_changes_what_is_loaded(struct world *world)
     S(a_receiver_can_end_the_load, __VA_ARGS__)                                                                        \
     S(groups_have_images_of_their_own, __VA_ARGS__)                                                                    \
     S(images_of_another_server_or_ensemble_are_refused, __VA_ARGS__)                                                   \
-    S(a_flipped_bit_never_changes_what_is_loaded, __VA_ARGS__)
+    S(a_flipped_bit_never_changes_what_is_loaded, __VA_ARGS__)                                                         \
+    S(sound_images_are_found_sound_also_between_deltas, __VA_ARGS__)                                                   \
+    S(what_rots_in_an_open_image_is_found_and_a_whole_image_makes_it_good, __VA_ARGS__)
 
 #define VIV_CONFIGURATION(name, log, state, purpose) VIV_SCENARIOS(VIV_STAMP, name, log, state)
 #include "backends/configurations.def"

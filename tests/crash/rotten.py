@@ -177,18 +177,57 @@ def image_files(ensemble, index, backend):
     return glob.glob(os.path.join(folder, backend.split("-")[0] + "-*", pattern))
 
 
+def rot_images(ensemble, index, backend):
+    """Half of every file that holds rows becomes something else; how many files."""
+    paths = image_files(ensemble, index, backend)
+    for path in paths:
+        size = os.stat(path).st_size
+        with open(path, "r+b") as file:
+            file.seek(size // 8)
+            file.write(b"\xb7" * (size // 2))
+    return len(paths)
+
+
+def check_running_image(tap, backend, scrub_kib):
+    """An image that rots below a server that serves, alone: it writes another one, before it has to need it."""
+    settings = dict(SETTINGS, **{"snapCount": 40, "scrub.kibPerSecond": scrub_kib})
+    expected = 2 if backend == "flat" else 1  # images that are kept
+    with Ensemble("vivarium", 1, backend, settings) as ensemble:
+        def shown(name):
+            return int(ensemble.mntr(0).get("viv_" + name, 0))
+
+        settled = True
+        for images in (1, 2):
+            write(ensemble.hosts(), (images - 1) * ENTRIES // 2, ENTRIES // 2)
+            settled = settled and wait(lambda: shown("checkpoints") >= images)
+        files = rot_images(ensemble, 0, backend)
+        if not scrub_kib:
+            quiet = not wait(lambda: shown("image_faults") > 0, 4)
+            ensemble.kill(0)
+            ensemble.start(0)
+            tap.ok(settled and files > 0 and quiet and wait(lambda: said(ensemble, 0, "damaged")),
+                   "control: without the slow look only the next start finds it", ensemble.logs())
+            return
+        healed = wait(lambda: len(said(ensemble, 0, "a damaged image was replaced by a new one")) == expected and
+                      shown("scrub_image_bytes") > 0)
+        told = said(ensemble, 0, "damaged")
+        tap.ok(settled and files >= expected and healed and shown("image_faults") == expected and
+               not wrong(ensemble.hosts(), ENTRIES), "an image that rots below a server is replaced while it serves",
+               "%d %d\n%s" % (files, shown("image_faults"), ensemble.logs()))
+        ensemble.kill(0)
+        ensemble.start(0)
+        ensemble.wait_serving()
+        tap.ok(not wrong(ensemble.hosts(), ENTRIES) and said(ensemble, 0, "damaged") == told,
+               "and the next start finds a sound one", ensemble.logs())
+
+
 def check_image(tap, backend):
     """An image that nothing here makes up for: the state comes from a leader, the vote is kept."""
     ensemble = written(backend, {"snapCount": 40})
     try:
         damaged = 0
         for index in (0, 1):
-            for path in image_files(ensemble, index, backend):
-                size = os.stat(path).st_size
-                with open(path, "r+b") as file:
-                    file.seek(size // 8)
-                    file.write(b"\xb7" * (size // 2))
-                damaged += 1
+            damaged += rot_images(ensemble, index, backend)
         for index in range(3):
             ensemble.start(index)
         ensemble.wait_serving()
@@ -215,11 +254,13 @@ def main():
     check_repaired(tap, arguments.backend, {0: [5], 1: [50, 51], 2: [ENTRIES - 1]}, "three servers damaged")
     check_lost(tap, arguments.backend)
     check_image(tap, arguments.backend)
+    check_running_image(tap, arguments.backend, 65536)
     if arguments.long:
         check_repaired(tap, arguments.backend, {0: [5, 6, 7, 100]}, "one server damaged")
         check_repaired(tap, arguments.backend, {0: list(range(ENTRIES)), 1: [3]}, "one server lost all of its bodies")
         check_running(tap, arguments.backend)
         check_promises(tap, arguments.backend)
+        check_running_image(tap, arguments.backend, 0)
     tap.done()
 
 
