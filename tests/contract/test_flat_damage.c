@@ -285,6 +285,27 @@ VIV_TEST(flat_damage, a_log_whose_first_batches_are_lost_does_not_begin_at_the_b
     world_fini(&world);
 }
 
+/* No batch is readable any more, nor the identifiers that would say where the first was: those of later ones still say
+ * that there were some. */
+VIV_TEST(flat_damage, a_log_of_which_only_late_identifiers_are_left_is_not_empty)
+{
+    static const uint8_t zeros[BLOCK];
+    struct world world;
+    char path[512];
+    flat_world(&world);
+    fill(&world, 60);
+    close_settled(&world);
+    cr_assert(world_file(&world, "log-0", 0, path, sizeof path));
+    struct viv_buffer whole = read_all(path);
+    for (size_t at = BLOCK; at < whole.size / 2; at += sizeof zeros) {
+        write_at(path, zeros, sizeof zeros, at);
+    }
+    write_at(path, zeros, sizeof zeros, whole.size - 2 * BLOCK); /* the oldest identifiers */
+    cr_assert_eq(world_try_open_log(&world), VIV_ERR_CORRUPT);
+    viv_buffer_fini(&whole);
+    world_fini(&world);
+}
+
 /* ---- blocks that cannot be read, at the start of one file ---- */
 
 static const char *unreadable_name;
