@@ -209,3 +209,40 @@ VIV_TEST(repair, a_server_without_a_state_looks_into_its_log_for_others)
     }
     actor_fini(&actor);
 }
+
+static size_t bytes_sent(const struct actor *actor, uint32_t link, enum viv_packet_type type)
+{
+    struct viv_buffer packet = {0};
+    viv_packet_encode(&packet, actor_sent(actor, link, type));
+    size_t bytes = packet.size;
+    viv_buffer_fini(&packet);
+    return bytes;
+}
+
+VIV_TEST(repair, a_copy_moves_the_bytes_of_its_entry_and_less_than_a_hundred_besides)
+{
+    enum { ENTRY_BYTES = 65400, BESIDES = 100 };
+    static const uint64_t log[] = {VIV_ZXID(1, 1), VIV_ZXID(1, 2), 0};
+    static uint8_t body[ENTRY_BYTES];
+    struct actor asker, asked;
+    damaged_leader(&asker);
+    actor_ackepoch(&asker, 2, VIV_ZXID(2, 2), 2);
+    size_t ask_bytes = bytes_sent(&asker, 2, VIV_PACKET_REPAIR_ASK);
+    actor_fini(&asker);
+    actor_init(&asked, &(struct actor_config){
+                           .sid = 1, .accepted_epoch = 1, .current_epoch = 1, .zxids = log, .baseless = true});
+    ask_for(&asked, VIV_ZXID(1, 2));
+    struct viv_entry found = {.zxid = VIV_ZXID(1, 2), .body = {body, sizeof body}};
+    actor_give(&asked, (struct viv_zab_input){.kind = VIV_ZAB_LOG_DATA,
+                                              .link = 1,
+                                              .zxid = found.zxid,
+                                              .entries = &found,
+                                              .entry_count = 1,
+                                              .last = true,
+                                              .for_repair = true});
+    size_t answer_bytes = bytes_sent(&asked, 1, VIV_PACKET_REPAIR_ANSWER);
+    cr_assert_gt(answer_bytes, ENTRY_BYTES);
+    cr_assert_leq(ask_bytes + answer_bytes, ENTRY_BYTES + BESIDES, "%zu and %zu", ask_bytes, answer_bytes);
+    cr_assert_leq(ask_bytes + answer_bytes, 64 << 10);
+    actor_fini(&asked);
+}
