@@ -246,19 +246,27 @@ static size_t take_frames(struct viv_caller *caller, struct viv_bytes in)
 
 /* ---- reading ---- */
 
-/* In a turn that has made many replies nobody else is read; who would have been waits in a queue. */
+/* A handshake is short; what a session's first requests come to nobody knows. */
+static bool is_light(const struct viv_caller *caller)
+{
+    return caller->received != 1 && caller->reply_bytes < VIV_CALLER_LIGHT_BYTES;
+}
+
+/* In a turn that has made many replies nobody else is read; who would have been waits in a queue, those with short
+ * replies in one of their own: among many who take much, somebody who takes little waits for a turn and not for all. */
 static bool is_its_turn(struct viv_caller *caller)
 {
     struct viv_client_port *port = caller->port;
-    bool is_admitted = caller->is_admitted;
-    caller->is_admitted = false;
-    if (is_admitted || (port->waiting.size == 0 &&
-                        viv_node_reply_bytes(port->server->node) - port->reply_bytes < VIV_TURN_REPLY_BYTES_MAX)) {
+    bool is_first = is_light(caller), is_full = viv_client_port_turn_is_full(port);
+    bool is_free = port->waiting_light.size == 0 && (is_first || port->waiting.size == 0);
+    if (caller->is_admitted ? is_first || !is_full : is_free && !is_full) {
+        caller->is_admitted = false;
+        caller->reply_bytes = 0;
         return true;
     }
-    if (!caller->is_waiting) {
+    if (!caller->is_waiting && !caller->is_admitted) {
         caller->is_waiting = true;
-        viv_buffer_append(&port->waiting, &caller->id, sizeof caller->id);
+        viv_buffer_append(is_first ? &port->waiting_light : &port->waiting, &caller->id, sizeof caller->id);
     }
     return false;
 }
@@ -326,6 +334,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
     struct viv_caller *caller = stream->data;
     struct viv_client_port *port = caller->port;
     if (got == 0 || got == UV_ENOBUFS || caller->is_closing) {
+        viv_caller_update_reading(caller); /* who waits is not asked again and again whether it has something */
         return;
     }
     if (got < 0) {
@@ -351,7 +360,7 @@ void viv_caller_update_reading(struct viv_caller *caller)
 {
     struct viv_client_port *port = caller->port;
     bool may_read = !caller->is_closing && !caller->is_ending && !caller->is_paused && !caller->is_output_full &&
-                    caller->wanted == 0 && !(are_all_paused(port) && caller->is_greeted);
+                    !caller->is_waiting && caller->wanted == 0 && !(are_all_paused(port) && caller->is_greeted);
     if (may_read == caller->is_reading || caller->is_closing) {
         return;
     }

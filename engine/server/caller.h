@@ -17,9 +17,13 @@
 
 enum {
     VIV_CALLER_READ_BYTES = 64 << 10,
+    /* Of what waits, in one go: sockets that take much must not make a turn long, when they are many. */
+    VIV_CALLER_WRITE_BYTES = 64 << 10,
     VIV_CALLER_HEAD_BYTES = 4,
     VIV_CALLER_SLOT_BITS = 20,
     VIV_CALLER_SLOTS_MAX = 1 << VIV_CALLER_SLOT_BITS,
+    /* Whoever was sent less since it was last read is not kept waiting by those who ask for more. */
+    VIV_CALLER_LIGHT_BYTES = 64 << 10,
     /* How long a connection that is to be closed may take to accept its last replies. */
     VIV_CALLER_ENDING_MS_MAX = 5000,
 };
@@ -34,7 +38,7 @@ struct viv_caller {
     bool is_plain;                /* its bytes are frames; until then, and with TLS, caller_tls.c takes them */
     bool is_open;                 /* the node knows it */
     bool is_shaking;              /* among the handshakes under way */
-    bool is_waiting, is_admitted; /* to be read in a later turn; in this one, whatever others have asked for */
+    bool is_waiting, is_admitted; /* to be read in a later turn; in the first one from now on that has room */
     bool tell_drained;            /* the node waits to hear that it may answer more */
     enum viv_listener_kind kind;
     uint64_t since_ms;   /* when it was accepted */
@@ -48,6 +52,7 @@ struct viv_caller {
     uint32_t collecting; /* bytes of the budget for large frames that it holds */
     uint32_t wanted;     /* bytes of it that it waits for, and is not read from */
     uint64_t received, sent;
+    size_t reply_bytes;  /* that it was sent since it was last read */
     uint64_t read_turn;  /* the turn in which it was read last */
     bool is_greeted;     /* its first four bytes were seen */
     bool is_paused;      /* by the node */
@@ -96,16 +101,18 @@ struct viv_client_port {
     struct viv_buffer to_resume; /* of viv_conn */
     struct viv_buffer resuming;
     struct viv_buffer drained; /* of viv_conn */
-    struct viv_buffer waiting; /* of viv_conn: to be read in a later turn, in their order */
-    uint64_t reply_bytes;      /* of the node's replies, when the turn began */
-    size_t admitted_count;     /* of those who wait, in one turn */
-    struct viv_buffer plain;   /* what one read of a TLS connection said */
-    uint8_t *shared;           /* room for a held part of a frame and one read behind it */
+    struct viv_buffer waiting_light,
+        waiting;             /* of viv_conn: to be read in a later turn, in their order; first the light */
+    uint64_t reply_bytes;    /* of the node's replies, when the turn began */
+    size_t admitted_count;   /* of those who wait, in one turn */
+    struct viv_buffer plain; /* what one read of a TLS connection said */
+    uint8_t *shared;         /* room for a held part of a frame and one read behind it */
 };
 
 /* client_port.c */
 void viv_caller_closed(uv_handle_t *handle); /* a uv_close_cb; tells the node and frees the connection */
 void viv_client_port_add(struct viv_client_port *port, struct viv_caller *caller);
+bool viv_client_port_turn_is_full(const struct viv_client_port *port);                 /* of replies made */
 struct viv_caller *viv_caller_find(const struct viv_client_port *port, viv_conn conn); /* NULL: gone */
 
 /* client_listener.c */

@@ -71,6 +71,7 @@ static void let_in(struct viv_client_listener *listener, struct viv_caller *call
     struct viv_client_port *port = listener->port;
     (void)uv_tcp_nodelay(&caller->handle, 1);
     viv_outbox_init(&caller->outbox, (uv_stream_t *)&caller->handle, viv_caller_written, caller);
+    caller->outbox.part_bytes_max = VIV_CALLER_WRITE_BYTES;
     caller->kind = listener->kind;
     caller->since_ms = viv_server_now_ms(port->server);
     viv_client_port_add(port, caller);

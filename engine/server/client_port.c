@@ -80,6 +80,7 @@ void viv_client_port_free(struct viv_client_port *port)
     viv_buffer_fini(&port->to_resume);
     viv_buffer_fini(&port->resuming);
     viv_buffer_fini(&port->drained);
+    viv_buffer_fini(&port->waiting_light);
     viv_buffer_fini(&port->waiting);
     viv_buffer_fini(&port->plain);
     free(port->slots);
@@ -129,6 +130,7 @@ void viv_client_port_send(struct viv_client_port *port, viv_conn conn, struct vi
         return;
     }
     caller->tell_drained |= tell_drained;
+    caller->reply_bytes += bytes.size;
     for (size_t at = 0; at + VIV_CALLER_HEAD_BYTES <= bytes.size;
          at += VIV_CALLER_HEAD_BYTES + viv_load_be32(bytes.data + at)) {
         caller->sent++;
@@ -188,43 +190,67 @@ void viv_client_port_flush(struct viv_client_port *port)
 
 /* ---- turns ---- */
 
+bool viv_client_port_turn_is_full(const struct viv_client_port *port)
+{
+    return viv_node_reply_bytes(port->server->node) - port->reply_bytes >= VIV_TURN_REPLY_BYTES_MAX;
+}
+
+/* As many as go into a turn; the others in the next. */
 static void report_drained(struct viv_client_port *port)
 {
     const viv_conn *conns = (const viv_conn *)port->drained.data;
-    for (size_t i = 0; i < port->drained.size / sizeof *conns; i++) {
-        if (viv_caller_find(port, conns[i]) != NULL) {
-            viv_server_step(port->server, &(struct viv_event){.kind = VIV_EVENT_CLIENT_DRAINED, .conn = conns[i]});
+    size_t count = port->drained.size / sizeof *conns, told = 0;
+    for (; told < count && !viv_client_port_turn_is_full(port); told++) {
+        if (viv_caller_find(port, conns[told]) != NULL) {
+            viv_server_step(port->server, &(struct viv_event){.kind = VIV_EVENT_CLIENT_DRAINED, .conn = conns[told]});
         }
     }
-    viv_buffer_clear(&port->drained);
+    viv_buffer_consume(&port->drained, told * sizeof *conns);
+    if (told < count) {
+        viv_server_want_turn(port->server);
+    }
 }
 
-/* Fewer of those who wait after a turn that was long, more after one that was not: small requests pass quickly. */
-static void admit(struct viv_client_port *port, bool was_long)
+/* How many it were, at most `most`. */
+static size_t admit_from(struct viv_client_port *port, struct viv_buffer *waiting, size_t most)
 {
-    enum { FIRST_COUNT = 8 };
-    size_t count = port->waiting.size / sizeof(viv_conn), most = port->admitted_count;
-    most = most == 0 ? FIRST_COUNT : was_long ? most / 2 + (most == 1) : most < count ? most * 2 : most;
-    const viv_conn *conns = (const viv_conn *)port->waiting.data;
+    const viv_conn *conns = (const viv_conn *)waiting->data;
+    size_t count = waiting->size / sizeof *conns;
     count = count < most ? count : most;
     for (size_t i = 0; i < count; i++) {
         struct viv_caller *caller = viv_caller_find(port, conns[i]);
         if (caller != NULL) {
             caller->is_waiting = false;
             caller->is_admitted = true;
+            viv_caller_update_reading(caller);
         }
     }
-    viv_buffer_consume(&port->waiting, count * sizeof *conns);
-    port->admitted_count = port->waiting.size > 0 ? most : 0;
+    viv_buffer_consume(waiting, count * sizeof *conns);
+    return count;
+}
+
+static size_t waiting_count(const struct viv_client_port *port)
+{
+    return (port->waiting_light.size + port->waiting.size) / sizeof(viv_conn);
+}
+
+/* Fewer of those who wait after a turn that was long, more after one that was not: small requests pass quickly. */
+static void admit(struct viv_client_port *port, bool was_long)
+{
+    enum { FIRST_COUNT = 8 };
+    size_t most = port->admitted_count;
+    most = most == 0 ? FIRST_COUNT : was_long ? most / 2 + (most == 1) : most < waiting_count(port) ? most * 2 : most;
+    size_t light = admit_from(port, &port->waiting_light, most);
+    (void)admit_from(port, &port->waiting, most - light);
+    port->admitted_count = waiting_count(port) > 0 ? most : 0;
 }
 
 void viv_client_port_begin_turn(struct viv_client_port *port)
 {
-    uint64_t reply_bytes = viv_node_reply_bytes(port->server->node);
-    if (port->waiting.size > 0) {
-        admit(port, reply_bytes - port->reply_bytes >= VIV_TURN_REPLY_BYTES_MAX);
+    if (waiting_count(port) > 0) {
+        admit(port, viv_client_port_turn_is_full(port));
     }
-    port->reply_bytes = reply_bytes;
+    port->reply_bytes = viv_node_reply_bytes(port->server->node);
 }
 
 void viv_client_port_resume(struct viv_client_port *port)

@@ -53,20 +53,35 @@ static void clear(struct viv_buffer *buffer)
     }
 }
 
+static int send_part(struct viv_outbox *outbox);
 static int send_queued(struct viv_outbox *outbox);
 
 static void on_written(uv_write_t *request, int status)
 {
     struct viv_outbox *outbox = request->data;
     outbox->is_sending = false;
-    clear(&outbox->sending);
-    if (status == 0 && outbox->queued.size > 0) {
-        status = send_queued(outbox);
+    if (status == 0 && outbox->handed < outbox->sending.size) {
+        status = send_part(outbox);
+    } else {
+        clear(&outbox->sending);
+        if (status == 0 && outbox->queued.size > 0) {
+            status = send_queued(outbox);
+        }
     }
     outbox->written(outbox->ctx, status);
 }
 
-/* Hands all of `queued` to libuv. */
+static int send_part(struct viv_outbox *outbox)
+{
+    size_t size = outbox->sending.size - outbox->handed, most = outbox->part_bytes_max;
+    size = most != 0 && size > most ? most : size;
+    uv_buf_t part = uv_buf_init((char *)outbox->sending.data + outbox->handed, (unsigned)size);
+    outbox->handed += size;
+    int status = uv_write(&outbox->request, outbox->stream, &part, 1, on_written);
+    outbox->is_sending = status == 0;
+    return status;
+}
+
 static int send_queued(struct viv_outbox *outbox)
 {
     VIV_ASSERT(!outbox->is_sending);
@@ -74,10 +89,8 @@ static int send_queued(struct viv_outbox *outbox)
     struct viv_buffer empty = outbox->sending;
     outbox->sending = outbox->queued;
     outbox->queued = empty;
-    uv_buf_t part = uv_buf_init((char *)outbox->sending.data, (unsigned)outbox->sending.size);
-    int status = uv_write(&outbox->request, outbox->stream, &part, 1, on_written);
-    outbox->is_sending = status == 0;
-    return status;
+    outbox->handed = 0;
+    return send_part(outbox);
 }
 
 /* One system call; *taken counts the bytes that went. */
@@ -117,6 +130,7 @@ int viv_outbox_flush(struct viv_outbox *outbox)
 
 size_t viv_outbox_unsent_bytes(const struct viv_outbox *outbox)
 {
-    size_t handed_over = outbox->is_sending ? uv_stream_get_write_queue_size(outbox->stream) : 0;
+    size_t left = outbox->sending.size - outbox->handed;
+    size_t handed_over = outbox->is_sending ? uv_stream_get_write_queue_size(outbox->stream) + left : 0;
     return outbox->borrowed.size + outbox->queued.size + handed_over;
 }

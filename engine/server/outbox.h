@@ -21,7 +21,9 @@ struct viv_outbox {
     struct viv_tls_channel *tls; /* borrowed; NULL: as they are */
     struct viv_bytes borrowed;   /* of this turn, in front of `queued`, which is then empty */
     struct viv_buffer queued;    /* not yet given to libuv */
-    struct viv_buffer sending;   /* given to libuv by `request` */
+    struct viv_buffer sending;   /* being given to libuv by `request`, part by part */
+    size_t handed;               /* of it so far */
+    size_t part_bytes_max;       /* 0: all at once */
     uv_write_t request;
     bool is_sending;
     viv_outbox_written_fn *written;

@@ -18,6 +18,7 @@ from client_tls import KEYS, Server, client_context, connect, session, who_am_i 
 from ensemble import BUILD, Tap, die_with_parent  # noqa: E402
 
 FRAME_MAX = 1048575
+HANDSHAKE_S = 10  # how long a newcomer may take; whoever waited longer at his first requests would not come in
 PLAIN = "clientPort=0\nclientPortAddress=127.0.0.1"
 HUNDRED = 100
 TLS_PORTS = "clientPort=0\nclientPortAddress=127.0.0.1\nsecureClientPort=0\nsecureClientPortAddress=127.0.0.1"
@@ -302,9 +303,12 @@ def check_unread(tap):
         grown = memory_mib(server, "VmHWM") - before
         tap.ok(grown < 1400, "1 300 ask for 20 MB each, a hundred times what may stand unread, and read "
                "nothing: %d MiB" % grown, (held, grown))
+        tap.ok(held["held"] == 13 * HUNDRED and held["refused"] == 0, "all of them were let in, one after the other", held)
         done = run.go_on()
         print("# %d of them were closed" % done["bad"])
         bystander.report(tap, "unread replies")
+        tap.ok(max(bystander.times, default=HANDSHAKE_S) < HANDSHAKE_S,
+               "who asks for little waits for a turn, and not for all of them", max(bystander.times, default=None))
 
 
 CHECKS = {"address": check_address, "total": check_total, "rate": check_rate, "handshakes": check_handshakes,
