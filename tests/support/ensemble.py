@@ -389,7 +389,10 @@ class Tap:
         print("ok %d - %s # SKIP %s" % (self.count, name, why), flush=True)
 
     def done(self):
+        """The end. Whoever started the script by itself is told by its exit code, too."""
         print("1..%d" % self.count, flush=True)
+        if self.failed:
+            sys.exit(1)
 
 
 def build_configurations():
