@@ -83,10 +83,14 @@ public class CuratorRecipes {
         }
     }
 
-    /** What a wrote, b sees from now on: they may talk to different servers. */
+    /** Sees from now on what the other wrote: they may talk to different servers. */
+    static CuratorFramework upToDate(CuratorFramework client) throws Exception {
+        client.sync().forPath("/");
+        return client;
+    }
+
     static CuratorFramework upToDate() throws Exception {
-        b.sync().forPath("/");
-        return b;
+        return upToDate(b);
     }
 
     static void run(String name, Case test) {
@@ -291,12 +295,18 @@ public class CuratorRecipes {
         PersistentWatcher watcher = new PersistentWatcher(upToDate(), path, true);
         watcher.getListenable().addListener(seen::add);
         watcher.start();
-        Thread.sleep(300);
+        eventually("the watch is there", () -> {
+            a.setData().forPath(path, new byte[0]);
+            return seen.poll(100, TimeUnit.MILLISECONDS) != null;
+        });
         a.create().forPath(path + "/x");
         a.setData().forPath(path + "/x", "1".getBytes());
         a.delete().forPath(path + "/x");
         for (String type : new String[] {"NodeCreated", "NodeDataChanged", "NodeDeleted"}) {
-            WatchedEvent event = seen.poll(WAIT_S, TimeUnit.SECONDS);
+            WatchedEvent event;
+            do {
+                event = seen.poll(WAIT_S, TimeUnit.SECONDS);
+            } while (event != null && event.getPath().equals(path)); // of what tried the watch
             expect(event != null && event.getType().name().equals(type), "wanted " + type + ", was told " + event);
         }
         watcher.close();
@@ -405,7 +415,7 @@ public class CuratorRecipes {
         for (Future<?> one : all) {
             one.get();
         }
-        long sum = new DistributedAtomicLong(a, path + "/long", new RetryOneTime(10)).get().postValue();
+        long sum = new DistributedAtomicLong(upToDate(a), path + "/long", new RetryOneTime(10)).get().postValue();
         expect(sum == 40, "40 increments made " + sum);
         SharedCount one = new SharedCount(a, path + "/shared", 5), two = new SharedCount(b, path + "/shared", 5);
         one.start();
@@ -425,8 +435,8 @@ public class CuratorRecipes {
     static void barriers(String path) throws Exception {
         DistributedBarrier barrier = new DistributedBarrier(a, path + "/one");
         barrier.setBarrier();
-        Future<Boolean> through =
-            pool.submit(() -> new DistributedBarrier(b, path + "/one").waitOnBarrier(WAIT_S, TimeUnit.SECONDS));
+        DistributedBarrier others = new DistributedBarrier(upToDate(), path + "/one");
+        Future<Boolean> through = pool.submit(() -> others.waitOnBarrier(WAIT_S, TimeUnit.SECONDS));
         Thread.sleep(100);
         expect(!through.isDone(), "nobody waits");
         barrier.removeBarrier();
