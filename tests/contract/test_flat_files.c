@@ -123,7 +123,8 @@ VIV_TEST(flat_files, batches_that_were_never_synced_may_be_lost_in_any_combinati
     log_path(&world, 0, path);
     struct viv_buffer whole = read_all(path);
     cr_assert_eq(batch_offsets(&whole, offsets, 8), 5);
-    for (unsigned lost = 0; lost < 16; lost++) {
+    for (unsigned round = 0; round < 32; round++) {
+        unsigned lost = round / 2, lineage = round % 2;
         write_at(path, whole.data, whole.size, 0);
         uint64_t expected = 8;
         for (unsigned i = 4; i-- > 0;) {
@@ -134,13 +135,47 @@ VIV_TEST(flat_files, batches_that_were_never_synced_may_be_lost_in_any_combinati
         }
         world_open_log(&world);
         world_expect_log(&world, 0, 0, expected, 0);
-        /* What was cut must not come back behind a new batch of the same size. */
-        world_append_synced(&world, 0, expected + 1, expected + 1, 1);
+        /* What was cut must not come back behind a new batch of the same size, nor behind the lost one once more. */
+        world_append_synced(&world, 0, expected + 1, expected + 1, lineage);
         world_reopen_log(&world);
         cr_assert_eq(world_bounds(&world, 0).last_zxid, expected + 1);
         world_close_log(&world);
     }
     viv_buffer_fini(&whole);
+    world_fini(&world);
+}
+
+/* The write of a batch was acknowledged and is lost, and a batch of the same number that was cut off lies there again.
+ */
+VIV_TEST(flat_files, a_batch_of_an_older_life_in_the_place_of_a_lost_one_is_noticed)
+{
+    struct world world;
+    char path[512];
+    long offsets[8];
+    flat_world(&world);
+    world_open_log(&world);
+    world_append_synced(&world, 0, 1, 4, 0);
+    world_close_log(&world);
+    log_path(&world, 0, path);
+    struct viv_buffer start = read_all(path), old = {0};
+    for (unsigned lineage = 0; lineage < 2; lineage++) {
+        write_at(path, start.data, start.size, 0);
+        world_open_log(&world);
+        world_append_synced(&world, 0, 5, 5, lineage);
+        world_append_synced(&world, 0, 6, 6, lineage);
+        cr_assert_eq(viv_log_settle(world.log), VIV_OK);
+        world_close_log(&world);
+        old = lineage == 0 ? read_all(path) : old;
+    }
+    cr_assert_eq(batch_offsets(&old, offsets, 8), 3);
+    write_at(path, old.data + offsets[2], (size_t)batch_bytes(&old, offsets[2]), offsets[2]);
+    world_open_log(&world);
+    struct viv_log_fault fault;
+    cr_assert_eq(viv_log_faults(world.log, 0, 0, &fault, 1), 1);
+    cr_assert_eq(fault.zxid, 6);
+    cr_assert_eq(fault.body_crc, world_entry(0, 6, 1).body_crc);
+    viv_buffer_fini(&start);
+    viv_buffer_fini(&old);
     world_fini(&world);
 }
 
