@@ -334,7 +334,7 @@ class Generator:
         """The next step. attached: what each session is: 'live', 'cut' (its connection ended) or 'none'."""
         session, place = self.r.randrange(len(ROLES)), self.r.randrange(3)
         if attached[session] == "none":
-            return ["open", session, self.r.choice((40000, 2147483647, 100000)), place]
+            return ["open", session, self.r.choice((90000, 2147483647, 100000)), place]
         if attached[session] == "cut" or self.r.random() < 0.01:
             chance = self.r.random()
             kind = "good" if chance < 0.7 else "password" if chance < 0.8 else "ahead" if chance < 0.9 else "unknown"

@@ -224,7 +224,7 @@ class Player:
 
         def options(side):
             number, password = side.ids[session]
-            asked = {"session": number, "password": password, "timeout_ms": 50000}
+            asked = {"session": number, "password": password, "timeout_ms": 80000}
             if kind == "password":
                 asked["password"] = bytes(16)
             elif kind == "ahead":
@@ -347,14 +347,14 @@ class Player:
         encoded = self.encode(session, ops)
         ours, reference = self.exchange(session, ops, encoded)
         side, deadline, behind = self.sides[REFERENCE], time.monotonic() + CATCH_UP_S, 0
-        while reference[-1] != ("closed",) and side.answered < wanted[REFERENCE]:
-            if time.monotonic() > deadline:
+        while reference[-1] == ("closed",) or side.answered < wanted[REFERENCE]:
+            if reference[-1] == ("closed",) or time.monotonic() > deadline:
                 raise SilentReference("session %d: the reference server does not catch up" % session)
             time.sleep(0.001)
             side.wires[session].send(encoded[REFERENCE])
             reference = reference[:-1] + self.read_or_fail(side, session, ops)
             behind = 1
-        self.used["sync-zxid"] += behind
+        self.used += collections.Counter({"sync-zxid": behind})
         if self.sides[OURS].answered < wanted[OURS]:
             self.fail("session %d: a sync that leaves its server behind" % session, wanted, self.sides[OURS].answered)
         self.compare(session, ops, reference, ours)

@@ -53,7 +53,8 @@ RULES = {
         "its own turn. It is asked again until it has caught up; of Vivarium one sync has to be enough.",
         "A fault of the reference server; clients keep the greatest zxid they have seen."),
     "silent-reference": (
-        "3.8.0 now and then leaves a request of a follower's client without an answer under load. Such a round is given "
+        "3.8.0 now and then leaves a request of a follower's client without an answer under load, or closes the connection of a "
+        "client whose server is to catch up with its leader. Such a round is given "
         "up, at most one in five.",
         "A fault of the reference server; clients run into their timeout and reconnect."),
     "closing-order": (
