@@ -190,36 +190,40 @@ static size_t append_neighbours(struct viv_log_thread *thread, const struct log_
     return used;
 }
 
-/* What is whole meanwhile, or was truncated, needs none. */
-static viv_status repair(struct viv_log *log, const struct log_task *task)
+viv_status viv_log_thread_perform(struct viv_log *log, const struct viv_action *action)
 {
-    viv_status status = viv_log_repair(log, task->gid, task->zxid, task->bytes);
-    return status == VIV_ERR_NOT_FOUND ? VIV_OK : status;
+    viv_status status;
+    switch (action->kind) {
+    case VIV_ACTION_LOG_TRUNCATE:
+        return viv_log_truncate(log, action->gid, action->zxid);
+    case VIV_ACTION_LOG_RESET:
+        return viv_log_reset(log, action->gid, action->zxid);
+    case VIV_ACTION_LOG_HARD:
+        return viv_log_hard_put(log, action->gid, &action->hard);
+    case VIV_ACTION_LOG_REPAIR:
+        status = viv_log_repair(log, action->gid, action->zxid, action->bytes);
+        return status == VIV_ERR_NOT_FOUND ? VIV_OK : status; /* whole meanwhile, or truncated */
+    case VIV_ACTION_LOG_TRIM:
+        return viv_log_trim(log, action->gid, action->zxid);
+    default:
+        VIV_ASSERT(!"not an action of the log thread");
+        return VIV_ERR_INVALID;
+    }
 }
 
 static void execute_other(struct viv_log_thread *thread, const struct log_task *task)
 {
-    struct viv_log *log = thread->config.log;
-    switch (task->kind) {
-    case VIV_ACTION_LOG_TRUNCATE:
-        check(thread, "truncate", viv_log_truncate(log, task->gid, task->zxid));
-        break;
-    case VIV_ACTION_LOG_RESET:
-        check(thread, "reset", viv_log_reset(log, task->gid, task->zxid));
-        break;
-    case VIV_ACTION_LOG_HARD:
-        check(thread, "hard-state", viv_log_hard_put(log, task->gid, &task->hard));
-        break;
-    case VIV_ACTION_LOG_REPAIR:
-        check(thread, "repair", repair(log, task));
-        break;
-    case VIV_ACTION_LOG_TRIM:
-        check(thread, "trim", viv_log_trim(log, task->gid, task->zxid));
-        return;
-    default:
-        VIV_ASSERT(!"not an action of the log thread");
+    static const char *const phases[] = {
+        [VIV_ACTION_LOG_TRUNCATE] = "truncate", [VIV_ACTION_LOG_RESET] = "reset", [VIV_ACTION_LOG_HARD] = "hard-state",
+        [VIV_ACTION_LOG_REPAIR] = "repair",     [VIV_ACTION_LOG_TRIM] = "trim",
+    };
+    struct viv_action action = {
+        .kind = task->kind, .gid = task->gid, .zxid = task->zxid, .hard = task->hard, .bytes = task->bytes};
+    viv_status status = viv_log_thread_perform(thread->config.log, &action);
+    check(thread, phases[task->kind], status);
+    if (task->kind != VIV_ACTION_LOG_TRIM) {
+        note_done(thread, task);
     }
-    note_done(thread, task);
 }
 
 static bool execute(struct viv_log_thread *thread, const struct log_task *tasks, size_t count)

@@ -28,6 +28,8 @@ void viv_log_thread_stop(struct viv_log_thread *thread);
 /* Notes a LOG_APPEND, _TRUNCATE, _RESET, _HARD, _REPAIR or _TRIM for the next kick. What the action borrows must stay
  * valid until its LOG_DONE. now_ns: of this turn, for measuring. */
 void viv_log_thread_add(struct viv_log_thread *thread, const struct viv_action *action, uint64_t now_ns);
+/* What the thread does with one of these that is no LOG_APPEND, on the caller's thread; for a log without one. */
+viv_status viv_log_thread_perform(struct viv_log *log, const struct viv_action *action) VIV_MUST_USE;
 /* Hands over everything added since the last kick. Once a turn. */
 void viv_log_thread_kick(struct viv_log_thread *thread);
 

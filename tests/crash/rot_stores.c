@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "server/log_thread.h"
 
 enum { READ_ENTRIES = 256, READ_BYTES = 1 << 20 };
 
@@ -112,17 +113,16 @@ static viv_status read_log(struct viv_log *log, const struct viv_action *action,
     size_t count = 1;
     while (status == VIV_OK && count > 0) {
         status = viv_log_iter_next(log, iter, entries, READ_ENTRIES, READ_BYTES, &count);
-        for (size_t i = 0; status == VIV_OK && i < count; i++) {
-            status = viv_entry_is_damaged(&entries[i]) ? VIV_ERR_CORRUPT : VIV_OK;
-        }
-        if (status == VIV_OK) {
+        size_t sound = status == VIV_OK ? viv_log_count_sound(entries, count) : 0;
+        if (status == VIV_OK && (sound > 0 || count == 0)) {
             struct viv_event event = {.kind = VIV_EVENT_LOG_READ,
                                       .ticket = action->ticket,
                                       .entries = entries,
-                                      .entry_count = count,
+                                      .entry_count = sound,
                                       .last = count == 0};
             answer(answer_ctx, &event);
         }
+        status = status == VIV_OK && sound < count ? VIV_ERR_CORRUPT : status;
     }
     viv_log_iter_close(log, iter);
     return status;
@@ -190,20 +190,13 @@ static bool perform(void *ctx, size_t number, const struct viv_action *action, v
         status = append(log, action);
         break;
     case VIV_ACTION_LOG_TRUNCATE:
-        status = viv_log_truncate(log, action->gid, action->zxid);
-        break;
     case VIV_ACTION_LOG_RESET:
-        status = viv_log_reset(log, action->gid, action->zxid);
-        break;
     case VIV_ACTION_LOG_HARD:
-        status = viv_log_hard_put(log, action->gid, &action->hard);
-        break;
     case VIV_ACTION_LOG_REPAIR:
-        status = viv_log_repair(log, action->gid, action->zxid, action->bytes);
-        status = status == VIV_ERR_NOT_FOUND ? VIV_OK : status;
+        status = viv_log_thread_perform(log, action);
         break;
     case VIV_ACTION_LOG_TRIM:
-        return viv_log_trim(log, action->gid, action->zxid) == VIV_OK;
+        return viv_log_thread_perform(log, action) == VIV_OK;
     case VIV_ACTION_LOG_READ:
         return read_and_answer(log, action, answer, answer_ctx);
     default:
