@@ -94,7 +94,8 @@ typedef viv_status viv_log_repair_fn(struct viv_log *log, viv_gid gid, uint64_t 
 /* For a server that nobody can help: what begins with an entry of which nothing shows that it was ever durable was torn
  * by a crash, and is truncated away. */
 viv_status viv_log_cut_torn(struct viv_log *log, viv_gid gid, bool *is_cut) VIV_MUST_USE;
-/* Writes identifiers that wait for more of them; the next sync makes them durable. Costs next to nothing when none does; call it now and then. */
+/* Writes identifiers that wait for more of them; the next sync makes them durable. Costs next to nothing when none
+ * does; call it now and then. */
 typedef viv_status viv_log_settle_fn(struct viv_log *log);
 
 /* Where a look at all that is on the disk has got to, and what it has met. All-zero begins. */

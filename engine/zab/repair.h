@@ -12,9 +12,9 @@
  * is given up, with all behind it, only when servers without whom there is no quorum have said that it is not in their
  * logs. What cannot be decided is waited for, and named.
  *
- * What moves is the entry and less than a hundred bytes besides, from each who is asked and has it: the leader alone, or,
- * while a leader repairs itself, every server that has promised. Nothing around the entry is sent, neither its batch nor
- * its segment; an entry is not cut into parts, however large it is (VIV_ENTRY_BYTES_MAX).
+ * What moves is the entry and less than a hundred bytes besides, from each who is asked and has it: the leader alone,
+ * or, while a leader repairs itself, every server that has promised. Nothing around the entry is sent, neither its
+ * batch nor its segment; an entry is not cut into parts, however large it is (VIV_ENTRY_BYTES_MAX).
  *
  * Entries that are delivered already (found by the slow look, or below the image) are asked for while serving. */
 
