@@ -21,6 +21,11 @@ static inline void viv_sid_set_add(struct viv_sid_set *set, viv_sid sid)
     set->words[sid / 64] |= UINT64_C(1) << sid % 64;
 }
 
+static inline void viv_sid_set_remove(struct viv_sid_set *set, viv_sid sid)
+{
+    set->words[sid / 64] &= ~(UINT64_C(1) << sid % 64);
+}
+
 static inline bool viv_sid_set_has(const struct viv_sid_set *set, viv_sid sid)
 {
     return viv_sid_is_valid(sid) && (set->words[sid / 64] >> sid % 64 & 1) != 0;

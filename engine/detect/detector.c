@@ -5,15 +5,15 @@
 enum {
     WINDOW_MS = 10000,
     PATIENCE = 4, /* times the longest silence that ended well */
-    /* Before so much is known of a peer nothing but the upper bound applies: it may speak rarely by habit. */
+    /* So much shows how often a peer speaks by habit. */
     KNOWN_MS = 1000,
     KNOWN_COUNT = 8,
 };
 
-void viv_detector_begin(struct viv_detector *detector, uint64_t least_ms, uint64_t most_ms, uint64_t now_ms)
+void viv_detector_begin(struct viv_detector *detector, const struct viv_detector_limits *limits, uint64_t now_ms)
 {
-    VIV_ASSERT(most_ms > 0);
-    *detector = (struct viv_detector){.least_ms = least_ms, .most_ms = most_ms, .looked_ms = now_ms};
+    VIV_ASSERT(limits->most_ms > 0 && limits->unknown_ms > 0);
+    *detector = (struct viv_detector){.limits = *limits, .looked_ms = now_ms};
 }
 
 static void pass(struct viv_detector *detector, uint64_t now_ms)
@@ -50,12 +50,15 @@ void viv_detector_rest(struct viv_detector *detector, uint64_t now_ms)
 
 uint64_t viv_detector_limit_ms(const struct viv_detector *detector)
 {
+    const struct viv_detector_limits *limits = &detector->limits;
     uint64_t longest_ms =
         detector->longest_ms[0] > detector->longest_ms[1] ? detector->longest_ms[0] : detector->longest_ms[1];
     uint64_t limit_ms = PATIENCE * longest_ms;
-    limit_ms = limit_ms > detector->least_ms ? limit_ms : detector->least_ms;
-    bool is_known = detector->age_ms >= KNOWN_MS && detector->heard_count >= KNOWN_COUNT;
-    return is_known && limit_ms < detector->most_ms ? limit_ms : detector->most_ms;
+    limit_ms = limit_ms > limits->least_ms ? limit_ms : limits->least_ms;
+    if (detector->age_ms < KNOWN_MS || detector->heard_count < KNOWN_COUNT) {
+        limit_ms = limits->unknown_ms;
+    }
+    return limit_ms < limits->most_ms ? limit_ms : limits->most_ms;
 }
 
 bool viv_detector_suspects(struct viv_detector *detector, uint64_t now_ms)

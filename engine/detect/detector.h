@@ -19,15 +19,20 @@ enum {
     VIV_DETECTOR_LEAST_MS = 400, /* of a peer that speaks all the time */
 };
 
-struct viv_detector {
+struct viv_detector_limits {
     uint64_t least_ms, most_ms; /* no silence up to the one is suspected, none beyond the other is borne */
-    uint64_t looked_ms;         /* when it was told the time last */
+    uint64_t unknown_ms;        /* how long one is borne before enough is known of the peer's habits */
+};
+
+struct viv_detector {
+    struct viv_detector_limits limits;
+    uint64_t looked_ms; /* when it was told the time last */
     uint64_t silence_ms, age_ms, window_ms;
     uint64_t longest_ms[2]; /* silences that ended, in this window of time and in the one before */
     uint32_t heard_count;
 };
 
-void viv_detector_begin(struct viv_detector *detector, uint64_t least_ms, uint64_t most_ms, uint64_t now_ms);
+void viv_detector_begin(struct viv_detector *detector, const struct viv_detector_limits *limits, uint64_t now_ms);
 /* Something came. */
 void viv_detector_heard(struct viv_detector *detector, uint64_t now_ms);
 /* Nothing was due up to now: this silence tells nothing. */

@@ -62,7 +62,7 @@ void viv_vote_encode(struct viv_buffer *out, const struct viv_vote *vote)
     viv_jute_write_long(out, vote->peer_epoch);
     viv_jute_write_int(out, VOTE_FORMAT_VERSION);
     viv_jute_write_bytes(out, vote->config);
-    if (vote->proposed.size > 0) {
+    if (vote->native || vote->proposed.size > 0) {
         viv_buffer_append(out, VOTE_MARK, VOTE_MARK_BYTES);
         viv_jute_write_bytes(out, vote->proposed);
     }
@@ -72,16 +72,17 @@ void viv_vote_encode(struct viv_buffer *out, const struct viv_vote *vote)
 }
 
 /* Whatever is not of our making is passed over. */
-static struct viv_bytes proposed_in(struct viv_bytes *tail)
+static void proposed_decode(struct viv_bytes *tail, struct viv_vote *vote)
 {
     if (!viv_bytes_starts_with(*tail, VIV_BYTES_LITERAL(VOTE_MARK))) {
-        return (struct viv_bytes){0};
+        return;
     }
     struct viv_jute_reader reader =
         viv_jute_reader_of(viv_bytes_of(tail->data + VOTE_MARK_BYTES, tail->size - VOTE_MARK_BYTES));
     struct viv_bytes text = viv_jute_read_buffer(&reader).bytes;
     *tail = reader.rest;
-    return reader.bad ? (struct viv_bytes){0} : text;
+    vote->native = !reader.bad;
+    vote->proposed = reader.bad ? (struct viv_bytes){0} : text;
 }
 
 viv_status viv_vote_decode(struct viv_bytes body, struct viv_vote *vote)
@@ -104,8 +105,9 @@ viv_status viv_vote_decode(struct viv_bytes body, struct viv_vote *vote)
     if (format >= VOTE_FORMAT_VERSION && reader.rest.size > 0) {
         got.config = viv_jute_read_buffer(&reader).bytes;
         struct viv_bytes tail = reader.rest;
-        got.proposed = proposed_in(&tail);
+        proposed_decode(&tail, &got);
         rank_decode(tail, &got.rank);
+        got.native = got.native || got.rank.present;
     }
     if (reader.bad || state < VIV_LOOKING || state > VIV_OBSERVING) {
         return VIV_ERR_MALFORMED;

@@ -28,12 +28,13 @@ struct viv_vote {
     struct viv_bytes config; /* config text of the sender's committed configuration; borrowed */
     /* Ours: text of a configuration that the sender's history proposes, or empty. Behind what ZooKeeper reads. */
     struct viv_bytes proposed;
+    bool native; /* the sender is one of our own servers; so is whoever sends one of the two others */
     struct viv_vote_rank rank;
 };
 
 /* Appends the body (format version 2), without the length. Behind the configuration, where ZooKeeper's servers do not
- * look, go {'V','I','V','A', buffer proposed} and {'R','A','N','K', u32 policy, u64 slack, u64 rank, u32 stamp, u32
- * echo}, each when it is present. */
+ * look, go {'V','I','V','A', buffer proposed} when it is native or has such a text, and {'R','A','N','K', u32 policy,
+ * u64 slack, u64 rank, u32 stamp, u32 echo} when that is present. */
 void viv_vote_encode(struct viv_buffer *out, const struct viv_vote *vote);
 /* VIV_ERR_MALFORMED below 28 bytes or on bad lengths. Legacy bodies of 28 and 40 bytes are accepted (peer_epoch is
  * then zxid >> 32). vote->config borrows from body. */
@@ -94,6 +95,7 @@ enum viv_peer_capability {
     VIV_PEER_CUMULATIVE = 2, /* ACK(z) and COMMIT(z) mean everything up to z */
     VIV_PEER_ROLLOVER = 4,   /* LEADERINFO and NEWLEADER of a later epoch may come while it serves */
     VIV_PEER_REPAIR = 8,     /* REPAIR_ASK and REPAIR_ANSWER, and the flags behind ACKEPOCH's epoch, are understood */
+    VIV_PEER_BEATS = 16,     /* PING with empty data may come at any time; from LEADERINFO on it is given back */
 };
 struct viv_learner_info {
     viv_sid sid;

@@ -14,8 +14,12 @@ void viv_durable_start(struct viv_zab *zab, const struct viv_zab_start *start)
     durable->accepted_epoch = start->accepted_epoch;
     durable->current_epoch = start->current_epoch;
     durable->last_zxid = durable->issued_zxid = start->last_zxid;
-    viv_detector_begin(&durable->disk, zab->adaptive ? STALL_MS_LEAST : zab->sync_limit_ms, zab->sync_limit_ms,
-                       start->now_ms);
+    const struct viv_detector_limits limits = {
+        .least_ms = zab->adaptive ? STALL_MS_LEAST : zab->sync_limit_ms,
+        .most_ms = zab->sync_limit_ms,
+        .unknown_ms = zab->sync_limit_ms, /* it is asked rarely, by habit */
+    };
+    viv_detector_begin(&durable->disk, &limits, start->now_ms);
 }
 
 /* The silence begins with the question. */

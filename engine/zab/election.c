@@ -41,6 +41,7 @@ static void send_vote_with(struct viv_zab *zab, viv_sid sid, uint32_t echo)
         /* Who has not heard the hint could make nothing of this vote, nor of the candidate's own. */
         output->vote.proposed = viv_buffer_bytes(&zab->membership.hinted.text);
     }
+    output->vote.native = true;
     output->vote.rank = viv_ranking_say(zab, output->vote.rank.rank, echo);
 }
 
@@ -263,6 +264,15 @@ static void heed_members(struct viv_zab *zab, viv_sid sid, const struct viv_vote
     }
 }
 
+static void note_kind(struct viv_zab *zab, viv_sid sid, const struct viv_vote *vote)
+{
+    if (vote->native) {
+        viv_sid_set_add(&zab->natives, sid);
+    } else {
+        viv_sid_set_remove(&zab->natives, sid);
+    }
+}
+
 void viv_election_vote(struct viv_zab *zab, viv_sid sid, const struct viv_vote *vote)
 {
     struct viv_election *election = &zab->election;
@@ -281,6 +291,7 @@ void viv_election_vote(struct viv_zab *zab, viv_sid sid, const struct viv_vote *
         }
         return;
     }
+    note_kind(zab, sid, vote);
     if (!viv_ranking_hear(zab, index, vote) || vote->rank.echo != 0) {
         return; /* an echo answers a vote and is none: it would be answered as well, and so on */
     }

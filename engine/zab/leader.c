@@ -5,9 +5,6 @@
 #include "zab/leader_internal.h"
 #include "zab/sync.h"
 
-/* How often learners of our own kind hear of us. Its cost is two small packets a learner. */
-enum { BEAT_MS = 50 };
-
 /* How long a connection may be without a word of who it is. */
 enum { STRANGER_TICKS = 2 };
 
@@ -87,7 +84,9 @@ void viv_leader_begin(struct viv_zab *zab)
     leader->activated_zxid = 0;
     viv_buffer_clear(&leader->stamped);
     leader->is_hurried = false;
-    leader->ping_at_ms = leader->beat_at_ms = zab->now_ms + zab->tick_ms / 2;
+    leader->ping_at_ms = zab->now_ms + zab->tick_ms / 2;
+    leader->beat_at_ms = zab->now_ms;
+    viv_watch_quorum_begin(zab);
     viv_leader_discover(zab);
 }
 
@@ -149,6 +148,8 @@ void viv_leader_packet(struct viv_zab *zab, uint32_t link, const struct viv_pack
     peer->heard_at_ms = zab->now_ms;
     if (peer->stage == VIV_PEER_STRANGER) {
         viv_leader_introduce(zab, peer, packet);
+    } else if (peer->beats && peer->stage < VIV_PEER_FOLLOWS && packet->type == VIV_PACKET_PING) {
+        return;
     } else if (peer->stage == VIV_PEER_ASKED) {
         viv_leader_promise(zab, peer, packet);
     } else if (peer->repairs && viv_repair_heard(zab, link, packet)) {
@@ -232,18 +233,21 @@ static const char *overdue(const struct viv_zab *zab, const struct viv_leader_pe
     return NULL;
 }
 
-/* Java's learners every half tick, as their own leader does; ours as often as their detector wants to hear of us. */
+/* Java's learners every half tick, as their own leader does; ours as often as they want to hear of us. */
 static void ping(struct viv_zab *zab)
 {
     struct viv_leader *leader = &zab->leader;
     bool all = zab->now_ms >= leader->ping_at_ms;
     uint64_t half_tick_ms = zab->tick_ms / 2;
     leader->ping_at_ms = all ? zab->now_ms + half_tick_ms : leader->ping_at_ms;
-    leader->beat_at_ms = zab->now_ms + (zab->adaptive && BEAT_MS < half_tick_ms ? BEAT_MS : half_tick_ms);
+    leader->beat_at_ms =
+        zab->now_ms + (zab->adaptive && VIV_ZAB_BEAT_MS < half_tick_ms ? VIV_ZAB_BEAT_MS : half_tick_ms);
     for (size_t i = 0; i < leader->peers.count; i++) {
         const struct viv_leader_peer *peer = &leader->peers.items[i];
         if (peer->stage >= VIV_PEER_FOLLOWS && (all || peer->native)) {
             viv_zab_send(zab, peer->link, VIV_PACKET_PING, leader->confirm.round);
+        } else if (peer->beats && peer->stage != VIV_PEER_SNAPPING && peer->stage < VIV_PEER_FOLLOWS) {
+            viv_zab_send_data(zab, peer->link, VIV_PACKET_PING, leader->confirm.round, (struct viv_bytes){0});
         }
     }
 }
@@ -262,6 +266,10 @@ void viv_leader_tick(struct viv_zab *zab)
                 return;
             }
         }
+    }
+    if (viv_watch_quorum_is_silent(zab)) {
+        viv_zab_leave(zab, "its quorum has been silent for longer than it ever was lately");
+        return;
     }
     viv_repair_tick(zab);
     if (leader->stage != VIV_LEADER_BROADCASTING && leader->stage != VIV_LEADER_REPAIRING &&

@@ -2,6 +2,7 @@
 #define VIV_ZAB_LEADER_H
 
 #include "base/rate.h"
+#include "detect/detector.h"
 #include "zab/confirm.h"
 #include "zab/peers.h"
 #include "zab/pull.h"
@@ -33,6 +34,8 @@ struct viv_leader {
     uint64_t deadline_ms;   /* for the quorum waited for */
     bool is_hurried;        /* the next deadlines are short */
     uint64_t ping_at_ms, beat_at_ms;
+    uint64_t heard_quorum_ms; /* when one was heard of last */
+    struct viv_detector detector;
     struct viv_buffer stamped; /* the configuration with the version that it gets with this epoch; or empty */
     viv_sid successor;         /* who shall lead after the proposed reconfiguration; 0: this server if it can */
     uint64_t handing_over_ms;  /* when that was proposed */

@@ -37,12 +37,25 @@ static void gather(struct viv_zab *zab)
     viv_durable_epochs(zab, leader->epoch, zab->durable.current_epoch, VIV_DURABLE_LEADER_PROMISED);
 }
 
+static bool are_all_ours(const struct viv_zab *zab, uint64_t slots)
+{
+    for (uint64_t left = slots; left != 0; left &= left - 1) {
+        viv_sid sid = zab->membership.slots[__builtin_ctzll(left)];
+        if (sid != zab->sid && !viv_sid_set_has(&zab->natives, sid)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Who voted for it comes at once, and has nothing to read or write for that: should too few come, they follow another
- * by now, and nobody would call it back. All who did come would wait with it for as long. */
+ * by now, and nobody would call it back. All who did come would wait with it for as long. ZooKeeper's count in ticks.
+ */
 static void set_gathering_deadline(struct viv_zab *zab)
 {
     enum { TICKS = 2, MS_MIN = 2000 };
-    uint64_t wait_ms = TICKS * (uint64_t)zab->tick_ms > MS_MIN ? TICKS * (uint64_t)zab->tick_ms : MS_MIN;
+    uint64_t ticks = are_all_ours(zab, zab->election.supporters) ? 0 : TICKS;
+    uint64_t wait_ms = ticks * zab->tick_ms > MS_MIN ? ticks * zab->tick_ms : MS_MIN;
     zab->leader.deadline_ms = zab->now_ms + (wait_ms < zab->init_limit_ms ? wait_ms : zab->init_limit_ms);
 }
 
@@ -243,6 +256,7 @@ void viv_leader_introduce(struct viv_zab *zab, struct viv_leader_peer *peer, con
     peer->native = info.native && (info.capabilities & VIV_ZAB_NATIVE) == VIV_ZAB_NATIVE;
     peer->repairs = peer->native && (info.capabilities & VIV_PEER_REPAIR) != 0;
     peer->rolls = peer->native && (info.capabilities & VIV_PEER_ROLLOVER) != 0;
+    peer->beats = peer->native && (info.capabilities & VIV_PEER_BEATS) != 0;
     if (follower && !peer->native && viv_ranking_pulls(zab)) {
         viv_leader_drop(zab, peer, "with this election.policy only servers of our own kind may vote");
         return;

@@ -18,7 +18,7 @@ void viv_learner_connect_anew(struct viv_zab *zab)
 {
     struct viv_learner *learner = &zab->learner;
     learner->link = 0;
-    learner->native = false;
+    learner->native = learner->beats = false;
     learner->newleader_seen = false;
     viv_buffer_clear(&learner->announced);
     learner->designated = 0;
@@ -85,6 +85,7 @@ void viv_learner_link_up(struct viv_zab *zab, uint32_t link, viv_sid sid)
     }
     learner->link = link;
     learner->heard_at_ms = zab->now_ms;
+    viv_watch_leader_begin(zab);
     learner->stage = VIV_LEARNER_INTRODUCED;
     introduce(zab);
 }
@@ -104,10 +105,18 @@ void viv_learner_link_down(struct viv_zab *zab, uint32_t link, viv_sid sid)
 
 /* ---- what it hears ---- */
 
-/* Only one of ours speaks often enough to be missed before syncLimit. */
-static bool is_watched(const struct viv_zab *zab)
+/* Before there is anything to follow, a leader of our kind shows that it is there. */
+static bool is_beat(struct viv_zab *zab, const struct viv_packet *packet)
 {
-    return zab->adaptive && zab->learner.native && zab->learner.stage == VIV_LEARNER_SERVES;
+    struct viv_learner *learner = &zab->learner;
+    if (learner->stage >= VIV_LEARNER_RECEIVING || packet->type != VIV_PACKET_PING || !packet->has_data) {
+        return false;
+    }
+    learner->beats = true;
+    if (learner->stage > VIV_LEARNER_INTRODUCED) {
+        viv_zab_send_data(zab, learner->link, VIV_PACKET_PING, packet->zxid, (struct viv_bytes){0});
+    }
+    return true;
 }
 
 void viv_learner_packet(struct viv_zab *zab, uint32_t link, const struct viv_packet *packet)
@@ -117,8 +126,9 @@ void viv_learner_packet(struct viv_zab *zab, uint32_t link, const struct viv_pac
         return;
     }
     learner->heard_at_ms = zab->now_ms;
-    if (is_watched(zab)) {
-        viv_detector_heard(&learner->detector, zab->now_ms);
+    viv_watch_leader_heard(zab);
+    if (is_beat(zab, packet)) {
+        return;
     }
     if (learner->repairs && learner->stage >= VIV_LEARNER_OFFERED && viv_repair_heard(zab, link, packet)) {
         return;
@@ -146,6 +156,7 @@ void viv_learner_progress(struct viv_zab *zab, uint32_t link)
 {
     if (link == zab->learner.link) {
         zab->learner.heard_at_ms = zab->now_ms;
+        viv_watch_leader_heard(zab);
     }
 }
 
@@ -174,9 +185,10 @@ void viv_learner_tick(struct viv_zab *zab)
     if (learner->stage == VIV_LEARNER_IDLE) {
         return;
     }
+    bool is_silent = learner->stage >= VIV_LEARNER_INTRODUCED && viv_watch_leader_is_silent(zab);
     if (zab->now_ms - learner->heard_at_ms > (serves ? zab->sync_limit_ms : zab->init_limit_ms)) {
         viv_zab_leave(zab, "nothing was heard of the leader");
-    } else if (is_watched(zab) && viv_detector_suspects(&learner->detector, zab->now_ms)) {
+    } else if (is_silent) {
         viv_zab_leave(zab, "the leader has been silent for longer than it ever was lately");
     } else if (learner->stage == VIV_LEARNER_PAUSING) {
         if (zab->now_ms >= learner->dial_until_ms) {

@@ -30,6 +30,7 @@ struct viv_learner {
     viv_sid leader;
     uint32_t link; /* 0: none */
     bool native;   /* the leader is one of our own servers */
+    bool beats;    /* and says all the time that it is there */
     uint32_t epoch;
     bool claims_nothing;
     bool repairs;        /* the leader knows of damaged entries */
@@ -42,7 +43,7 @@ struct viv_learner {
     uint64_t acked_zxid;
     uint64_t ping_zxid;
     uint64_t heard_at_ms;
-    struct viv_detector detector; /* of the leader, while serving and when it is native */
+    struct viv_detector detector; /* of the leader; see watch.h */
     uint64_t dial_until_ms;
     struct viv_history incoming; /* behind a snapshot that is being installed */
 };

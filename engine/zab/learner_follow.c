@@ -49,7 +49,6 @@ static void serve(struct viv_zab *zab)
     struct viv_learner *learner = &zab->learner;
     learner->stage = VIV_LEARNER_SERVES;
     zab->ranking.is_unfit = false;
-    viv_detector_begin(&learner->detector, VIV_DETECTOR_LEAST_MS, zab->sync_limit_ms, zab->now_ms);
     if (!learner->native) {
         viv_zab_send(zab, learner->link, VIV_PACKET_ACK, VIV_ZXID(learner->epoch, 0)); /* as Java learners do */
     }

@@ -47,6 +47,7 @@ void viv_learner_promise(struct viv_zab *zab, const struct viv_packet *packet)
     learner->epoch = epoch;
     learner->native = viv_peer_trailer_find(tail, &capabilities) && (capabilities & VIV_ZAB_NATIVE) == VIV_ZAB_NATIVE;
     learner->repairs = learner->native && (capabilities & VIV_PEER_REPAIR) != 0;
+    learner->beats = learner->native && (capabilities & VIV_PEER_BEATS) != 0;
     learner->wants_snapshot = learner->repairs && viv_repair_must_yield(zab);
     if (!learner->repairs && (viv_repair_is_due(zab) || viv_repair_must_yield(zab))) {
         learner->claims_nothing = true; /* from this leader only a snapshot helps, and it asks for one so */

@@ -16,5 +16,6 @@ libcore_a_SOURCES += \
 	%reldir%/repair.c %reldir%/repair.h %reldir%/repair_judge.c \
 	%reldir%/rollover.c %reldir%/rollover.h \
 	%reldir%/sync.c %reldir%/sync.h \
+	%reldir%/watch.c %reldir%/watch.h \
 	%reldir%/zab.c %reldir%/zab.h %reldir%/zab_internal.h \
 	%reldir%/zab_members.c %reldir%/zab_output.c

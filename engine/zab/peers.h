@@ -32,6 +32,7 @@ struct viv_leader_peer {
     bool wants_snapshot;   /* its history is known, and of no use to it */
     bool native;           /* one of our own servers: cumulative ACK and COMMIT */
     bool rolls;            /* goes over to a later epoch while it serves */
+    bool beats;            /* gives PINGs back in every stage; see watch.h */
     bool counted;          /* its ACKEPOCH counts */
     uint64_t claimed_zxid; /* its newest entry when it came */
     int32_t claimed_epoch; /* and the epoch that it had adopted; -1: not told */

@@ -529,6 +529,7 @@ void viv_zab_stats(const struct viv_zab *zab, struct viv_zab_stats *stats)
         .commits = zab->commits,
         .elections = zab->elections,
         .repairs = zab->repair.repairs,
+        .wanted_zxid = viv_repair_is_due(zab) ? zab->repair.zxid : 0,
     };
     for (size_t i = 0; i < zab->leader.peers.count; i++) {
         const struct viv_leader_peer *peer = &zab->leader.peers.items[i];

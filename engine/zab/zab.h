@@ -200,6 +200,7 @@ struct viv_zab_stats {
     uint32_t accepted_epoch, current_epoch;
     size_t learners, synced_followers, synced_observers, outstanding;
     uint64_t proposals, commits, elections, repairs;
+    uint64_t wanted_zxid; /* of a damaged transaction without which this server does not go on; 0: none */
 };
 void viv_zab_stats(const struct viv_zab *zab, struct viv_zab_stats *stats);
 

@@ -2,6 +2,7 @@
 #define VIV_ZAB_ZAB_INTERNAL_H
 
 #include "base/rng.h"
+#include "base/sid_set.h"
 #include "base/stage.h"
 #include "zab/durable.h"
 #include "zab/election.h"
@@ -11,6 +12,7 @@
 #include "zab/ranking.h"
 #include "zab/membership.h"
 #include "zab/repair.h"
+#include "zab/watch.h"
 
 /* What the modules of this room share: the whole state machine, and how it speaks. No other room includes this. */
 
@@ -38,6 +40,7 @@ struct viv_zab {
     struct viv_history history;
     uint64_t trim_zxid; /* delivered long enough ago for nobody to borrow its body */
     struct viv_election election;
+    struct viv_sid_set natives; /* whose votes were one of ours */
     struct viv_leader leader;
     struct viv_learner learner;
     struct viv_repair repair;
@@ -52,7 +55,7 @@ struct viv_zab {
 /* Both or none: cumulative acknowledgements need the envelope to be told from Apache's. */
 #define VIV_ZAB_NATIVE (VIV_PEER_ENVELOPE | VIV_PEER_CUMULATIVE)
 /* What we say of ourselves. */
-#define VIV_ZAB_CAPABILITIES (VIV_ZAB_NATIVE | VIV_PEER_ROLLOVER | VIV_PEER_REPAIR)
+#define VIV_ZAB_CAPABILITIES (VIV_ZAB_NATIVE | VIV_PEER_ROLLOVER | VIV_PEER_REPAIR | VIV_PEER_BEATS)
 /* The last counter of an epoch that names a transaction, as in ZooKeeper. */
 #define VIV_ZAB_COUNTER_MAX (UINT32_MAX - 1)
 /* Epochs travel as signed 32-bit integers. */

@@ -3,6 +3,9 @@
 
 enum { MOST_MS = 10000, BEAT_MS = 50, TICK_MS = 20 };
 
+static const struct viv_detector_limits limits = {
+    .least_ms = VIV_DETECTOR_LEAST_MS, .most_ms = MOST_MS, .unknown_ms = MOST_MS};
+
 /* Beats every beat_ms for so long; returns the time after it, right after a beat. */
 static uint64_t beat(struct viv_detector *detector, uint64_t now_ms, uint64_t for_ms, uint64_t beat_ms)
 {
@@ -30,7 +33,7 @@ static uint64_t borne_ms(struct viv_detector *detector, uint64_t now_ms)
 VIV_TEST(detect_detector, a_peer_that_spoke_regularly_is_suspected_soon_after_it_fell_silent)
 {
     struct viv_detector detector;
-    viv_detector_begin(&detector, VIV_DETECTOR_LEAST_MS, MOST_MS, 7);
+    viv_detector_begin(&detector, &limits, 7);
     uint64_t now_ms = beat(&detector, 7, 2000, BEAT_MS);
     cr_assert_eq(borne_ms(&detector, now_ms), VIV_DETECTOR_LEAST_MS + TICK_MS);
 }
@@ -38,15 +41,30 @@ VIV_TEST(detect_detector, a_peer_that_spoke_regularly_is_suspected_soon_after_it
 VIV_TEST(detect_detector, of_an_unknown_peer_only_the_upper_bound_is_held)
 {
     struct viv_detector detector;
-    viv_detector_begin(&detector, VIV_DETECTOR_LEAST_MS, MOST_MS, 0);
+    viv_detector_begin(&detector, &limits, 0);
     viv_detector_heard(&detector, 30);
     cr_assert_eq(borne_ms(&detector, 30), MOST_MS + TICK_MS);
+}
+
+VIV_TEST(detect_detector, whose_habits_are_known_beforehand_is_borne_for_less_from_the_first_word_on)
+{
+    struct viv_detector detector;
+    struct viv_detector_limits known = limits;
+    known.unknown_ms = 2000;
+    viv_detector_begin(&detector, &known, 0);
+    cr_assert_eq(borne_ms(&detector, 0), 2000 + TICK_MS);
+    viv_detector_begin(&detector, &known, 0);
+    viv_detector_heard(&detector, 30);
+    cr_assert_eq(borne_ms(&detector, 30), 2000 + TICK_MS);
+    known.most_ms = 500;
+    viv_detector_begin(&detector, &known, 0);
+    cr_assert_eq(borne_ms(&detector, 0), 500 + TICK_MS, "the upper bound holds");
 }
 
 VIV_TEST(detect_detector, a_peer_that_speaks_rarely_is_given_time)
 {
     struct viv_detector detector;
-    viv_detector_begin(&detector, VIV_DETECTOR_LEAST_MS, MOST_MS, 0);
+    viv_detector_begin(&detector, &limits, 0);
     uint64_t now_ms = beat(&detector, 0, 20000, 1000);
     cr_assert_eq(viv_detector_limit_ms(&detector), 4000);
     now_ms = beat(&detector, now_ms, 25000, 3000);
@@ -57,7 +75,7 @@ VIV_TEST(detect_detector, a_peer_that_speaks_rarely_is_given_time)
 VIV_TEST(detect_detector, a_stall_earns_patience_and_the_patience_ends)
 {
     struct viv_detector detector;
-    viv_detector_begin(&detector, VIV_DETECTOR_LEAST_MS, MOST_MS, 0);
+    viv_detector_begin(&detector, &limits, 0);
     uint64_t now_ms = beat(&detector, 0, 2000, BEAT_MS);
     now_ms = beat(&detector, now_ms, 300, 300);
     cr_assert_eq(viv_detector_limit_ms(&detector), 1200);
@@ -70,7 +88,7 @@ VIV_TEST(detect_detector, a_stall_earns_patience_and_the_patience_ends)
 VIV_TEST(detect_detector, a_process_that_did_not_run_blames_nobody)
 {
     struct viv_detector detector;
-    viv_detector_begin(&detector, VIV_DETECTOR_LEAST_MS, MOST_MS, 0);
+    viv_detector_begin(&detector, &limits, 0);
     uint64_t now_ms = beat(&detector, 0, 2000, BEAT_MS);
     now_ms += 60000; /* stopped, and continued */
     cr_assert_not(viv_detector_suspects(&detector, now_ms));
@@ -81,7 +99,7 @@ VIV_TEST(detect_detector, a_process_that_did_not_run_blames_nobody)
 VIV_TEST(detect_detector, many_messages_at_once_do_not_shorten_its_memory)
 {
     struct viv_detector detector;
-    viv_detector_begin(&detector, VIV_DETECTOR_LEAST_MS, MOST_MS, 0);
+    viv_detector_begin(&detector, &limits, 0);
     uint64_t now_ms = beat(&detector, 0, 2000, BEAT_MS);
     now_ms = beat(&detector, now_ms, 200, 200);
     for (int i = 0; i < 100000; i++) {
@@ -94,7 +112,9 @@ VIV_TEST(detect_detector, time_in_which_nothing_was_due_is_no_silence)
 {
     struct viv_detector detector;
     uint64_t now_ms = 0;
-    viv_detector_begin(&detector, 600, MOST_MS, 0);
+    struct viv_detector_limits disk = limits;
+    disk.least_ms = 600;
+    viv_detector_begin(&detector, &disk, 0);
     for (int i = 0; i < 100; i++) { /* asked every second, answers within 10 ms */
         for (int j = 0; j < 50; j++) {
             now_ms += TICK_MS;

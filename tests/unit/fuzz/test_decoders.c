@@ -222,6 +222,7 @@ static void make_vote(struct scratch *scratch, struct viv_buffer *out)
                             .zxid = (uint64_t)some_long(&scratch->rng),
                             .config = some_bytes(&scratch->rng),
                             .proposed = some_bytes(&scratch->rng)};
+    vote.native = viv_rng_below(&scratch->rng, 2) == 0;
     vote.rank.present = viv_rng_below(&scratch->rng, 2) == 0;
     viv_vote_encode(out, &vote);
 }

@@ -109,6 +109,23 @@ VIV_TEST(wire_peer, a_proposed_configuration_stands_behind_what_zookeeper_reads_
     viv_buffer_fini(&out);
 }
 
+VIV_TEST(wire_peer, a_vote_of_ours_says_so_behind_what_zookeeper_reads)
+{
+    struct viv_buffer plain = {0}, out = {0};
+    struct viv_vote got, vote = {.leader = 3, .config = VIV_BYTES_LITERAL("version=0")};
+    viv_vote_encode(&plain, &vote);
+    cr_assert_eq(viv_vote_decode(viv_buffer_bytes(&plain), &got), VIV_OK);
+    cr_assert_not(got.native);
+    vote.native = true;
+    viv_vote_encode(&out, &vote);
+    cr_assert(viv_bytes_starts_with(viv_buffer_bytes(&out), viv_buffer_bytes(&plain)));
+    cr_assert_eq(viv_vote_decode(viv_buffer_bytes(&out), &got), VIV_OK);
+    cr_assert(got.native);
+    cr_assert_eq(got.proposed.size, 0);
+    viv_buffer_fini(&plain);
+    viv_buffer_fini(&out);
+}
+
 VIV_TEST(wire_peer, a_rank_goes_behind_the_configuration_where_others_do_not_look)
 {
     struct viv_buffer plain = {0}, out = {0};

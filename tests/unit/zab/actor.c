@@ -6,6 +6,8 @@
 #include "base/checksum.h"
 #include "base/endian.h"
 
+enum { OURS = VIV_PEER_ENVELOPE | VIV_PEER_CUMULATIVE | VIV_PEER_BEATS };
+
 void actor_init(struct actor *actor, const struct actor_config *config)
 {
     static const struct viv_zab_member members[] = {
@@ -108,8 +110,9 @@ void actor_introduce_able(struct actor *actor, uint32_t link, viv_sid sid, uint3
 
 void actor_introduce_as(struct actor *actor, struct viv_zab_input up, viv_sid sid, uint32_t accepted, bool native)
 {
-    introduce(actor, up, accepted,
-              &(struct viv_learner_info){.sid = sid, .protocol_version = 0x10000, .native = native, .capabilities = 3});
+    introduce(
+        actor, up, accepted,
+        &(struct viv_learner_info){.sid = sid, .protocol_version = 0x10000, .native = native, .capabilities = OURS});
 }
 
 void actor_ackepoch(struct actor *actor, uint32_t link, uint64_t zxid, int32_t epoch)
@@ -198,7 +201,7 @@ void actor_follow(struct actor *actor, uint32_t epoch, bool native_leader)
     struct viv_zab_stats stats;
     viv_store_be32(viv_buffer_extend(&info, 4), 0x10000);
     if (native_leader) {
-        viv_peer_trailer_append(&info, 3);
+        viv_peer_trailer_append(&info, OURS);
     }
     for (viv_sid from = 2; from <= 3; from++) {
         actor_vote(actor, from, from == 3 ? VIV_LEADING : VIV_FOLLOWING, 3, 1, 7, (int64_t)epoch);

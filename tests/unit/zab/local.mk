@@ -14,6 +14,6 @@ test_zab_SOURCES = \
 	%reldir%/test_quorum.c %reldir%/test_repair.c \
 	%reldir%/test_reign.c \
 	%reldir%/test_reconfigure.c \
-	%reldir%/test_sync.c \
+	%reldir%/test_sync.c %reldir%/test_watch.c \
 	tests/support/viv_test.h
 test_zab_LDADD = $(viv_test_libs)
