@@ -121,6 +121,8 @@ void viv_sim_totals_add(struct viv_sim_totals *totals, uint64_t seed, const stru
         totals->mark_seeds[i] += result->marks[i] > 0;
     }
     totals->slow_cores += result->core_ms > VIV_SIM_CORE_MS;
+    totals->waiting_cores += result->core_waits;
+    totals->ends += result->stays_down;
     if (result->core_ms > totals->core_ms_worst) {
         totals->core_ms_worst = result->core_ms;
         totals->worst_core_seed = seed;
@@ -173,5 +175,9 @@ void viv_sim_totals_print(const struct viv_sim_totals *totals, FILE *file)
             "), after more than %d ms in %" PRIu64 " seeds; all were alike %" PRId64
             " ms after all were healed at worst\n",
             totals->core_ms_worst, totals->worst_core_seed, VIV_SIM_CORE_MS, totals->slow_cores, totals->all_ms_worst);
+    fprintf(file,
+            "a healed majority waited, as it must, for a voter that may have a transaction damaged everywhere else in "
+            "%" PRIu64 " seeds; for one that had lost its disk, for ever, in %" PRIu64 "\n",
+            totals->waiting_cores, totals->ends);
     print_marks(totals, file);
 }

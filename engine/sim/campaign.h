@@ -10,6 +10,7 @@
 
 struct viv_sim_totals {
     uint64_t seeds, failures, slow_cores;
+    uint64_t waiting_cores, ends; /* that waited rightly; those of them that stay down */
     int64_t time_ns;
     struct viv_sim_result sum;
     int64_t core_ms_worst, all_ms_worst;

@@ -9,6 +9,8 @@
 enum {
     AWAY_MS = 50,   /* mean, between two tries to connect */
     PROBE_MS = 400, /* who only asks whether there is life does not wait long */
+    /* Nor may his session be shorter than the way to the server and back, as those of others are now and then. */
+    PROBE_SESSION_TICKS = 20,
 };
 #define NS_PER_MS INT64_C(1000000)
 
@@ -115,7 +117,8 @@ void viv_sim_client_connected(struct viv_sim_world *world, size_t client, uint32
     }
     struct viv_connect_request request = {
         .last_zxid_seen = me->last_zxid,
-        .timeout_ms = (int32_t)VIV_SIM_GET(world, session_ms),
+        .timeout_ms = (int32_t)(client == VIV_SIM_PROBE ? PROBE_SESSION_TICKS * VIV_SIM_GET(world, tick_ms)
+                                                        : VIV_SIM_GET(world, session_ms)),
         .session_id = me->session_id,
         .password.bytes = viv_bytes_of(me->password, sizeof me->password),
         .has_read_only = true,

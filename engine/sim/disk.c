@@ -30,7 +30,8 @@ struct viv_sim_disk {
     enum viv_sim_disk_fault fault;
     uint64_t fault_at, count;
     bool is_off, is_full;
-    int64_t horizon_ns, time_ns, stalled_until_ns;
+    int64_t horizon_ns, time_ns;
+    int64_t trouble_until_ns; /* see set_pace */
     unsigned factor;
 };
 
@@ -38,9 +39,13 @@ struct viv_sim_disk {
 
 static void spend(struct viv_sim_disk *disk, int64_t mean_ns)
 {
-    if (mean_ns > 0) {
-        disk->time_ns += (viv_sim_draw_exponential(&disk->rng, mean_ns) + mean_ns / 4 + 1) * disk->factor;
-        disk->time_ns = disk->time_ns < disk->stalled_until_ns ? disk->stalled_until_ns : disk->time_ns;
+    int64_t trouble_ns = disk->trouble_until_ns > disk->time_ns ? disk->trouble_until_ns - disk->time_ns : 0;
+    bool takes_no_time = mean_ns == 0 || (trouble_ns > 0 && disk->factor == 0);
+    if (!takes_no_time) {
+        int64_t work_ns = viv_sim_draw_exponential(&disk->rng, mean_ns) + mean_ns / 4 + 1;
+        int64_t done_ns = trouble_ns > 0 ? trouble_ns / disk->factor : 0;
+        bool ends_meanwhile = work_ns <= done_ns;
+        disk->time_ns += ends_meanwhile ? work_ns * disk->factor : trouble_ns + work_ns - done_ns;
     }
 }
 
@@ -520,7 +525,7 @@ int64_t viv_sim_disk_time_ns(const struct viv_sim_disk *disk)
 void viv_sim_disk_set_pace(struct viv_sim_disk *disk, unsigned factor, int64_t until_ns)
 {
     disk->factor = factor;
-    disk->stalled_until_ns = until_ns;
+    disk->trouble_until_ns = until_ns;
 }
 
 void viv_sim_disk_set_full(struct viv_sim_disk *disk, bool is_full)

@@ -41,8 +41,11 @@ struct viv_disk viv_sim_disk_calls(struct viv_sim_disk *disk);
 /* A task begins: now, or when the one before ends. What is older than now_ns can no longer be taken back. */
 void viv_sim_disk_begin(struct viv_sim_disk *disk, int64_t now_ns);
 int64_t viv_sim_disk_time_ns(const struct viv_sim_disk *disk); /* when the calls made so far are done */
-/* Calls take `factor` times as long (0: no time); none ends before until_ns; files do not grow. */
+/* Until then calls take `factor` times as long, or no time (0), or do not end at all; what is under way goes on at the
+ * usual pace then. */
+#define VIV_SIM_DISK_STANDS_STILL UINT32_MAX
 void viv_sim_disk_set_pace(struct viv_sim_disk *disk, unsigned factor, int64_t until_ns);
+/* Files do not grow. */
 void viv_sim_disk_set_full(struct viv_sim_disk *disk, bool is_full);
 void viv_sim_disk_make_room(struct viv_sim_disk *disk);            /* without end from now on */
 uint64_t viv_sim_disk_room_bytes(const struct viv_sim_disk *disk); /* UINT64_MAX: without end */

@@ -189,10 +189,10 @@ static void begin(struct viv_sim_world *world, const struct viv_sim_fault *fault
         at->slowness = amount;
         break;
     case VIV_SIM_FAULT_DISK_SLOW:
-        viv_sim_disk_set_pace(at->storage.disk, amount, 0);
+        viv_sim_disk_set_pace(at->storage.disk, amount, until_ns);
         break;
     case VIV_SIM_FAULT_DISK_STALL:
-        viv_sim_disk_set_pace(at->storage.disk, 1, until_ns);
+        viv_sim_disk_set_pace(at->storage.disk, VIV_SIM_DISK_STANDS_STILL, until_ns);
         break;
     case VIV_SIM_FAULT_DISK_FULL:
         viv_sim_disk_set_full(at->storage.disk, true);
@@ -262,7 +262,9 @@ void viv_sim_fault_begin(struct viv_sim_world *world, size_t index)
         return;
     }
     trouble->is_on = true;
-    begin(world, fault, trouble->server, trouble->until_ns);
+    /* Disks say at the beginning of a call when it ends: what heals must be known then. */
+    int64_t healed_ns = VIV_SIM_GET(world, load_ms) * NS_PER_MS;
+    begin(world, fault, trouble->server, trouble->until_ns < healed_ns ? trouble->until_ns : healed_ns);
     int64_t next_ns = fault->kind == VIV_SIM_FAULT_FLAP && fault->amount < fault->duration_us
                           ? world->now_ns + (fault->amount + 1) * NS_PER_US
                           : trouble->until_ns;

@@ -181,6 +181,14 @@ static void run_plan(const struct wish *wish, struct viv_sim_plan *plan, struct 
     if (wish->wants_digest) {
         printf("%" PRIu64 " %016" PRIx64 "\n", plan->seed, result.trace);
     }
+    if (result.core_ms > VIV_SIM_CORE_MS) {
+        printf("seed %" PRIu64 " is slow: a healed majority took a write after %" PRId64 " ms\n", plan->seed,
+               result.core_ms);
+    }
+    if (result.core_waits) {
+        printf("seed %" PRIu64 " waits for a voter that may have a transaction damaged everywhere else%s\n", plan->seed,
+               result.stays_down ? ", and stays down: that one has lost its disk" : "");
+    }
     if (!result.failed) {
         return;
     }

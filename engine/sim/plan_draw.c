@@ -20,6 +20,9 @@ enum {
     RECONFIGURATIONS_MAX = 40,
     ROT_GAP_MS_MIN = 300,
     ROT_GAP_MS_MAX = 10000,
+    /* What goes over to the next epoch without an election begins halfway, and takes some round trips and syncs. In
+     * less than that nobody gets on. */
+    EPOCH_ENTRIES_MIN = 16,
 };
 
 static void set(struct viv_sim_plan *plan, enum viv_sim_setting setting, int64_t value)
@@ -65,7 +68,9 @@ static void draw_settings(struct viv_sim_plan *plan, struct viv_rng *rng)
         SET(plan, sync_limit, viv_sim_draw(rng, 3, 8));
     }
     SET(plan, load_ms, viv_sim_draw(rng, 4000, 40000));
-    SET(plan, epoch_entries, viv_sim_draw_chance(rng, 1, 4) ? viv_sim_draw_log(rng, 2, 200) : 0);
+    int64_t epoch_entries = viv_sim_draw_chance(rng, 1, 4) ? viv_sim_draw_log(rng, 2, 200) : 0;
+    SET(plan, epoch_entries,
+        epoch_entries > 0 && epoch_entries < EPOCH_ENTRIES_MIN ? EPOCH_ENTRIES_MIN : epoch_entries);
     SET(plan, first_zxid, viv_sim_draw_chance(rng, 1, 4) ? INT64_C(0x3ffffff00) + viv_sim_draw(rng, 0, 255) : 0);
     SET(plan, snapshot_entries, viv_sim_draw_log(rng, 4, 2000));
     SET(plan, segment_bytes, viv_sim_draw_log(rng, 16, 256) << 10);

@@ -97,7 +97,7 @@ viv_status viv_sim_recipe_history(struct viv_sim_world *world, size_t server, ui
         return VIV_ERR_CORRUPT;
     }
     /* All of it long ago: the disk is not at it any more when the run begins. */
-    viv_sim_disk_set_pace(world->servers[server].storage.disk, 0, 0);
+    viv_sim_disk_set_pace(world->servers[server].storage.disk, 0, INT64_MAX);
     viv_status status =
         viv_datadir_build(&(struct viv_datadir_plan){.pairing = {flat->name, flat->log, flat->state},
                                                      .state_path = VIV_SIM_FOLDER,

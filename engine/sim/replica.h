@@ -90,6 +90,10 @@ void viv_sim_truth_trace(struct viv_sim_world *world, size_t server, const struc
 void viv_sim_truth_look(struct viv_sim_world *world, size_t server); /* after every step */
 /* Where a truncation cuts: as told, or elsewhere for a control. */
 uint64_t viv_sim_truth_cut(const struct viv_sim_world *world, size_t server, uint64_t keep_zxid);
+/* These servers have come together and get no further, as they must: their leader wants a transaction of which none of
+ * them has an intact copy, some voter that could have one is not among them or lost its disk, and without that one it
+ * cannot be told that the transaction was never committed. */
+bool viv_sim_truth_waits_rightly(const struct viv_sim_world *world, uint64_t servers);
 /* Control: the answer to an append, which was given before. */
 bool viv_sim_truth_is_early(const struct viv_sim_world *world, size_t server, const struct viv_event *event);
 

@@ -148,6 +148,77 @@ bool viv_sim_truth_decide(const struct viv_sim_world *world, const struct viv_si
     return true;
 }
 
+/* ---- a transaction that nobody has ---- */
+
+enum copy { COPY_NONE, COPY_DAMAGED, COPY_INTACT };
+
+/* As the disk itself says. */
+static enum copy copy_of(const struct viv_sim_world *world, size_t server, uint64_t zxid)
+{
+    struct viv_log *log = world->servers[server].storage.log;
+    struct viv_log_iter *iter;
+    struct viv_entry entry;
+    size_t count = 0;
+    viv_status status = log == NULL ? VIV_ERR_TRIMMED : viv_log_iter_open(log, 0, zxid - 1, zxid, &iter);
+    if (status != VIV_OK) { /* it is older than this log: part of an image */
+        return COPY_INTACT;
+    }
+    status = viv_log_iter_next(log, iter, &entry, 1, SIZE_MAX, &count);
+    bool is_intact = status == VIV_OK && count == 1 && viv_log_count_sound(&entry, 1) == 1;
+    viv_log_iter_close(log, iter);
+    return is_intact ? COPY_INTACT : status == VIV_OK && count == 0 ? COPY_NONE : COPY_DAMAGED;
+}
+
+static uint64_t wanted_of(const struct viv_sim_world *world, uint64_t servers)
+{
+    for (size_t i = 0; i < world->server_count; i++) {
+        struct viv_node_stats stats;
+        if ((servers >> i & 1) == 0 || world->servers[i].node == NULL) {
+            continue;
+        }
+        viv_node_stats(world->servers[i].node, &stats);
+        if (stats.zab.state == VIV_LEADING && stats.zab.wanted_zxid != 0) {
+            return stats.zab.wanted_zxid;
+        }
+    }
+    return 0;
+}
+
+/* Not even those of whom nothing is known could have committed it together with the others. */
+static bool is_disproved(const struct viv_sim_voters *voters, uint64_t absent)
+{
+    for (size_t i = 0; i < voters->count; i++) {
+        uint64_t set = voters->sets[i];
+        if (__builtin_popcountll(set & ~absent) > __builtin_popcountll(set) / 2) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool viv_sim_truth_waits_rightly(const struct viv_sim_world *world, uint64_t servers)
+{
+    struct viv_sim_voters voters = viv_sim_truth_voters(world);
+    uint64_t zxid = wanted_of(world, servers), absent = 0, unheard = voters.all & ~servers;
+    if (zxid == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < world->server_count; i++) {
+        uint64_t bit = UINT64_C(1) << i;
+        if ((voters.all & servers & bit) == 0) {
+            continue;
+        }
+        enum copy copy = copy_of(world, i, zxid);
+        if (copy == COPY_INTACT) {
+            return false;
+        }
+        bool has_past = world->truth.mirrors[i].hard.current_epoch > 0;
+        unheard |= has_past ? 0 : bit;
+        absent |= has_past && copy == COPY_NONE ? bit : 0;
+    }
+    return unheard != 0 && !is_disproved(&voters, absent);
+}
+
 /* ---- the end ---- */
 
 /* The sums of a tree that is read back from its rows. */

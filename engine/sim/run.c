@@ -149,14 +149,18 @@ static void look_after(struct viv_sim_world *world, int64_t ms)
 
 typedef bool condition_fn(struct viv_sim_world *world);
 
-/* Waits for it; how long it took in ms, or -1 and a failure. */
-static int64_t wait_for(struct viv_sim_world *world, condition_fn *condition, int64_t limit_ms, const char *what)
+/* Waits for it; how long it took in ms, or -1 and a failure, unless `servers` wait rightly. */
+static int64_t wait_for_some(struct viv_sim_world *world, condition_fn *condition, int64_t limit_ms, uint64_t servers,
+                             const char *what)
 {
     int64_t begin_ns = world->now_ns;
     while (!viv_sim_is_over(world)) {
         int64_t waited_ms = (world->now_ns - begin_ns) / NS_PER_MS;
         if (condition(world)) {
             return waited_ms;
+        }
+        if (waited_ms >= limit_ms && viv_sim_truth_waits_rightly(world, servers)) {
+            return -1;
         }
         if (waited_ms >= limit_ms) {
             viv_sim_fail(world, "%s: not within %lld ms", what, (long long)limit_ms);
@@ -166,12 +170,17 @@ static int64_t wait_for(struct viv_sim_world *world, condition_fn *condition, in
     return -1;
 }
 
-/* ---- phases ---- */
-
 static uint64_t all_servers(const struct viv_sim_world *world)
 {
     return (UINT64_C(1) << world->server_count) - 1;
 }
+
+static int64_t wait_for(struct viv_sim_world *world, condition_fn *condition, int64_t limit_ms, const char *what)
+{
+    return wait_for_some(world, condition, limit_ms, 0, what);
+}
+
+/* ---- phases ---- */
 
 static uint64_t core_of(const struct viv_sim_world *world)
 {
@@ -243,8 +252,9 @@ static void heal_core(struct viv_sim_world *world)
     viv_sim_client_init(world, VIV_SIM_PROBE);
     world->clients[VIV_SIM_PROBE].allowed = core;
     viv_sim_client_wake_at(world, VIV_SIM_PROBE, world->now_ns);
-    world->result->core_ms =
-        wait_for(world, probe_answered, VIV_SIM_CORE_MS + limits_ms(world), "a healed majority does not take a write");
+    world->result->core_ms = wait_for_some(world, probe_answered, VIV_SIM_CORE_MS + limits_ms(world), core,
+                                           "a healed majority does not take a write");
+    world->result->core_waits = !viv_sim_is_over(world) && world->result->core_ms < 0;
 }
 
 static void heal_all(struct viv_sim_world *world)
@@ -255,10 +265,16 @@ static void heal_all(struct viv_sim_world *world)
         struct viv_sim_client *client = &world->clients[i];
         client->op_count = client->next_op < client->op_count ? client->next_op : client->op_count;
     }
-    (void)wait_for(world, clients_are_done, QUIET_MS + VIV_SIM_GET(world, session_ms),
-                   "clients do not get their answers");
-    world->result->all_ms =
-        wait_for(world, all_stand_together, ALL_MS + limits_ms(world), "the servers do not come together");
+    int64_t done_ms = wait_for_some(world, clients_are_done, QUIET_MS + VIV_SIM_GET(world, session_ms),
+                                    all_servers(world), "clients do not get their answers");
+    if (done_ms >= 0) {
+        world->result->all_ms = wait_for_some(world, all_stand_together, ALL_MS + limits_ms(world), all_servers(world),
+                                              "the servers do not come together");
+    }
+    if (!viv_sim_is_over(world) && world->result->all_ms < 0) {
+        viv_sim_say(world, "a transaction is lost with a disk: the ensemble stays down");
+        world->result->stays_down = true;
+    }
 }
 
 static void start_again(struct viv_sim_world *world)
@@ -368,7 +384,7 @@ void viv_sim_run(const struct viv_sim_plan *plan, const struct viv_sim_options *
     set_up(world);
     look_after(world, VIV_SIM_GET(world, load_ms));
     void (*const phases[])(struct viv_sim_world * world) = {heal_core, heal_all, start_again};
-    for (size_t i = 0; i < sizeof phases / sizeof phases[0] && !viv_sim_is_over(world); i++) {
+    for (size_t i = 0; i < sizeof phases / sizeof phases[0] && !viv_sim_is_over(world) && !result->stays_down; i++) {
         phases[i](world);
     }
     if (!result->failed) {

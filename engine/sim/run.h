@@ -55,6 +55,8 @@ struct viv_sim_result {
     uint64_t checked[VIV_CHECKER_COUNT];
     uint64_t marks[VIV_SIM_MARKS];
     int64_t core_ms, all_ms; /* from healing until a write succeeded; until all were alike */
+    bool core_waits;         /* not in time, rightly: see viv_sim_truth_waits_rightly */
+    bool stays_down;         /* nor when all were healed */
 };
 
 void viv_sim_run(const struct viv_sim_plan *plan, const struct viv_sim_options *options, struct viv_sim_result *result);
