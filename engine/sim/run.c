@@ -264,6 +264,10 @@ static void heal_all(struct viv_sim_world *world)
     for (size_t i = 0; i < VIV_SIM_CALLERS_MAX; i++) {
         struct viv_sim_client *client = &world->clients[i];
         client->op_count = client->next_op < client->op_count ? client->next_op : client->op_count;
+        if (client->silent_until_ns > world->now_ns) { /* longer than anybody waits here */
+            client->silent_until_ns = world->now_ns;
+            viv_sim_client_wake_at(world, i, world->now_ns);
+        }
     }
     int64_t done_ms = wait_for_some(world, clients_are_done, QUIET_MS + VIV_SIM_GET(world, session_ms),
                                     all_servers(world), "clients do not get their answers");
