@@ -14,14 +14,14 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import (BUILD, PATIENCE_S, Ensemble, Tap, connect, default_configuration, fill_disk,  # noqa: E402
+from ensemble import (BUILD, IS_LONG, PATIENCE_S, Ensemble, Tap, connect, default_configuration, fill_disk,  # noqa: E402
                       four_letter, leave, wait_until)
 
 from kazoo.exceptions import KazooException, NodeExistsError, SystemZookeeperError  # noqa: E402
 
 DISK_BYTES = 48 << 20
 SHIM = os.path.join(BUILD, "syscall_shim.so")
-FAILING_CALLS = (70, 151, 242, 420) if os.environ.get("VIV_LONG") else (151, 242)
+FAILING_CALLS = (70, 151, 242, 420) if IS_LONG else (151, 242)
 WRITERS = 3
 
 

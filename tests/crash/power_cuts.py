@@ -16,8 +16,12 @@ LEAST_STATES = 10000
 # How many states by lot at every moment: RocksDB makes more calls, and opens slowly.
 SUBSETS = {"rocksdb-wal": 12}
 SUBSETS_USUAL = 30
-SAMPLES = {"rocksdb-wal": 500}
-SAMPLE_USUAL = 80
+# One in so many of the states is tried, twice as many with VIV_LONG=1.
+SAMPLES = {"rocksdb-wal": 1000}
+SAMPLE_USUAL = 160
+CONTROL_SAMPLES = {"rocksdb-wal": 6000}
+CONTROL_SAMPLE_USUAL = 3000
+IS_LONG = bool(os.environ.get("VIV_LONG"))
 LINE = re.compile(r"(\d+) calls, (\d+) distinct states and (\d+) of interrupted recoveries, (\d+) violations")
 
 
@@ -47,11 +51,11 @@ def main():
     for configuration in configurations:
         subsets = SUBSETS.get(configuration, SUBSETS_USUAL)
         how = ["--subsets", subsets, "--nested", 20] if options.full else \
-            ["--subsets", 1, "--one-in", SAMPLES.get(configuration, SAMPLE_USUAL), "--nested", 15]
+            ["--subsets", 1, "--one-in", SAMPLES.get(configuration, SAMPLE_USUAL) // (1 + IS_LONG), "--nested", 15]
         least = LEAST_STATES if options.full else 10
         good &= run(configuration, seed + how, number + 1, "nothing acknowledged is lost in a power cut",
                     lambda calls, states, nested, violations: states >= least and nested > 0 and violations == 0)
-        sample = 100 if options.full else 3000
+        sample = 100 if options.full else CONTROL_SAMPLES.get(configuration, CONTROL_SAMPLE_USUAL) // (1 + IS_LONG)
         good &= run(configuration, seed + ["--no-syncs", "--subsets", 1, "--one-in", sample], number + 2,
                     "control: without syncs something is",
                     lambda calls, states, nested, violations: violations > 0)

@@ -14,7 +14,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import (PATIENCE_S, Ensemble, Tap, build_configurations, connect, default_configuration,  # noqa: E402
+from ensemble import (IS_LONG, PATIENCE_S, Ensemble, Tap, build_configurations, connect, default_configuration,  # noqa: E402
                       leave, wait_until)
 from zkwire import CREATE, OPEN, SYNC, Wire, create, data  # noqa: E402
 
@@ -33,10 +33,10 @@ def write(client, count, size=100):
         waiting.append(client.set_async("/value", b"%d:" % number + b"x" * size))
         if len(waiting) >= IN_FLIGHT:
             for answer in waiting:
-                answer.get(PATIENCE_S)
+                answer.get(IS_LONG, PATIENCE_S)
             waiting = []
     for answer in waiting:
-        answer.get(PATIENCE_S)
+        answer.get(IS_LONG, PATIENCE_S)
     return b"%d:" % (count - 1) + b"x" * size
 
 
@@ -114,7 +114,7 @@ def stopped_follower(tap, ensemble, name):
         last = b"%d" % number * 100000
         answers = [client.set_async("/value", last.ljust(1 << 19)) for _ in range(20)]
         for answer in answers:
-            answer.get(PATIENCE_S)
+            answer.get(IS_LONG, PATIENCE_S)
     used_mib = memory_kib(ensemble, leader) >> 10
     ensemble.signal(victim, signal.SIGCONT)
     leave(client)
@@ -266,7 +266,7 @@ def play_long(tap, backend):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backend", default=os.environ.get("VIV_BACKEND"))
-    parser.add_argument("--missed", type=int, default=20000 if os.environ.get("VIV_LONG") else 7000,
+    parser.add_argument("--missed", type=int, default=20000 if IS_LONG else 7000,
                         help="writes while a server is away")
     parser.add_argument("--only", default="", help="digits of the scenes to play")
     parser.add_argument("--long", action="store_true", help="also what writes 2 GiB")

@@ -13,7 +13,7 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import (PATIENCE_S, Ensemble, Tap, connect, default_configuration, leave,  # noqa: E402
+from ensemble import (IS_LONG, PATIENCE_S, Ensemble, Tap, connect, default_configuration, leave,  # noqa: E402
                       wait_until)
 
 SETTINGS = {"tickTime": 400, "initLimit": 10, "syncLimit": 5, "snapCount": 100000}
@@ -28,7 +28,7 @@ def value(number):
 def write(hosts, first, count):
     client = connect(hosts)
     for answer in [client.create_async("/e%06d" % n, value(n)) for n in range(first, first + count)]:
-        answer.get(PATIENCE_S)
+        answer.get(IS_LONG, PATIENCE_S)
     leave(client)
 
 
@@ -243,7 +243,7 @@ def check_image(tap, backend):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backend", default=default_configuration())
-    parser.add_argument("--long", action="store_true", default=bool(os.environ.get("VIV_LONG")))
+    parser.add_argument("--long", action="store_true", default=IS_LONG)
     arguments = parser.parse_args()
     logging.getLogger("kazoo").setLevel(logging.CRITICAL)  # lost connections are the point here
     tap = Tap()

@@ -16,7 +16,7 @@ DRIVER = os.path.join(BUILD, "store_driver")
 SHIM = os.path.join(BUILD, "syscall_shim.so")
 FULL = os.environ.get("VIV_SWEEP") == "full"
 LONG = FULL or bool(os.environ.get("VIV_LONG"))
-SAMPLES = {"kill": 24, "torn": 10, "eio": 12, "dead": 6, "full": 8}
+SAMPLES = {"kill": 24, "torn": 10, "eio": 12, "dead": 6, "full": 8}  # VIV_LONG=1; else a half, of further configurations a quarter
 TIMEOUT_S = 60
 
 
@@ -71,8 +71,8 @@ def report(number, name, problems):
     return not problems
 
 
-def sweep(pool, configuration, fault, total):
-    calls = list(spread(total, SAMPLES[fault] // (1 if LONG else 2)))
+def sweep(pool, configuration, fault, total, share):
+    calls = list(spread(total, max(2, SAMPLES[fault] // share)))
     verdicts = pool.map(lambda at: verdict(configuration, fault, at), calls)
     return calls, [f"{what}; repeat: VIV_SHIM_AT={at} VIV_SHIM_DO={fault} {configuration}"
                    for at, what in zip(calls, verdicts) if what]
@@ -97,9 +97,10 @@ def main():
                            [problem] if problem else [])
             if problem:
                 continue
+            share = 1 if LONG else 2 if configuration == configurations[0] else 4
             for fault in SAMPLES:
                 number += 1
-                calls, problems = sweep(pool, configuration, fault, total)
+                calls, problems = sweep(pool, configuration, fault, total, share)
                 good &= report(number, f"{configuration}: {fault} at {len(calls)} of {total} calls", problems)
         number += 1
         total, _ = count_calls("flat")

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import (PATIENCE_S, Ensemble, Tap, build_configurations, default_configuration, die_with_parent,  # noqa: E402
+from ensemble import (IS_LONG, PATIENCE_S, Ensemble, Tap, build_configurations, default_configuration, die_with_parent,  # noqa: E402
                       four_letter, program_for)
 import namespace  # noqa: E402
 
@@ -247,7 +247,7 @@ def check_killed_import(tap, folder):
     namespace.cli("import", data, "--to", os.path.join(folder, "timed"))
     usual = time.monotonic() - begin
     states, round_number = set(), 0
-    while round_number < 12 or (len(states) < 2 and round_number < 60):
+    while round_number < (12 if IS_LONG else 6) or (len(states) < 2 and round_number < 60):
         round_number += 1
         server = Server(data, SEGMENT).start()
         time.sleep(usual * rng.uniform(0.02, 1.5) * max(1, round_number / 12))

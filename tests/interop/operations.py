@@ -9,7 +9,8 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ensemble import Ensemble, Tap, build_configurations, leave, zookeeper_class_path  # noqa: E402
+from ensemble import (IS_LONG, Ensemble, Tap, build_configurations, default_configuration, leave,  # noqa: E402
+                      zookeeper_class_path)
 
 from kazoo.client import KazooClient  # noqa: E402
 from kazoo.exceptions import KazooException  # noqa: E402
@@ -240,13 +241,14 @@ def main():
         with Ensemble("zookeeper", servers) as peer:
             reference = play(peer.hosts())
         tap.ok(len(reference) > 90, "ZooKeeper answers the script with %d servers" % servers, len(reference))
-        with Ensemble("zookeeper", servers) as peer:
-            again = play(peer.hosts())
-        tap.ok(not differences(reference, again), "two runs against ZooKeeper agree with %d servers" % servers,
-               "\n".join(differences(reference, again)))
-        spoilt = [(n, ("error", "Spoilt") if n == "set" else v) for n, v in again]
+        if servers == 1 or IS_LONG:
+            with Ensemble("zookeeper", servers) as peer:
+                again = play(peer.hosts())
+            tap.ok(not differences(reference, again), "two runs against ZooKeeper agree with %d servers" % servers,
+                   "\n".join(differences(reference, again)))
+        spoilt = [(n, ("error", "Spoilt") if n == "set" else v) for n, v in reference]
         tap.ok(differences(reference, spoilt), "one changed reply is noticed")
-        for backend in build_configurations():
+        for backend in build_configurations() if servers == 1 or IS_LONG else [default_configuration()]:
             name = "replies equal ZooKeeper's field by field: %s, %d servers" % (backend, servers)
             try:
                 with Ensemble("vivarium", servers, backend) as ours:

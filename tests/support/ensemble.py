@@ -18,6 +18,7 @@ import threading
 import time
 
 BUILD = os.environ.get("VIV_BUILD_DIR", ".")
+IS_LONG = bool(os.environ.get("VIV_LONG"))  # as .ci/run sets it: more of the same
 JARS = ("zookeeper", "zookeeper-jute", "slf4j-api", "slf4j-nop", "netty-all", "netty-buffer", "netty-codec",
         "netty-common", "netty-handler", "netty-resolver", "netty-transport", "netty-transport-native-unix-common",
         "netty-transport-native-epoll", "snappy-java", "metrics-core", "commons-cli", "jline2", "log4j-1.2")
