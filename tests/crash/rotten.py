@@ -199,16 +199,16 @@ def check_running_image(tap, backend, scrub_kib):
         settled = True
         for images in (1, 2):
             write(ensemble.hosts(), (images - 1) * ENTRIES // 2, ENTRIES // 2)
-            settled = settled and wait(lambda: shown("checkpoints") >= images)
+            settled = settled and wait_until(lambda: shown("checkpoints") >= images)
         files = rot_images(ensemble, 0, backend)
         if not scrub_kib:
-            quiet = not wait(lambda: shown("image_faults") > 0, 4)
+            quiet = not wait_until(lambda: shown("image_faults") > 0, 4)
             ensemble.kill(0)
             ensemble.start(0)
-            tap.ok(settled and files > 0 and quiet and wait(lambda: said(ensemble, 0, "damaged")),
+            tap.ok(settled and files > 0 and quiet and wait_until(lambda: said(ensemble, 0, "damaged")),
                    "control: without the slow look only the next start finds it", ensemble.logs())
             return
-        healed = wait(lambda: len(said(ensemble, 0, "a damaged image was replaced by a new one")) == expected and
+        healed = wait_until(lambda: len(said(ensemble, 0, "a damaged image was replaced by a new one")) == expected and
                       shown("scrub_image_bytes") > 0)
         told = said(ensemble, 0, "damaged")
         tap.ok(settled and files >= expected and healed and shown("image_faults") == expected and

@@ -341,7 +341,7 @@ def check_handshake_limits(tap):
         tap.ok(waited and time.monotonic() - started > 0.5,
                "over the limit of handshakes newcomers wait, and come in when others are given up")
         slowest = 0.0
-        with Metronome() as metronome:
+        with Metronome(server.process.pid) as metronome:
             for _ in range(20):
                 began = time.monotonic()
                 who_am_i(bystander)

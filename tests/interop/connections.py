@@ -41,11 +41,11 @@ def set_data(path, data, xid):
 class Bystander(threading.Thread):
     """A session at an address of its own that asks again and again."""
 
-    def __init__(self, port):
+    def __init__(self, server):
         super().__init__(daemon=True)
-        self.socket = connect(port, source="127.0.0.7")
+        self.socket = connect(server.ports["client"], source="127.0.0.7")
         self.is_stopped, self.slowest, self.rounds, self.error = threading.Event(), 0.0, 0, None
-        self.metronome = Metronome()
+        self.metronome = Metronome(server.process.pid)
         assert session(self.socket)
 
     def run(self):
@@ -85,7 +85,7 @@ def knock(port, source="127.0.0.1"):
 
 
 def check_address(tap):
-    with Server(ports=PLAIN) as server, Bystander(server.ports["client"]) as bystander:
+    with Server(ports=PLAIN) as server, Bystander(server) as bystander:
         port = server.ports["client"]
         held = [connect(port) for _ in range(60)]
         tap.ok(all(session(s) for s in held), "60 connections of one address are served")
@@ -112,7 +112,7 @@ def check_address(tap):
 
 def check_total(tap):
     with Server("maxCnxns=101", "maxClientCnxns=0", ports=PLAIN) as server:
-        with Bystander(server.ports["client"]) as bystander:
+        with Bystander(server) as bystander:
             port = server.ports["client"]
             held = [connect(port, source="127.0.1.%d" % (1 + i % 50)) for i in range(100)]
             tap.ok(all(session(s) for s in held), "as many connections as maxCnxns says are served")
@@ -124,7 +124,7 @@ def check_total(tap):
 
 
 def check_rate(tap):
-    with Server("maxClientCnxns=0", "durability=none", ports=PLAIN) as server, Bystander(server.ports["client"]) as bystander:
+    with Server("maxClientCnxns=0", "durability=none", ports=PLAIN) as server, Bystander(server) as bystander:
         port = server.ports["client"]
         began = time.monotonic()
         served = sum(knock(port) for _ in range(3000))
@@ -151,7 +151,7 @@ def deaf(port, request, count=1, receive_bytes=4096):
 
 def check_unread(tap):
     """Each asks for 200 MB and reads nothing: what is made for one is bounded, and what is made for all."""
-    with Server("maxClientCnxns=0", "durability=none", ports=PLAIN) as server, Bystander(server.ports["client"]) as bystander:
+    with Server("maxClientCnxns=0", "durability=none", ports=PLAIN) as server, Bystander(server) as bystander:
         port = server.ports["client"]
         with connect(port) as s:
             assert session(s)
@@ -170,9 +170,12 @@ def check_unread(tap):
         tap.ok(got >= 20 * 1000000, "who reads gets all of it")
         write = set_data(b"/bystander", b"", 1)
         crowd = [deaf(port, b"") for _ in range(25)]
-        for s in crowd:  # one after another, and soon: who reads nothing for five seconds is closed for that
-            s.sendall(write + get(b"/long") * 20 + write)
-            knock(port)
+        with connect(port) as asker:  # some at a time, and soon: who reads nothing for five seconds is closed for that
+            assert session(asker)
+            for number, s in enumerate(crowd):
+                s.sendall(write + get(b"/long") * 20 + write)
+                if number % 4 == 3:
+                    who_am_i(asker)
         told = wait_until(lambda: "fill the memory" in server.log())
         grown = resident_mib(server, "VmHWM") - before
         tap.ok(grown < 400 * (2 if is_sanitized() else 1), "25 who get 20 MB at once, and do not read, take a bounded memory", grown)
@@ -183,7 +186,7 @@ def check_unread(tap):
 
 
 def check_slow(tap):
-    with Server("maxClientCnxns=0", "durability=none", ports=PLAIN) as server, Bystander(server.ports["client"]) as bystander:
+    with Server("maxClientCnxns=0", "durability=none", ports=PLAIN) as server, Bystander(server) as bystander:
         port = server.ports["client"]
         with connect(port) as s:
             assert session(s)

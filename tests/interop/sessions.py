@@ -324,7 +324,7 @@ def limits(tap):
                 answered = False
             tap.ok(answered == (size == FRAME_MAX), "a request %s is %s" % (name, "served" if answered else "refused"))
         many = [Raw(port) for _ in range(12)]
-        metronome = Metronome()
+        metronome = Metronome(ensemble.processes[0].pid)
         metronome.start()
         started = time.monotonic()
         for raw in many:  # all but the end of a long request: two fit into the budget

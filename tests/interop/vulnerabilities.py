@@ -194,7 +194,7 @@ def costly_words(tap):
 
         thread = threading.Thread(target=bystander)
         thread.start()
-        with Metronome() as metronome:
+        with Metronome(service.processes[0].pid) as metronome:
             answers = {four_letter(port, word) for word in ("wchp", "wchc", "dump", "cons") for _ in range(100)}
         stop.set()
         thread.join()

@@ -6,6 +6,7 @@ by pid and removes everything. Ports are free ones, kept for this process.
 
 import atexit
 import ctypes
+import glob
 import os
 import random
 import shutil
@@ -167,12 +168,26 @@ def four_letter(port, word, timeout=20.0, host="127.0.0.1"):
         return ""
 
 
-class Metronome(threading.Thread):
-    """How late this machine wakes who sleeps, at worst: what must be allowed to everything that has a limit of time."""
+def waited_s(pid):
+    """Seconds for which the threads of a process could have run and had no processor."""
+    waited_ns = 0
+    for path in glob.glob("/proc/%d/task/*/schedstat" % pid):
+        try:
+            with open(path) as f:
+                waited_ns += int(f.read().split()[1])
+        except OSError:
+            pass  # a thread that has ended meanwhile
+    return waited_ns / 1e9
 
-    def __init__(self):
+
+class Metronome(threading.Thread):
+    """What this machine is to blame for, where something has a limit of time: how late it wakes who sleeps, at worst, and
+    how long it let the process `pid` wait for a processor."""
+
+    def __init__(self, pid=None):
         super().__init__(daemon=True)
         self.worst_s, self.is_stopped = 0.0, False
+        self.pid, self.before_s = pid or os.getpid(), waited_s(pid or os.getpid())
 
     def run(self):
         while not self.is_stopped:
@@ -190,7 +205,7 @@ class Metronome(threading.Thread):
 
     def allows(self, limit_s):
         """The limit, for something that waits for a few wake-ups: a client's, a server's, its threads'."""
-        return limit_s + 5 * self.worst_s
+        return limit_s + 5 * self.worst_s + waited_s(self.pid) - self.before_s
 
 
 class Ensemble:
