@@ -8,15 +8,20 @@ usage: record_requests.py PORT LOG_FILE FOLDER_FOR_THE_TWO_FILES
 The server must be fresh (zxid 0), without extended types; LOG_FILE is its version-2/log.1. The draw is seeded."""
 import base64
 import hashlib
+import os
 import random
-import socket
 import struct
 import sys
 
-CREATE, DELETE, SET_DATA, SET_ACL, CHECK, MULTI, CREATE2, CONTAINER, TTL = 1, 2, 5, 7, 13, 14, 15, 19, 21
-OPEN = [(31, "world", "anyone")]
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
+import history  # noqa: E402
+import zkwire  # noqa: E402
+from zkwire import (CHECK, CREATE, CREATE2, CREATE_CONTAINER, CREATE_TTL, DELETE, EXISTS, GET_ACL,  # noqa: E402
+                    GET_ALL_CHILDREN_NUMBER, GET_CHILDREN, GET_CHILDREN2, GET_DATA, GET_EPHEMERALS, MULTI, MULTI_READ,
+                    SET_ACL, SET_DATA, WHO_AM_I, acl, create, data, integer, versioned, versioned_data, watching)
+
 SECRET = base64.b64encode(hashlib.sha1(b"alice:secret").digest()).decode()
-LISTS = [OPEN] * 25 + [[(1, "world", "anyone")], [(31, "auth", "")], [(31, "digest", "alice:" + SECRET)],
+LISTS = [zkwire.OPEN] * 25 + [[(1, "world", "anyone")], [(31, "auth", "")], [(31, "digest", "alice:" + SECRET)],
          [(31, "ip", "127.0.0.0/8")], [(31, "ip", "10.1.2.3")], [(4, "world", "anyone"), (4, "world", "anyone")],
          [(8, "world", "anyone"), (2, "digest", "bob:x"), (8, "world", "anyone")], [], [(31, "world", "me")],
          [(31, "digest", "x")], [(31, "digest", "x:y:z")], [(31, "digest", ":p")], [(31, "digest", "u:")],
@@ -27,53 +32,25 @@ BAD_PATHS = ["/c/", "/", "", "nope", "/a//b", "/a/./b", "/a/..", "/a/...", "/zoo
              "/a/\u00e9", "/a/\x00", "/eph/kid", "/missing/kid", "/a/\ufff0", "/a/ b"]
 
 
-def text(value):
-    raw = value.encode("utf-8")
-    return struct.pack(">i", len(raw)) + raw
-
-
-def data(value):
-    return struct.pack(">i", -1) if value is None else struct.pack(">i", len(value)) + value
-
-
-def acl(entries):
-    return struct.pack(">i", len(entries)) + b"".join(struct.pack(">i", p) + text(s) + text(i) for p, s, i in entries)
-
-
 class Client:
     def __init__(self, port, name, transcript):
         self.name, self.transcript, self.xid = name, transcript, 0
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.send(struct.pack(">iqiqi", 0, 0, 40000, 0, 16) + bytes(16) + b"\0")
-        (timeout,) = struct.unpack(">i", self.receive()[4:8])
-        transcript.append((name, -10, struct.pack(">i", timeout)))
-
-    def send(self, payload):
-        self.socket.sendall(struct.pack(">i", len(payload)) + payload)
-
-    def receive(self):
-        (size,) = struct.unpack(">i", self.exactly(4))
-        return self.exactly(size)
-
-    def exactly(self, size):
-        got = b""
-        while len(got) < size:
-            part = self.socket.recv(size - len(got))
-            if not part:
-                raise EOFError
-            got += part
-        return got
+        self.wire = zkwire.Wire(port)
+        assert self.wire.greet(timeout_ms=40000, read_only=False)
+        transcript.append((name, zkwire.CREATE_SESSION, integer(self.wire.timeout_ms)))
 
     def auth(self, scheme, token):
-        self.send(struct.pack(">iii", -4, 100, 0) + text(scheme) + data(token))
-        self.receive()
+        self.wire.send(zkwire.request(zkwire.XID_AUTH, zkwire.AUTH, integer(0) + data(scheme) + data(token)))
+        self.wire.receive()
 
     def request(self, op, record, is_change=True):
+        """(code, what is behind the header of the reply)."""
         self.xid += 1
-        self.send(struct.pack(">ii", self.xid, op) + record)
+        self.wire.send(zkwire.request(self.xid, op, record))
         if is_change:
             self.transcript.append((self.name, op, record))
-        return self.receive()
+        reply = self.wire.receive()
+        return zkwire.REPLY.unpack_from(reply)[2], reply[zkwire.REPLY.size:]
 
 
 def draw_operation(rng, ops, flags_max):
@@ -86,30 +63,27 @@ def draw_operation(rng, ops, flags_max):
             flags = 1
         elif flags in (1, 3):
             flags -= 1  # few ephemerals: the order of a closed session's paths is the server's hash order
-        return op, text(path) + data(value) + acl(rng.choice(LISTS)) + struct.pack(">i", flags)
-    if op == CONTAINER:
-        return op, text(path) + data(value) + acl(OPEN) + struct.pack(">i", 4)
-    if op == TTL:
-        return op, text(path) + data(value) + acl(OPEN) + struct.pack(">iq", rng.choice([5, 6]), 1000)
+        return op, create(path, value, rng.choice(LISTS), flags)
+    if op == CREATE_CONTAINER:
+        return op, create(path, value, zkwire.OPEN, 4)
+    if op == CREATE_TTL:
+        return op, create(path, value, zkwire.OPEN, rng.choice([5, 6]), 1000)
     if op in (DELETE, CHECK):
-        return op, text(path) + struct.pack(">i", version)
+        return op, versioned(path, version)
     if op == SET_DATA:
-        return op, text(path) + data(value) + struct.pack(">i", version)
-    return op, text(path) + acl(rng.choice(LISTS)) + struct.pack(">i", version)
+        return op, versioned_data(path, value, version)
+    return op, data(path) + acl(rng.choice(LISTS)) + integer(version)
 
 
 def draw_multi(rng):
-    record = b""
-    for _ in range(rng.choice([0, 1, 2, 2, 3, 3, 4, 6])):
-        # no create2: 3.8.0 takes it for a create, later versions do not
-        op, part = draw_operation(rng, [CREATE, CREATE, CREATE, SET_DATA, SET_DATA, CHECK, DELETE, CONTAINER], False)
-        record += struct.pack(">ibi", op, 0, -1) + part
-    return record + struct.pack(">ibi", -1, 1, -1)
+    # no create2: 3.8.0 takes it for a create, later versions do not
+    ops = [CREATE, CREATE, CREATE, SET_DATA, SET_DATA, CHECK, DELETE, CREATE_CONTAINER]
+    return zkwire.multi([draw_operation(rng, ops, False) for _ in range(rng.choice([0, 1, 2, 2, 3, 3, 4, 6]))])
 
 
 def play(rng, clients):
-    singles = [CREATE] * 5 + [CREATE2] * 2 + [DELETE] * 4 + [SET_DATA] * 4 + [SET_ACL] * 2 + [CONTAINER, TTL]
-    clients[0].request(CREATE, text("/a") + data(None) + acl(OPEN) + struct.pack(">i", 0))
+    singles = [CREATE] * 5 + [CREATE2] * 2 + [DELETE] * 4 + [SET_DATA] * 4 + [SET_ACL] * 2 + [CREATE_CONTAINER, CREATE_TTL]
+    clients[0].request(CREATE, create("/a", None, zkwire.OPEN, 0))
     for _ in range(420):
         client = rng.choice(clients)
         if rng.random() < 0.25:
@@ -117,13 +91,13 @@ def play(rng, clients):
         else:
             client.request(*draw_operation(rng, singles, True))
     changes, reads = len(clients[0].transcript), list(read_all(clients))
-    null_id = struct.pack(">ii", 1, 31) + text("world") + struct.pack(">i", -1)
-    clients[0].request(CREATE, text("/n") + data(None) + null_id + struct.pack(">i", 0))
-    clients[0].request(CREATE, text("/n") + data(None) + struct.pack(">ii", -1, 0))  # a null list
-    clients[0].request(CREATE, struct.pack(">i", 4) + b"/")  # breaks off
-    clients[0].request(MULTI, struct.pack(">ibi", 4, 0, -1) + text("/a") + b"\0" + struct.pack(">ibi", -1, 1, -1))
+    null_id = struct.pack(">ii", 1, 31) + data("world") + data(None)
+    clients[0].request(CREATE, data("/n") + data(None) + null_id + integer(0))
+    clients[0].request(CREATE, create("/n", None, None, 0))  # a null list
+    clients[0].request(CREATE, integer(4) + b"/")  # breaks off
+    clients[0].request(MULTI, zkwire.multi([(GET_DATA, watching("/a", False))]))
     for client in clients:
-        client.request(-11, b"")
+        client.request(zkwire.CLOSE_SESSION, b"")
     return changes, reads
 
 
@@ -132,47 +106,36 @@ def read_all(clients):
     paths = GOOD_PATHS + BAD_PATHS + ["/zookeeper/config", "/a/seq-0000000002", "/b/seq-0000000000"]
     for client in clients:
         for path in paths:
-            plain, watch = text(path), text(path) + b"\0"
-            for op, record in [(4, watch), (6, plain), (8, watch), (12, watch), (104, plain), (3, watch), (103, plain),
-                               (17, plain + struct.pack(">i", 3))]:
-                reply = client.request(op, record, is_change=False)
-                code, body = struct.unpack(">i", reply[12:16])[0], reply[16:]
-                if op == 4:
+            plain, unwatched = data(path), watching(path, False)
+            for op, record in [(GET_DATA, unwatched), (GET_ACL, plain), (GET_CHILDREN, unwatched),
+                               (GET_CHILDREN2, unwatched), (GET_ALL_CHILDREN_NUMBER, plain), (EXISTS, unwatched),
+                               (GET_EPHEMERALS, plain), (zkwire.CHECK_WATCHES, plain + integer(3))]:
+                code, body = client.request(op, record, is_change=False)
+                if op == GET_DATA:
                     may_read = code != -102
-                if op == 3 and not may_read:
+                if op == EXISTS and not may_read:
                     continue  # exists asks for READ since 3.8.4
-                if (op, path) in [(104, ""), (17, "nope")]:
+                if (op, path) in [(GET_ALL_CHILDREN_NUMBER, ""), (zkwire.CHECK_WATCHES, "nope")]:
                     continue  # the server counts "/" as a child of "", and trips over a path without "/"
-                if op in (8, 12) and code == 0:
+                if op in (GET_CHILDREN, GET_CHILDREN2) and code == 0:
                     body = with_sorted_list(body)
                 yield client.name, op, record, code, body if code == 0 else b""
-        items = b"".join(struct.pack(">ibi", 4, 0, -1) + text(p) + b"\0" for p in paths)
-        items += struct.pack(">ibi", 8, 0, -1) + text("/missing") + b"\0" + struct.pack(">ibi", -1, 1, -1)
-        for op, record in [(22, items), (107, b"")]:
-            reply = client.request(op, record, is_change=False)
-            yield client.name, op, record, struct.unpack(">i", reply[12:16])[0], reply[16:]
+        items = zkwire.multi([(GET_DATA, watching(path, False)) for path in paths] +
+                             [(GET_CHILDREN, watching("/missing", False))])
+        for op, record in [(MULTI_READ, items), (WHO_AM_I, b"")]:
+            yield (client.name, op, record) + client.request(op, record, is_change=False)
 
 
 def with_sorted_list(body):
-    (count,), at, items = struct.unpack(">i", body[:4]), 4, []
-    for _ in range(count):
-        size = 4 + struct.unpack(">i", body[at:at + 4])[0]
-        items.append(body[at + 4:at + size])
-        at += size
-    return body[:4] + b"".join(struct.pack(">i", len(i)) + i for i in sorted(items)) + body[at:]
+    reader = zkwire.Reader(body)
+    names = reader.vector(reader.data)
+    return zkwire.vector(sorted(names)) + body[reader.at:]
 
 
-def read_log(path):
-    content = open(path, "rb").read()
-    at = 16
-    while at + 12 <= len(content):
-        size = struct.unpack(">i", content[at + 8:at + 12])[0]
-        if size == 0:
-            return
-        body = content[at + 12:at + 12 + size]
-        at += 12 + size + 1
-        is_error = struct.unpack(">i", body[28:32])[0] == -1
-        yield body[:36] if is_error else body[:-12]  # without the digest, which only some errors have
+def without_digest(body):
+    """Only some errors have one."""
+    is_error = zkwire.INT.unpack_from(body, 28)[0] == -1
+    return body[:36] if is_error else body[:-12]
 
 
 def main():
@@ -181,7 +144,7 @@ def main():
     alice, stranger = Client(port, "alice", transcript), Client(port, "stranger", transcript)
     alice.auth("digest", b"alice:secret")
     changes, reads = play(random.Random(2), [alice, stranger])
-    bodies = list(read_log(log_file))
+    bodies = [without_digest(body) for _, body in sorted(history.read_log(log_file).items())]
     assert len(bodies) == len(transcript), (len(bodies), len(transcript))
     people = "# alice has the identities ip:127.0.0.1 and digest:alice:" + SECRET + ", the stranger only the address.\n"
     with open(folder + "/requests.txt", "w") as out:
