@@ -49,7 +49,8 @@ struct viv_background {
     struct viv_scrub scrub;
     bool is_images_turn; /* of the log and the images, which are looked at in turn */
     bool image_is_damaged;
-    uint64_t fault_told_zxid; /* the newest told of in this round */
+    uint64_t fault_told_zxid; /* the newest told of in this round; 0: a round begins */
+    uint64_t faults_in_round;
 };
 
 static void post(struct viv_background *background, const struct viv_completion *completion)
@@ -295,9 +296,13 @@ static void run_read(struct viv_background *background, const struct task *task)
 static void tell_faults(struct viv_background *background)
 {
     struct viv_log_fault faults[FAULTS_TOLD_MAX];
-    size_t count = viv_log_faults(background->config.log, 0, background->fault_told_zxid, faults, FAULTS_TOLD_MAX);
+    uint64_t after = background->fault_told_zxid;
+    size_t count = viv_log_faults(background->config.log, 0, after, faults, FAULTS_TOLD_MAX);
+    background->faults_in_round = (after > 0 ? background->faults_in_round : 0) + count;
     background->fault_told_zxid = count > 0 ? faults[count - 1].zxid : 0;
-    atomic_store(&background->faults, count);
+    if (count < FAULTS_TOLD_MAX) {
+        atomic_store(&background->faults, background->faults_in_round);
+    }
     for (size_t i = 0; i < count; i++) {
         post(background, &(struct viv_completion){.kind = VIV_EVENT_LOG_FAULT, .fault = faults[i]});
     }

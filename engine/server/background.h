@@ -37,7 +37,7 @@ void viv_background_scrub(struct viv_background *background, size_t bytes);
 /* Since the start. Any thread. */
 struct viv_background_counts {
     uint64_t prepares, prepare_ns;              /* times that room in the log was made, and how long that took */
-    uint64_t scrub_bytes, scrub_mended, faults; /* read again; made good without help; damaged entries now */
+    uint64_t scrub_bytes, scrub_mended, faults; /* read again; made good without help; damaged, as last counted */
     uint64_t scrub_image_bytes, image_faults;   /* read again; images found damaged */
 };
 void viv_background_counts(struct viv_background *background, struct viv_background_counts *counts);

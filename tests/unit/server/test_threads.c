@@ -19,6 +19,7 @@ struct viv_log {
     struct viv_log_bounds bounds;
     viv_status prepare_status, sync_status;
     atomic_uint full_appends; /* so many fail for want of room */
+    uint64_t fault_count;     /* entries 1, 2, ... are damaged */
 };
 
 struct viv_log_iter {
@@ -94,13 +95,26 @@ static void fake_iter_close(struct viv_log_iter *iter)
     free(iter);
 }
 
+static size_t fake_faults(struct viv_log *log, viv_gid gid, uint64_t after, struct viv_log_fault *faults,
+                          size_t capacity)
+{
+    size_t count = 0;
+    (void)gid;
+    for (uint64_t zxid = after + 1; zxid <= log->fault_count && count < capacity; zxid++) {
+        faults[count++] = (struct viv_log_fault){.zxid = zxid, .bytes = 1};
+    }
+    return count;
+}
+
 static const struct viv_log_ops fake_log_ops = {
     .name = "fake",
+    .traits = VIV_STORE_REPAIRS,
     .append = fake_append,
     .sync = fake_sync,
     .truncate = fake_truncate,
     .bounds = fake_bounds,
     .prepare = fake_prepare,
+    .faults = fake_faults,
     .iter_open = fake_iter_open,
     .iter_next = fake_iter_next,
     .iter_close = fake_iter_close,
@@ -508,4 +522,41 @@ VIV_TEST(server_background, a_read_of_what_was_trimmed_says_so)
     cr_assert_null(done.chunk);
     viv_background_stop(background);
     rig_fini(&rig);
+}
+
+/* How many are told of in one look; a read, which is answered after it, says that it is over. */
+static uint64_t look(struct rig *rig, struct viv_background *background, uint64_t after)
+{
+    uint64_t told = 0;
+    viv_background_scrub(background, 0);
+    add(background, (struct viv_action){.kind = VIV_ACTION_LOG_READ, .ticket = 9, .zxid_from = 10, .zxid = 30});
+    struct viv_completion done = next_done(rig);
+    for (; done.kind == VIV_EVENT_LOG_FAULT; done = next_done(rig)) {
+        cr_assert_eq(done.fault.zxid, after + ++told);
+    }
+    cr_assert_eq(done.kind, VIV_EVENT_LOG_READ);
+    return told;
+}
+
+VIV_TEST(server_background, damaged_entries_are_told_again_and_again_and_counted_once)
+{
+    static const uint64_t counts[] = {0, 3, 64, 100};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        struct rig rig;
+        struct viv_background_counts found;
+        rig_init(&rig);
+        rig.log.bounds.base_zxid = rig.log.bounds.last_zxid = 100; /* a read has but one answer */
+        rig.log.fault_count = counts[i];
+        struct viv_background *background = start_background(&rig);
+        uint64_t told = 0;
+        for (unsigned looks = 0; looks < 9; looks++) {
+            uint64_t more = look(&rig, background, told);
+            told = more > 0 ? told + more : 0;
+            viv_background_counts(background, &found);
+            cr_assert(found.faults == counts[i] || (looks == 0 && counts[i] >= 64), "%llu of %llu in look %u",
+                      (unsigned long long)found.faults, (unsigned long long)counts[i], looks);
+        }
+        viv_background_stop(background);
+        rig_fini(&rig);
+    }
 }
