@@ -153,7 +153,7 @@ VIV_TEST(kv_mark, rot_is_told_from_another_version_and_from_another_server)
     uint8_t bytes[VIV_KV_MARK_BYTES];
     viv_kv_mark_init(&mark, &config, 2, 99);
     mark.mark = (struct viv_state_mark){5, 6, 7};
-    viv_kv_mark_add(&mark, VIV_BYTES_LITERAL("k"), VIV_BYTES_LITERAL("v"));
+    viv_kv_mark_add(&mark, VIV_BYTES_LITERAL("k"), VIV_BYTES_LITERAL("k"), VIV_BYTES_LITERAL("v"));
     viv_kv_mark_encode(&mark, bytes);
     struct viv_bytes whole = {bytes, sizeof bytes};
     cr_assert_eq(viv_kv_mark_decode("test", whole, &config, 2, &found), VIV_OK);
@@ -180,13 +180,13 @@ VIV_TEST(kv_mark, the_sum_does_not_depend_on_the_order_and_a_removed_row_leaves_
     struct viv_kv_mark forward, backward;
     viv_kv_mark_init(&forward, &config, 0, 0);
     viv_kv_mark_init(&backward, &config, 0, 0);
-    viv_kv_mark_add(&forward, VIV_BYTES_LITERAL("a"), VIV_BYTES_LITERAL("bc"));
-    viv_kv_mark_add(&forward, VIV_BYTES_LITERAL("d"), VIV_BYTES_LITERAL(""));
-    viv_kv_mark_add(&backward, VIV_BYTES_LITERAL("d"), VIV_BYTES_LITERAL(""));
-    viv_kv_mark_add(&backward, VIV_BYTES_LITERAL("ab"), VIV_BYTES_LITERAL("c"));
+    viv_kv_mark_add(&forward, VIV_BYTES_LITERAL("a"), VIV_BYTES_LITERAL("a"), VIV_BYTES_LITERAL("bc"));
+    viv_kv_mark_add(&forward, VIV_BYTES_LITERAL("d"), VIV_BYTES_LITERAL("d"), VIV_BYTES_LITERAL(""));
+    viv_kv_mark_add(&backward, VIV_BYTES_LITERAL("d"), VIV_BYTES_LITERAL("d"), VIV_BYTES_LITERAL(""));
+    viv_kv_mark_add(&backward, VIV_BYTES_LITERAL("ab"), VIV_BYTES_LITERAL("ab"), VIV_BYTES_LITERAL("c"));
     cr_assert_neq(forward.sum, backward.sum, "where the key ends counts");
-    viv_kv_mark_remove(&backward, VIV_BYTES_LITERAL("ab"), VIV_BYTES_LITERAL("c"));
-    viv_kv_mark_add(&backward, VIV_BYTES_LITERAL("a"), VIV_BYTES_LITERAL("bc"));
+    viv_kv_mark_remove(&backward, VIV_BYTES_LITERAL("ab"), VIV_BYTES_LITERAL("ab"), VIV_BYTES_LITERAL("c"));
+    viv_kv_mark_add(&backward, VIV_BYTES_LITERAL("a"), VIV_BYTES_LITERAL("a"), VIV_BYTES_LITERAL("bc"));
     cr_assert_eq(forward.sum, backward.sum);
     cr_assert_eq(forward.rows, backward.rows);
 }
