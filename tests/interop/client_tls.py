@@ -423,7 +423,7 @@ def check_java(tap):
                        "ssl.keyStore.location": server.store(key), "ssl.keyStore.password": "secret",
                        "ssl.trustStore.location": server.store(trust), "ssl.trustStore.password": "secret"}
             done = subprocess.run(["java", *("-Dzookeeper.%s=%s" % item for item in options.items()), "-cp", classes, ZK_CLI,
-                                   "-server", "localhost:%d" % server.ports["secureClient"], "whoami"],
+                                   "-server", "localhost:%d" % server.ports["secureClient"], "-waitforconnection", "whoami"],
                                   capture_output=True, text=True, timeout=PATIENCE_S)
             tap.ok(SUBJECT.decode() in done.stdout, "Java's client with %s is the subject that we name" % key,
                    done.stdout + done.stderr)
