@@ -278,7 +278,7 @@ def session_details(ensemble):
         seen["a sync where it was"] = (fourth.state, third.ask(SYNC, data("/")))
         third = fourth
     seen["the end"] = third.ask(CLOSE_SESSION)
-    seen["ended"] = Raw(ports[far], third.session, third.password).state
+    seen["ended"] = attach(ports[far], third).state
     for wanted in (0, -5, 1, 4000, 4001, 39999, 40000, 40001, 2**31 - 1):
         with Wire(ports[near]) as wire:
             wire.greet(timeout_ms=wanted, password=b"")
