@@ -167,18 +167,18 @@ class Shadow:
 
 
 class Player:
-    """tell(text): called for every request, for a transcript; may be None."""
+    """shadow: of these services, for all their rounds."""
 
-    def __init__(self, ours, reference, root, corrupt=None, tell=None):
+    def __init__(self, ours, reference, root, shadow, corrupt=None):
         self.sides = (Side(ours, corrupt), Side(reference))
-        self.root, self.tell = root, tell
+        self.root = root
         self.used = collections.Counter()
         self.attached = ["none"] * HELPER
         self.identities = [[] for _ in range(HELPER + 1)]
         self.ghosts = [set() for _ in range(HELPER + 1)]  # watches that only the reference server keeps
         self.looked = [0] * (HELPER + 1)  # the turn in which each connection was last read
         self.closed_at = -1  # the turn of the last end of a session
-        self.shadow = Shadow()
+        self.shadow = shadow
         self.opened, self.operations, self.expiries = 0, 0, 0
         self.xids = [0] * (HELPER + 1)
         self.places = [0] * (HELPER + 1)

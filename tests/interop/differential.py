@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import diff_rules  # noqa: E402
 from diff_generate import SUPER_DIGEST, Generator, Op  # noqa: E402
-from diff_play import Difference, Player, SilentReference  # noqa: E402
+from diff_play import Difference, Player, Shadow, SilentReference  # noqa: E402
 from ensemble import Ensemble, Tap, build_configurations, default_configuration, zookeeper_class_path  # noqa: E402
 
 SHORT, ROUND = 1500, 1500
@@ -38,6 +38,7 @@ class Pair:
 
     def __init__(self, servers, backend):
         self.servers, self.backend = servers, backend
+        self.shadow = Shadow()  # some nodes outlive a round: /zookeeper/none
 
     def start(self):
         self.ours = Ensemble("vivarium", self.servers, self.backend, SETTINGS)
@@ -60,7 +61,7 @@ class Pair:
         self.reference.close()
 
     def player(self, root, corrupt=None):
-        return Player(self.ours, self.reference, root, corrupt)
+        return Player(self.ours, self.reference, root, self.shadow, corrupt)
 
     def logs(self):
         return self.ours.logs(5) + "\n" + self.reference.logs(5)
