@@ -4,13 +4,16 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "sim/library.h"
 
-enum { SECONDS_MAX = 120 };
+/* Of the processor: how busy the machine is makes no run fail. */
+enum { SECONDS_MAX = 120, SECONDS_ASLEEP_MAX = 3600 };
 
 struct last_words {
     struct viv_sim_result *result;
@@ -41,7 +44,8 @@ _Noreturn static void run_child(const struct viv_sim_plan *plan, const struct vi
     marking.marks = words.marks;
     struct viv_sim_result result;
     viv_log_set_sink(VIV_LOG_INFO, hear_log, &words);
-    alarm(SECONDS_MAX);
+    setrlimit(RLIMIT_CPU, &(struct rlimit){SECONDS_MAX, RLIM_INFINITY});
+    alarm(SECONDS_ASLEEP_MAX);
     viv_sim_run(plan, &marking, &result);
     memcpy(result.marks, words.marks, sizeof result.marks);
     *shared = result;
@@ -62,12 +66,13 @@ void viv_sim_try(const struct viv_sim_plan *plan, const struct viv_sim_options *
         run_child(plan, options, shared);
     }
     VIV_ASSERT(waitpid(child, &status, 0) == child);
+    viv_sim_libraries_clean(child);
     *result = *shared;
     munmap(shared, sizeof *shared);
     if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0) {
         size_t size = strlen(result->problem);
         result->failed = true;
-        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
+        if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGALRM)) {
             snprintf(result->problem, sizeof result->problem, "the run takes more than %d s", SECONDS_MAX);
         } else if (size == 0) {
             snprintf(result->problem, sizeof result->problem, "the run died of signal %d, status %d", WTERMSIG(status),

@@ -522,6 +522,12 @@ int64_t viv_sim_disk_time_ns(const struct viv_sim_disk *disk)
     return disk->time_ns;
 }
 
+void viv_sim_disk_pass(struct viv_sim_disk *disk, unsigned writes, unsigned syncs)
+{
+    spend(disk, disk->config.write_ns * writes);
+    spend(disk, disk->config.sync_ns * syncs);
+}
+
 void viv_sim_disk_set_pace(struct viv_sim_disk *disk, unsigned factor, int64_t until_ns)
 {
     disk->factor = factor;

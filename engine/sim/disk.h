@@ -41,6 +41,8 @@ struct viv_disk viv_sim_disk_calls(struct viv_sim_disk *disk);
 /* A task begins: now, or when the one before ends. What is older than now_ns can no longer be taken back. */
 void viv_sim_disk_begin(struct viv_sim_disk *disk, int64_t now_ns);
 int64_t viv_sim_disk_time_ns(const struct viv_sim_disk *disk); /* when the calls made so far are done */
+/* As much time as so many calls take goes by. */
+void viv_sim_disk_pass(struct viv_sim_disk *disk, unsigned writes, unsigned syncs);
 /* Until then calls take `factor` times as long, or no time (0), or do not end at all; what is under way goes on at the
  * usual pace then. */
 #define VIV_SIM_DISK_STANDS_STILL UINT32_MAX

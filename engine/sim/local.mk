@@ -5,11 +5,14 @@ libsim_a_SOURCES = %reldir%/history.c %reldir%/history.def %reldir%/history.h \
 	%reldir%/client.c %reldir%/client.h %reldir%/client_hear.c %reldir%/client_ops.c %reldir%/ops.def \
 	%reldir%/disk.c %reldir%/disk.h %reldir%/disk_file.c %reldir%/disk_file.h %reldir%/disk_names.c %reldir%/disk_names.h \
 	%reldir%/fault.c %reldir%/fault.h %reldir%/faults.def \
+	%reldir%/library.c %reldir%/library.h \
 	%reldir%/marks.c %reldir%/marks.def %reldir%/marks.h \
 	%reldir%/network.c %reldir%/network.h %reldir%/network_host.c \
 	%reldir%/plan.c %reldir%/plan.h %reldir%/plan_draw.c %reldir%/plan_text.c %reldir%/settings.def \
 	%reldir%/pool.c \
+	%reldir%/power_cut.c %reldir%/power_cut.h %reldir%/power_cut_choose.c %reldir%/power_cut_internal.h %reldir%/power_cut_make.c \
 	%reldir%/recipe.c %reldir%/recipe.h \
+	%reldir%/recorder.c %reldir%/recorder.h \
 	%reldir%/replica.c %reldir%/replica.h %reldir%/replica_end.c \
 	%reldir%/rot.c %reldir%/rot.h \
 	%reldir%/run.c %reldir%/run.h \

@@ -41,6 +41,9 @@ enum {
     VIV_SIM_LEADER = -1, /* as a server of a fault: whoever leads then, else the first one */
 };
 
+/* Of the setting `stores`; from MIXED on each server has another one. */
+enum { VIV_SIM_STORES_FLAT, VIV_SIM_STORES_LMDB, VIV_SIM_STORES_ROCKSDB, VIV_SIM_STORES_MIXED };
+
 struct viv_sim_fault {
     enum viv_sim_fault_kind kind;
     int64_t at_us, duration_us;

@@ -214,6 +214,18 @@ static void draw_faults(struct viv_sim_plan *plan, bool is_healthy)
     }
 }
 
+/* From numbers of its own: images in LMDB, in RocksDB, or in each server's own way, in one run of twelve. */
+static void draw_stores(struct viv_sim_plan *plan)
+{
+    struct viv_rng rng;
+    viv_rng_init(&rng, viv_mix64(plan->seed ^ UINT64_C(0x73746f726573))); /* "stores" */
+    if (viv_sim_draw_chance(&rng, 1, 12)) {
+        SET(plan, stores,
+            viv_sim_draw_chance(&rng, 1, 2) ? viv_sim_draw(&rng, VIV_SIM_STORES_LMDB, VIV_SIM_STORES_ROCKSDB)
+                                            : VIV_SIM_STORES_MIXED + viv_sim_draw(&rng, 0, 2));
+    }
+}
+
 /* From numbers of its own: disks that rot in one run of six. */
 static void draw_rot(struct viv_sim_plan *plan)
 {
@@ -310,4 +322,5 @@ void viv_sim_plan_draw(struct viv_sim_plan *plan, uint64_t seed)
     draw_ops(plan, is_healthy);
     draw_reconfigurations(plan);
     draw_rot(plan);
+    draw_stores(plan);
 }

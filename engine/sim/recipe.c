@@ -55,6 +55,7 @@ struct viv_node *viv_sim_recipe_node(struct viv_sim_world *world, size_t server)
         .session_timeout_min_ms = SESSION_TICKS_MIN * tick_ms,
         .session_timeout_max_ms = SESSION_TICKS_MAX * tick_ms,
         .frame_bytes_max = FRAME_BYTES_MAX,
+        .state_takes_deltas = (viv_sim_library_configuration(world, server)->state->traits & VIV_STORE_DELTAS) != 0,
         .snapshot_entries = (uint64_t)VIV_SIM_GET(world, snapshot_entries),
         .snapshot_bytes = UINT64_MAX,
         .start_wall_ms = wall_ns / 1000000,
@@ -90,7 +91,8 @@ static struct viv_tree *make_tree(uint64_t zxid)
 viv_status viv_sim_recipe_history(struct viv_sim_world *world, size_t server, uint64_t zxid)
 {
     const struct viv_disk calls = viv_sim_disk_calls(world->servers[server].storage.disk);
-    const struct viv_configuration *flat = viv_configuration_find("flat");
+    const struct viv_configuration *configuration = viv_sim_library_configuration(world, server);
+    struct viv_sim_library *library = world->servers[server].storage.library;
     uint32_t epoch = (uint32_t)(zxid >> 32);
     struct viv_tree *tree = make_tree(zxid);
     if (tree == NULL) {
@@ -98,17 +100,17 @@ viv_status viv_sim_recipe_history(struct viv_sim_world *world, size_t server, ui
     }
     /* All of it long ago: the disk is not at it any more when the run begins. */
     viv_sim_disk_set_pace(world->servers[server].storage.disk, 0, INT64_MAX);
-    viv_status status =
-        viv_datadir_build(&(struct viv_datadir_plan){.pairing = {flat->name, flat->log, flat->state},
-                                                     .state_path = VIV_SIM_FOLDER,
-                                                     .log_path = VIV_SIM_FOLDER,
-                                                     .server_id = (int64_t)server + 1,
-                                                     .durable = true,
-                                                     .segment_bytes = (uint64_t)VIV_SIM_GET(world, segment_bytes),
-                                                     .accepted_epoch = epoch,
-                                                     .current_epoch = epoch,
-                                                     .disk = &calls},
-                          tree);
+    viv_status status = viv_datadir_build(
+        &(struct viv_datadir_plan){.pairing = {configuration->name, configuration->log, configuration->state},
+                                   .state_path = library != NULL ? viv_sim_library_folder(library) : VIV_SIM_FOLDER,
+                                   .log_path = VIV_SIM_FOLDER,
+                                   .server_id = (int64_t)server + 1,
+                                   .durable = true,
+                                   .segment_bytes = (uint64_t)VIV_SIM_GET(world, segment_bytes),
+                                   .accepted_epoch = epoch,
+                                   .current_epoch = epoch,
+                                   .disk = &calls},
+        tree);
     viv_sim_disk_set_pace(world->servers[server].storage.disk, 1, 0);
     viv_tree_free(tree);
     return status;

@@ -340,6 +340,7 @@ static void set_up(struct viv_sim_world *world)
         .expiry_slack_ms = VIV_SIM_GET(world, tick_ms),
         .wall_ms = 0,
     };
+    viv_sim_libraries_begin(world);
     viv_sim_network_init(world);
     viv_sim_truth_init(world, first_zxid);
     for (size_t i = 0; i < world->server_count; i++) {
@@ -369,6 +370,7 @@ static void tear_down(struct viv_sim_world *world)
     for (size_t i = 0; i <= VIV_SIM_PROBE; i++) {
         viv_sim_client_fini(world, i);
     }
+    viv_sim_libraries_end(world);
     viv_sim_network_fini(world);
     viv_sim_truth_fini(world);
     viv_sim_history_fini(&world->history);

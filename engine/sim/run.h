@@ -6,7 +6,7 @@
 #include "sim/marks.h"
 #include "sim/plan.h"
 
-/* Runs one plan from end to end: an ensemble of real nodes over the real flat stores, on disks, a network, clocks and
+/* Runs one plan from end to end: an ensemble of real nodes over the real stores, on disks, a network, clocks and
  * clients that are simulated. The phases: start and load with faults; the chosen core of voters is healed and must
  * serve in time; all are healed; all lose power, come back from their disks, and are compared. */
 
@@ -21,7 +21,8 @@
     X(HIGH_VOTE, "high-vote")             /* a server votes with the longest history that it ever had */               \
     X(OLD_ZXID, "old-zxid")               /* a reply says an older zxid than that of what it shows */                  \
     X(FREE_WIPE, "free-wipe")             /* disks are lost whenever it comes, not only while others hold all */       \
-    X(FREE_ROT, "free-rot")               /* the same for what rots */
+    X(FREE_ROT, "free-rot")               /* the same for what rots */                                                 \
+    X(LYING_LIBRARY, "lying-library")     /* syncs of LMDB and RocksDB do nothing */
 
 enum viv_sim_break {
 #define X(name, text) VIV_SIM_BREAK_##name,

@@ -389,6 +389,7 @@ void viv_sim_server_begin(struct viv_sim_world *world, size_t server)
     }
     at->life++;
     viv_sim_disk_begin(at->storage.disk, world->now_ns);
+    viv_sim_library_task(at->storage.library, world->now_ns);
     viv_status status = viv_sim_storage_open(world, server);
     if (status == VIV_ERR_IO || status == VIV_ERR_NOSPACE) { /* somebody starts it again */
         viv_sim_server_stop(world, server, false);
@@ -401,6 +402,7 @@ void viv_sim_server_begin(struct viv_sim_world *world, size_t server)
     }
     /* What follows waits until the disk has been read. */
     int64_t ready_ns = viv_sim_disk_time_ns(at->storage.disk);
+    viv_sim_library_task_until(at->storage.library, ready_ns);
     at->is_ready = true;
     at->is_listening = at->has_turn = at->has_tick = false;
     at->busy_until_ns = ready_ns;
@@ -416,9 +418,9 @@ void viv_sim_server_begin(struct viv_sim_world *world, size_t server)
 void viv_sim_server_stop(struct viv_sim_world *world, size_t server, bool lost_power)
 {
     struct viv_sim_server *at = &world->servers[server];
-    bool had_power = at->has_power;
+    bool had_power = at->has_power, is_up = at->node != NULL || at->storage.state != NULL;
     at->has_power = had_power && !lost_power;
-    if (at->node != NULL || at->storage.state != NULL) {
+    if (is_up) {
         viv_sim_network_gone(world, server, lost_power);
         drop_inputs(at);
         viv_actions_reset(&at->actions);
@@ -435,6 +437,9 @@ void viv_sim_server_stop(struct viv_sim_world *world, size_t server, bool lost_p
     at->life++;
     if (had_power && lost_power) {
         viv_sim_disk_power_on(at->storage.disk, world->now_ns);
+    }
+    if (is_up || (had_power && lost_power)) {
+        viv_sim_library_renew(at->storage.library, lost_power);
     }
     viv_sim_truth_ended(world, server);
 }

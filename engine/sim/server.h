@@ -3,6 +3,7 @@
 
 #include "node/node.h"
 #include "sim/disk.h"
+#include "sim/library.h"
 #include "sim/plan.h"
 #include "store/log_store.h"
 #include "store/state_store.h"
@@ -51,6 +52,7 @@ struct viv_sim_tasks {
 
 struct viv_sim_storage {
     struct viv_sim_disk *disk;
+    struct viv_sim_library *library; /* owned; NULL: the image is on the disk too */
     struct viv_log *log;
     struct viv_state *state;
     struct viv_sim_tasks log_tasks, background_tasks;
@@ -123,6 +125,8 @@ void viv_sim_storage_done(struct viv_sim_world *world, size_t server);
 void viv_sim_storage_room(struct viv_sim_world *world, size_t server);
 void viv_sim_storage_tick(struct viv_sim_world *world, size_t server);
 void viv_sim_storage_answer(struct viv_sim_storage *storage, const struct viv_event *event);
+/* What a library has done takes that much of the disk's time. */
+void viv_sim_storage_pay(struct viv_sim_storage *storage, unsigned writes, unsigned syncs);
 /* storage_task.c: the first of the log's tasks (with its neighbours), of the background's. */
 void viv_sim_task_log(struct viv_sim_world *world, size_t server);
 void viv_sim_task_background(struct viv_sim_world *world, size_t server);

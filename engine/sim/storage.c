@@ -17,15 +17,9 @@ enum {
     WATCH_MS = 1000,
     SCRUB_MS = 1000,
     RETRY_MS = 500,
+    OPEN_WRITES = 8,
 };
 #define NS_PER_MS INT64_C(1000000)
-
-static const struct viv_configuration *flat(void)
-{
-    const struct viv_configuration *found = viv_configuration_find("flat");
-    VIV_ASSERT(found != NULL);
-    return found;
-}
 
 /* ---- tasks ---- */
 
@@ -84,12 +78,14 @@ void viv_sim_storage_init(struct viv_sim_world *world, size_t server)
         .write_ns = VIV_SIM_GET(world, write_us) * 1000,
         .sync_ns = VIV_SIM_GET(world, sync_us) * 1000,
     });
+    storage->library = viv_sim_library_new(world, server);
 }
 
 void viv_sim_storage_fini(struct viv_sim_world *world, size_t server)
 {
     struct viv_sim_storage *storage = &world->servers[server].storage;
     viv_sim_disk_free(storage->disk);
+    viv_sim_library_free(storage->library);
     free(storage->log_tasks.items);
     free(storage->background_tasks.items);
     free(storage->answers);
@@ -161,6 +157,13 @@ static viv_status recover(struct viv_sim_world *world, size_t server)
     return status;
 }
 
+void viv_sim_storage_pay(struct viv_sim_storage *storage, unsigned writes, unsigned syncs)
+{
+    if (storage->library != NULL) {
+        viv_sim_disk_pass(storage->disk, writes, syncs);
+    }
+}
+
 viv_status viv_sim_storage_open(struct viv_sim_world *world, size_t server)
 {
     struct viv_sim_server *at = &world->servers[server];
@@ -168,7 +171,7 @@ viv_status viv_sim_storage_open(struct viv_sim_world *world, size_t server)
     const struct viv_disk calls = viv_sim_disk_calls(storage->disk);
     const struct viv_store_config config = {
         .log_dir = VIV_SIM_FOLDER,
-        .state_dir = VIV_SIM_FOLDER,
+        .state_dir = storage->library != NULL ? viv_sim_library_folder(storage->library) : VIV_SIM_FOLDER,
         .server_id = (int64_t)server + 1,
         .durable = true,
         .may_forget = world->server_count > 1,
@@ -182,8 +185,10 @@ viv_status viv_sim_storage_open(struct viv_sim_world *world, size_t server)
         viv_sim_disk_set_fault(
             storage->disk, breaks == VIV_SIM_BREAK_LYING_DISK ? VIV_SIM_DISK_LYING_SYNC : VIV_SIM_DISK_LYING_DIR, 0);
     }
-    VIV_TRY(viv_state_open(flat()->state, &config, 0, &storage->state, &report));
-    VIV_TRY(viv_log_open(flat()->log, &config, &storage->log, &report));
+    const struct viv_configuration *configuration = viv_sim_library_configuration(world, server);
+    VIV_TRY(viv_state_open(configuration->state, &config, 0, &storage->state, &report));
+    viv_sim_storage_pay(storage, OPEN_WRITES, 1);
+    VIV_TRY(viv_log_open(configuration->log, &config, &storage->log, &report));
     bool is_cut = false; /* alone nobody can tell whether a torn end was ever acknowledged */
     VIV_TRY(world->server_count == 1 ? viv_log_cut_torn(storage->log, 0, &is_cut) : VIV_OK);
     at->node = viv_sim_recipe_node(world, server);
@@ -197,6 +202,10 @@ void viv_sim_storage_close(struct viv_sim_world *world, size_t server)
     drop(&storage->log_tasks);
     drop(&storage->background_tasks);
     drop_answers(storage);
+    viv_sim_library_halt(storage->library, world->now_ns);
+    if (storage->library != NULL && storage->in_checkpoint) {
+        viv_state_abort(storage->state);
+    }
     if (storage->state != NULL) {
         viv_state_close(storage->state);
     }
@@ -247,12 +256,15 @@ void viv_sim_storage_run(struct viv_sim_world *world, size_t server)
     bool takes_log = has_log && (!has_background || viv_rng_below(&storage->rng, 2) == 0);
     storage->is_busy = true;
     viv_sim_disk_begin(storage->disk, world->now_ns);
+    viv_sim_library_task(storage->library, world->now_ns);
     if (takes_log) {
         viv_sim_task_log(world, server);
     } else {
         viv_sim_task_background(world, server);
     }
-    viv_sim_agenda_add(&world->agenda, viv_sim_disk_time_ns(storage->disk), VIV_SIM_DUE_DISK, server, at->life);
+    int64_t done_ns = viv_sim_disk_time_ns(storage->disk);
+    viv_sim_library_task_until(storage->library, done_ns);
+    viv_sim_agenda_add(&world->agenda, done_ns, VIV_SIM_DUE_DISK, server, at->life);
     if (storage->waits_for_room && takes_log) {
         viv_sim_agenda_add(&world->agenda, world->now_ns + (int64_t)storage->naps * NAP_MS * NS_PER_MS,
                            VIV_SIM_DUE_ROOM, server, at->life);

@@ -12,6 +12,7 @@ enum {
     PIECE_BYTES_MAX = 1 << 20,
     NAPS_MAX = 64,
     RESERVE_PART = 10,
+    CHECKPOINT_WRITES = 4, /* of a library's, at a time */
     SCRUB_BYTES = 128 << 10,
     FAULTS_TOLD_MAX = 64,
     NO_ROOM_NOW = 1,
@@ -242,6 +243,7 @@ static void run_checkpoint(struct viv_sim_world *world, size_t server, struct vi
         }
         break;
     }
+    viv_sim_storage_pay(storage, CHECKPOINT_WRITES, action->kind == VIV_ACTION_CHECKPOINT_ROWS ? 0 : 2);
     viv_buffer_fini(&action->rows);
 }
 

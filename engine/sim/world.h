@@ -53,6 +53,8 @@ struct viv_sim_world {
     struct viv_sim_network network;
     struct viv_sim_truth truth;
     struct viv_sim_rot rot;
+    struct viv_sim_recording *recording; /* of the libraries; NULL: there are none */
+    unsigned library_lives;
     struct viv_sim_history history;
     struct viv_sim_trouble *troubles; /* one for each fault of the plan */
     struct viv_sim_result *result;

@@ -34,10 +34,8 @@ dist_check_SCRIPTS += %reldir%/test_store_sweep.py
 TESTS += %reldir%/test_store_sweep.py
 
 check_PROGRAMS += store_crash
-store_crash_SOURCES = %reldir%/store_crash.c $(store_workload) \
-	tests/support/disk_recorder.c tests/support/disk_recorder.h tests/support/power_cut.c tests/support/power_cut.h \
-	tests/support/power_cut_choose.c tests/support/power_cut_internal.h tests/support/power_cut_make.c
-store_crash_LDADD = $(viv_libs)
+store_crash_SOURCES = %reldir%/store_crash.c $(store_workload)
+store_crash_LDADD = libsim.a $(viv_libs)
 dist_check_SCRIPTS += %reldir%/power_cuts.py
 TESTS += %reldir%/power_cuts.py
 
@@ -54,10 +52,8 @@ node_net = tests/support/node_client.c tests/support/node_client.h tests/support
 	tests/support/node_recipe.c tests/support/node_recipe.h tests/support/node_sasl.c tests/support/node_sasl.h
 check_PROGRAMS += store_rot
 store_rot_SOURCES = %reldir%/store_rot.c %reldir%/rot_atlas.c %reldir%/rot_case.h %reldir%/rot_damage.c %reldir%/rot_ensemble.c \
-	%reldir%/rot_stores.c %reldir%/rot_stores.h $(node_net) \
-	tests/support/disk_recorder.h tests/support/power_cut.c tests/support/power_cut.h \
-	tests/support/power_cut_choose.c tests/support/power_cut_internal.h tests/support/power_cut_make.c
-store_rot_LDADD = $(viv_test_libs)
+	%reldir%/rot_stores.c %reldir%/rot_stores.h $(node_net)
+store_rot_LDADD = libsim.a $(viv_test_libs)
 endif
 
 # The long form of storage faults: of every durable configuration 2500 targeted and 5000 random injections and more, in

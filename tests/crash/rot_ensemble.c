@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "tests/crash/rot_case.h"
 #include "tests/support/node_client.h"
-#include "tests/support/power_cut.h"
+#include "sim/power_cut.h"
 
 enum {
     SNAP_COUNT = 60,
@@ -114,10 +114,10 @@ static bool play(struct preparation *at, enum rot_base base, const char *top, co
         return false;
     }
     stop_all(at);
-    struct power_cut *copy = power_cut_new(top);
-    (void)power_cut_choose(copy, 0, 0, 3);
-    power_cut_make(copy, older);
-    power_cut_free(copy);
+    struct viv_sim_power_cut *copy = viv_sim_power_cut_new(top);
+    (void)viv_sim_power_cut_choose(copy, 0, 0, 3);
+    viv_sim_power_cut_make(copy, older);
+    viv_sim_power_cut_free(copy);
     viv_node_net_start_all(at->net);
     at->client.session_id = 0;
     if (!reach(at) || !write_some(at, share)) {

@@ -12,7 +12,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "tests/crash/store_workload.h"
-#include "tests/support/power_cut.h"
+#include "sim/power_cut.h"
 
 /* Every durable configuration as the libraries really are, after power cuts that nobody could wait for: one run of the
  * workload is recorded, call by call, and the folders that a power cut may leave between any two calls are made and
@@ -57,11 +57,11 @@ struct shared {
 struct looker {
     const struct options *options;
     struct shared *shared;
-    struct power_cut *cut;
+    struct viv_sim_power_cut *cut;
     struct workload *workload;
     struct model_transcript transcript;
     struct model_found *found;
-    struct disk_trace *nested_trace;
+    struct viv_sim_recording *nested_trace;
     char top[64], folder[96];
 };
 
@@ -82,7 +82,7 @@ static void remember_line(void *ctx, enum viv_log_level level, const char *room,
 static void note(bool is_acknowledged, const struct model_op *op)
 {
     struct note said = {is_acknowledged, *op};
-    disk_recorder_note(&said, sizeof said);
+    viv_sim_recorder_note(&said, sizeof said);
 }
 
 static int record_workload(const struct options *options, const char *folder)
@@ -107,27 +107,27 @@ static int record_workload(const struct options *options, const char *folder)
 }
 
 /* In a child: this process never opens a store, so that it can always fork. */
-static bool record(const struct options *options, struct disk_trace *trace, const char *folder)
+static bool record(const struct options *options, struct viv_sim_recording *trace, const char *folder)
 {
     pid_t child = fork();
     if (child == 0) {
-        disk_recorder_start(trace, folder);
+        viv_sim_recorder_start(trace, folder);
         int result = record_workload(options, folder);
-        disk_recorder_stop();
+        viv_sim_recorder_stop();
         _exit(result);
     }
     int status;
     return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static bool replay_is_whole(const struct disk_trace *trace, const char *folder)
+static bool replay_is_whole(const struct viv_sim_recording *trace, const char *folder)
 {
-    struct power_cut *cut = power_cut_new(NULL);
-    for (const struct disk_record *record = trace->first; record != NULL; record = record->next) {
-        power_cut_step(cut, record, false);
+    struct viv_sim_power_cut *cut = viv_sim_power_cut_new(NULL);
+    for (const struct viv_sim_call *record = trace->first; record != NULL; record = record->next) {
+        viv_sim_power_cut_step(cut, record, false);
     }
-    bool is_whole = power_cut_is_whole(cut, folder);
-    power_cut_free(cut);
+    bool is_whole = viv_sim_power_cut_is_whole(cut, folder);
+    viv_sim_power_cut_free(cut);
     return is_whole;
 }
 
@@ -165,7 +165,7 @@ static const char *judge_folder(struct looker *looker)
     return complaint;
 }
 
-static void complain(struct looker *looker, struct power_cut *cut, const char *complaint)
+static void complain(struct looker *looker, struct viv_sim_power_cut *cut, const char *complaint)
 {
     struct shared *shared = looker->shared;
     const struct options *options = looker->options;
@@ -175,20 +175,20 @@ static void complain(struct looker *looker, struct power_cut *cut, const char *c
     char kept[96];
     snprintf(kept, sizeof kept, "crash-%s-%zu.%zu%s", options->configuration->name, shared->moment, shared->state,
              shared->is_nested ? "-nested" : "");
-    power_cut_remove(kept);
-    power_cut_make(cut, kept);
+    viv_sim_power_cut_remove(kept);
+    viv_sim_power_cut_make(cut, kept);
     printf("# %s: %s; the state is kept in %s; repeat: ./store_crash %s --seed %" PRIu64 " --subsets %u --at %zu.%zu\n",
            complaint, first_error, kept, options->configuration->name, options->seed, options->subsets, shared->moment,
            shared->state);
     fflush(stdout);
 }
 
-static void look(struct looker *looker, struct power_cut *cut)
+static void look(struct looker *looker, struct viv_sim_power_cut *cut)
 {
     alarm(STATE_SECONDS_MAX);
     first_error[0] = '\0';
-    power_cut_remove(looker->folder);
-    power_cut_make(cut, looker->folder);
+    viv_sim_power_cut_remove(looker->folder);
+    viv_sim_power_cut_make(cut, looker->folder);
     const char *complaint = judge_folder(looker);
     if (complaint != NULL) {
         complain(looker, cut, complaint);
@@ -200,22 +200,22 @@ static void look_deeper(struct looker *looker)
 {
     const struct options *options = looker->options;
     looker->shared->is_nested = true;
-    power_cut_remove(looker->folder);
-    power_cut_make(looker->cut, looker->folder);
-    struct power_cut *inner = power_cut_new(looker->folder);
-    disk_trace_clear(looker->nested_trace);
-    disk_recorder_start(looker->nested_trace, looker->folder);
+    viv_sim_power_cut_remove(looker->folder);
+    viv_sim_power_cut_make(looker->cut, looker->folder);
+    struct viv_sim_power_cut *inner = viv_sim_power_cut_new(looker->folder);
+    viv_sim_recording_clear(looker->nested_trace);
+    viv_sim_recorder_start(looker->nested_trace, looker->folder);
     looker->workload->config.log_dir = looker->workload->config.state_dir = looker->folder;
     if (workload_open(looker->workload) == VIV_OK) {
         workload_close(looker->workload);
     }
-    disk_recorder_stop();
+    viv_sim_recorder_stop();
     uint64_t seed = options->seed * 7 + looker->shared->moment;
     size_t left = NESTED_STATES_MAX;
-    for (struct disk_record *at = looker->nested_trace->first; at != NULL && left > 0; at = at->next) {
-        power_cut_step(inner, at, options->no_syncs);
-        size_t count = power_cut_count(inner, 1);
-        if (remember(looker->shared, power_cut_choose(inner, 1, seed, seed % count))) {
+    for (struct viv_sim_call *at = looker->nested_trace->first; at != NULL && left > 0; at = at->next) {
+        viv_sim_power_cut_step(inner, at, options->no_syncs);
+        size_t count = viv_sim_power_cut_count(inner, 1);
+        if (remember(looker->shared, viv_sim_power_cut_choose(inner, 1, seed, seed % count))) {
             looker->shared->nested++;
             look(looker, inner);
             left--;
@@ -223,7 +223,7 @@ static void look_deeper(struct looker *looker)
         seed = seed * 6364136223846793005U + 1442695040888963407U;
         seed ^= seed >> 33;
     }
-    power_cut_free(inner);
+    viv_sim_power_cut_free(inner);
     looker->shared->is_nested = false;
 }
 
@@ -242,14 +242,15 @@ static void look_at_moment(struct looker *looker)
 {
     const struct options *options = looker->options;
     struct shared *shared = looker->shared;
-    size_t count = power_cut_count(looker->cut, options->subsets);
+    size_t count = viv_sim_power_cut_count(looker->cut, options->subsets);
     for (size_t state = 0; state < count; state++) {
         bool is_at = options->at_moment == shared->moment && options->at_state == state;
         bool is_due = shared->numbered++ % options->one_in == 0;
         if (options->has_at ? !is_at : !is_due) {
             continue;
         }
-        uint64_t hash = power_cut_choose(looker->cut, options->subsets, options->seed + shared->moment * 31, state);
+        uint64_t hash =
+            viv_sim_power_cut_choose(looker->cut, options->subsets, options->seed + shared->moment * 31, state);
         shared->state = state;
         if (remember(shared, hash)) {
             look(looker, looker->cut);
@@ -260,22 +261,22 @@ static void look_at_moment(struct looker *looker)
     }
 }
 
-static int look_at_all(const struct options *options, const struct disk_trace *trace, struct shared *shared,
+static int look_at_all(const struct options *options, const struct viv_sim_recording *trace, struct shared *shared,
                        const char *top)
 {
     struct looker looker = {.options = options,
                             .shared = shared,
-                            .cut = power_cut_new(NULL),
+                            .cut = viv_sim_power_cut_new(NULL),
                             .workload = viv_alloc(sizeof *looker.workload),
                             .found = viv_alloc(sizeof *looker.found),
-                            .nested_trace = disk_trace_new(TRACE_BYTES)};
+                            .nested_trace = viv_sim_recording_new(TRACE_BYTES)};
     snprintf(looker.folder, sizeof looker.folder, "%s/state", top);
     workload_init(looker.workload, options->configuration, looker.folder);
     viv_log_set_sink(VIV_LOG_INFO, remember_line, (void *)options);
     shared->moments = shared->numbered = 0;
-    for (const struct disk_record *record = trace->first; record != NULL; record = record->next) {
-        power_cut_step(looker.cut, record, options->no_syncs);
-        if (record->kind == DISK_NOTE) {
+    for (const struct viv_sim_call *record = trace->first; record != NULL; record = record->next) {
+        viv_sim_power_cut_step(looker.cut, record, options->no_syncs);
+        if (record->kind == VIV_SIM_CALL_NOTE) {
             struct note said;
             memcpy(&said, record->bytes, sizeof said);
             take_note(&looker, &said);
@@ -283,16 +284,16 @@ static int look_at_all(const struct options *options, const struct disk_trace *t
         shared->moment = shared->moments++;
         look_at_moment(&looker);
     }
-    power_cut_free(looker.cut);
-    disk_trace_free(looker.nested_trace);
+    viv_sim_power_cut_free(looker.cut);
+    viv_sim_recording_free(looker.nested_trace);
     free(looker.workload);
     free(looker.found);
     return 0;
 }
 
 /* A state that kills who opens it is a violation like others; what was looked at before it is not looked at again. */
-static void look_in_children(const struct options *options, const struct disk_trace *trace, struct shared *shared,
-                             const char *top)
+static void look_in_children(const struct options *options, const struct viv_sim_recording *trace,
+                             struct shared *shared, const char *top)
 {
     for (;;) {
         pid_t child = fork();
@@ -328,7 +329,7 @@ static int run(const struct options *options)
         return 2;
     }
     snprintf(folder, sizeof folder, "%s/run", top);
-    struct disk_trace *trace = disk_trace_new(TRACE_BYTES);
+    struct viv_sim_recording *trace = viv_sim_recording_new(TRACE_BYTES);
     struct shared *shared =
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     VIV_ASSERT(shared != MAP_FAILED && mkdir(folder, 0700) == 0);
@@ -347,7 +348,7 @@ static int run(const struct options *options)
         fprintf(stderr, "the workload could not be recorded\n");
     }
     if (!options->has_at) {
-        power_cut_remove(top);
+        viv_sim_power_cut_remove(top);
     } else {
         printf("the state is in %s/state\n", top);
     }

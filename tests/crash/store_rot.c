@@ -10,7 +10,7 @@
 
 #include "base/assert.h"
 #include "tests/crash/rot_case.h"
-#include "tests/support/power_cut.h"
+#include "sim/power_cut.h"
 
 /* The table of the paper on protocol-aware recovery (CTRL, FAST 2018), for every durable configuration: three servers
  * with an acknowledged history, whose folders are damaged on purpose. They start in one process and in virtual time,
@@ -59,7 +59,7 @@ enum {
 };
 
 struct base {
-    struct power_cut *now[ROT_SERVERS]; /* whole folders, to be made again for each case */
+    struct viv_sim_power_cut *now[ROT_SERVERS]; /* whole folders, to be made again for each case */
     char folder[64], older[64];
     struct rot_history *history; /* shared with the child that prepared it */
     struct rot_atlas atlases[ROT_SERVERS];
@@ -127,15 +127,15 @@ static void make_base(struct run *run, enum rot_base kind)
         char folder[96];
         snprintf(folder, sizeof folder, "%s/%zu", base->folder, i + 1);
         rot_atlas_read(&base->atlases[i], folder);
-        base->now[i] = power_cut_new(folder);
-        (void)power_cut_choose(base->now[i], 0, 0, 3);
+        base->now[i] = viv_sim_power_cut_new(folder);
+        (void)viv_sim_power_cut_choose(base->now[i], 0, 0, 3);
     }
 }
 
 static void free_base(struct base *base)
 {
     for (size_t i = 0; i < ROT_SERVERS; i++) {
-        power_cut_free(base->now[i]);
+        viv_sim_power_cut_free(base->now[i]);
         rot_atlas_fini(&base->atlases[i]);
     }
     munmap(base->history, sizeof *base->history);
@@ -310,12 +310,12 @@ static void truncate_logs(const struct one_case *chosen, const char *work)
 
 static void set_up(struct run *run, const struct one_case *chosen, struct viv_rng *rng)
 {
-    power_cut_remove(run->work);
+    viv_sim_power_cut_remove(run->work);
     VIV_ASSERT(mkdir(run->work, 0700) == 0);
     for (size_t i = 0; i < ROT_SERVERS; i++) {
         char folder[96];
         snprintf(folder, sizeof folder, "%s/%zu", run->work, i + 1);
-        power_cut_make(chosen->base->now[i], folder);
+        viv_sim_power_cut_make(chosen->base->now[i], folder);
     }
     for (size_t i = 0; i < chosen->damage_count; i++) {
         char folder[96], older[96], other[96];
@@ -470,7 +470,7 @@ static bool run_configuration(struct run *run, unsigned *number)
     for (int kind = 0; kind < ROT_BASES; kind++) {
         free_base(&run->bases[kind]);
     }
-    power_cut_remove(run->has_only ? "/dev/shm/viv-rot-none" : top);
+    viv_sim_power_cut_remove(run->has_only ? "/dev/shm/viv-rot-none" : top);
     if (run->has_only) {
         printf("# the folders are in %s\n", top);
     }

@@ -28,4 +28,5 @@ found high-vote 22 22 'do not get their answers'
 found old-zxid 1 3 'nobody has applied'
 found free-wipe 5 9 'lead epoch\|does not take a write'
 found free-rot 62 62 'does not take a write'
+found lying-library 534 534 'applies .* where another applied'
 echo "1..$number"

@@ -3,11 +3,11 @@
 
 #include "base/assert.h"
 #include "base/rng.h"
-#include "tests/support/power_cut_internal.h"
+#include "sim/power_cut_internal.h"
 
 /* ---- the tree ---- */
 
-int power_cut_add_node(struct power_cut *cut, bool is_folder)
+int viv_sim_power_cut_add_node(struct viv_sim_power_cut *cut, bool is_folder)
 {
     if (cut->node_count == cut->node_capacity) {
         cut->node_capacity = cut->node_capacity > 0 ? cut->node_capacity * 2 : 32;
@@ -27,7 +27,7 @@ static int lookup(const struct entries *entries, const char *name, size_t size)
     return NOBODY;
 }
 
-void power_cut_set_entry(struct entries *entries, const char *name, int node)
+void viv_sim_power_cut_set_entry(struct entries *entries, const char *name, int node)
 {
     for (size_t i = 0; i < entries->count; i++) {
         if (strcmp(entries->items[i].name, name) == 0) {
@@ -39,7 +39,7 @@ void power_cut_set_entry(struct entries *entries, const char *name, int node)
     entries->items[entries->count++] = (struct entry){strdup(name), node};
 }
 
-void power_cut_free_entries(struct entries *entries)
+void viv_sim_power_cut_free_entries(struct entries *entries)
 {
     for (size_t i = 0; i < entries->count; i++) {
         free(entries->items[i].name);
@@ -49,7 +49,7 @@ void power_cut_free_entries(struct entries *entries)
 }
 
 /* The folder that a path lies in, as names stand now; *name is its last part ("" for the root itself). */
-static int folder_of(const struct power_cut *cut, const char *path, const char **name)
+static int folder_of(const struct viv_sim_power_cut *cut, const char *path, const char **name)
 {
     int folder = 0;
     for (const char *slash; (slash = strchr(path, '/')) != NULL; path = slash + 1) {
@@ -60,7 +60,7 @@ static int folder_of(const struct power_cut *cut, const char *path, const char *
     return folder;
 }
 
-static int resolve(const struct power_cut *cut, const char *path)
+static int resolve(const struct viv_sim_power_cut *cut, const char *path)
 {
     const char *name;
     int folder = folder_of(cut, path, &name);
@@ -100,16 +100,16 @@ static void write_sectors(struct viv_buffer *bytes, const struct change *change,
     }
 }
 
-void power_cut_apply_bytes(struct viv_buffer *bytes, const struct change *change, const struct choice *choice)
+void viv_sim_power_cut_apply_bytes(struct viv_buffer *bytes, const struct change *change, const struct choice *choice)
 {
     if (choice->manner == NOTHING) {
         return;
     }
     switch (change->kind) {
-    case DISK_RESIZE:
+    case VIV_SIM_CALL_RESIZE:
         resize(bytes, (size_t)change->offset);
         return;
-    case DISK_EXTEND:
+    case VIV_SIM_CALL_EXTEND:
         resize(bytes, change->offset > bytes->size ? (size_t)change->offset : bytes->size);
         return;
     default:
@@ -122,19 +122,19 @@ void power_cut_apply_bytes(struct viv_buffer *bytes, const struct change *change
     }
 }
 
-void power_cut_apply_name(struct entries *entries, const struct change *change)
+void viv_sim_power_cut_apply_name(struct entries *entries, const struct change *change)
 {
     if (change->to != NULL) {
-        power_cut_set_entry(entries, change->to, change->target);
-        power_cut_set_entry(entries, change->name, NOBODY);
+        viv_sim_power_cut_set_entry(entries, change->to, change->target);
+        viv_sim_power_cut_set_entry(entries, change->name, NOBODY);
     } else {
-        power_cut_set_entry(entries, change->name, change->target);
+        viv_sim_power_cut_set_entry(entries, change->name, change->target);
     }
 }
 
 /* ---- records ---- */
 
-static struct change *add_change(struct power_cut *cut, enum disk_record_kind kind, int node)
+static struct change *add_change(struct viv_sim_power_cut *cut, enum viv_sim_call_kind kind, int node)
 {
     if (cut->change_count == cut->change_capacity) {
         cut->change_capacity = cut->change_capacity > 0 ? cut->change_capacity * 2 : 64;
@@ -145,20 +145,20 @@ static struct change *add_change(struct power_cut *cut, enum disk_record_kind ki
     return change;
 }
 
-static void change_name(struct power_cut *cut, const char *path, const char *to, int target)
+static void change_name(struct viv_sim_power_cut *cut, const char *path, const char *to, int target)
 {
     const char *name, *to_name = NULL;
     int folder = folder_of(cut, path, &name);
     VIV_ASSERT(to == NULL || folder_of(cut, to, &to_name) == folder);
-    struct change *change = add_change(cut, DISK_RENAME, folder);
+    struct change *change = add_change(cut, VIV_SIM_CALL_RENAME, folder);
     change->is_name = true;
     change->name = strdup(name);
     change->to = to_name != NULL ? strdup(to_name) : NULL;
     change->target = target;
-    power_cut_apply_name(&cut->nodes[folder].now, change);
+    viv_sim_power_cut_apply_name(&cut->nodes[folder].now, change);
 }
 
-static void bind(struct power_cut *cut, uint32_t inode, int node)
+static void bind(struct viv_sim_power_cut *cut, uint32_t inode, int node)
 {
     while (inode >= cut->inode_capacity) {
         cut->inode_capacity = cut->inode_capacity > 0 ? cut->inode_capacity * 2 : 64;
@@ -167,21 +167,21 @@ static void bind(struct power_cut *cut, uint32_t inode, int node)
     cut->inodes[inode] = node;
 }
 
-static void open_file(struct power_cut *cut, const struct disk_record *record)
+static void open_file(struct viv_sim_power_cut *cut, const struct viv_sim_call *record)
 {
     int node = resolve(cut, record->path);
     if (node == NOBODY) {
         VIV_ASSERT(record->flag);
-        node = power_cut_add_node(cut, false);
+        node = viv_sim_power_cut_add_node(cut, false);
         change_name(cut, record->path, NULL, node);
     } else if (record->flag) {
-        add_change(cut, DISK_RESIZE, node);
+        add_change(cut, VIV_SIM_CALL_RESIZE, node);
     }
     bind(cut, record->inode, node);
 }
 
 /* Makes durable what was done to the node. */
-static void settle(struct power_cut *cut, int node)
+static void settle(struct viv_sim_power_cut *cut, int node)
 {
     static const struct choice all = {.manner = ALL};
     size_t kept = 0;
@@ -191,18 +191,18 @@ static void settle(struct power_cut *cut, int node)
         if (change->node != node) {
             cut->changes[kept++] = *change;
         } else if (change->is_name) {
-            power_cut_apply_name(&owner->kept, change);
+            viv_sim_power_cut_apply_name(&owner->kept, change);
             free(change->name);
             free(change->to);
         } else {
-            power_cut_apply_bytes(&owner->durable, change, &all);
+            viv_sim_power_cut_apply_bytes(&owner->durable, change, &all);
             owner->has_hash = false;
         }
     }
     cut->change_count = kept;
 }
 
-static void write_file(struct power_cut *cut, const struct disk_record *record, bool is_lone)
+static void write_file(struct viv_sim_power_cut *cut, const struct viv_sim_call *record, bool is_lone)
 {
     struct change *change = add_change(cut, record->kind, cut->inodes[record->inode]);
     change->offset = record->offset;
@@ -211,40 +211,40 @@ static void write_file(struct power_cut *cut, const struct disk_record *record, 
     change->is_lone = is_lone;
 }
 
-void power_cut_step(struct power_cut *cut, const struct disk_record *record, bool forget_syncs)
+void viv_sim_power_cut_step(struct viv_sim_power_cut *cut, const struct viv_sim_call *record, bool forget_syncs)
 {
     for (size_t i = 0; i < cut->change_count; i++) {
         cut->changes[i].is_durable = cut->changes[i].is_lone;
     }
     switch (record->kind) {
-    case DISK_OPEN:
+    case VIV_SIM_CALL_OPEN:
         open_file(cut, record);
         break;
-    case DISK_WRITE:
-    case DISK_RESIZE:
-    case DISK_EXTEND:
+    case VIV_SIM_CALL_WRITE:
+    case VIV_SIM_CALL_RESIZE:
+    case VIV_SIM_CALL_EXTEND:
         write_file(cut, record, record->flag && !forget_syncs);
         break;
-    case DISK_SYNC:
+    case VIV_SIM_CALL_SYNC:
         if (!forget_syncs) {
             settle(cut, cut->inodes[record->inode]);
         }
         break;
-    case DISK_SYNC_DIR:
+    case VIV_SIM_CALL_SYNC_DIR:
         if (!forget_syncs) {
             settle(cut, resolve(cut, record->path));
         }
         break;
-    case DISK_RENAME:
+    case VIV_SIM_CALL_RENAME:
         change_name(cut, record->path, record->to, resolve(cut, record->path));
         break;
-    case DISK_UNLINK:
+    case VIV_SIM_CALL_UNLINK:
         change_name(cut, record->path, NULL, NOBODY);
         break;
-    case DISK_MKDIR:
-        change_name(cut, record->path, NULL, power_cut_add_node(cut, true));
+    case VIV_SIM_CALL_MKDIR:
+        change_name(cut, record->path, NULL, viv_sim_power_cut_add_node(cut, true));
         break;
-    case DISK_NOTE:
+    case VIV_SIM_CALL_NOTE:
         break;
     }
 }

@@ -1,4 +1,4 @@
-#include "tests/support/power_cut_internal.h"
+#include "sim/power_cut_internal.h"
 
 #include "base/assert.h"
 
@@ -11,7 +11,7 @@ struct question {
     size_t torn_count;
 };
 
-static struct question ask(const struct power_cut *cut)
+static struct question ask(const struct viv_sim_power_cut *cut)
 {
     struct question question = {0};
     for (size_t i = 0; i < cut->change_count; i++) {
@@ -49,7 +49,7 @@ static struct states count_states(const struct question *question, unsigned subs
     };
 }
 
-size_t power_cut_count(struct power_cut *cut, unsigned subsets)
+size_t viv_sim_power_cut_count(struct viv_sim_power_cut *cut, unsigned subsets)
 {
     struct question question = ask(cut);
     struct states states = count_states(&question, subsets);
@@ -58,7 +58,7 @@ size_t power_cut_count(struct power_cut *cut, unsigned subsets)
 }
 
 /* Of the data, or of the names: the first `first` are there, but not number `dropped`. */
-static void choose_first(struct power_cut *cut, bool names, size_t first, size_t dropped)
+static void choose_first(struct viv_sim_power_cut *cut, bool names, size_t first, size_t dropped)
 {
     size_t number = 0;
     for (size_t i = 0; i < cut->change_count; i++) {
@@ -75,7 +75,8 @@ static void choose_first(struct power_cut *cut, bool names, size_t first, size_t
 }
 
 /* manner 0: whole writes; 1: sectors, too; 2: names only. Names: half the time a first part of them. */
-static void choose_by_lot(struct power_cut *cut, const struct question *question, unsigned manner, uint64_t seed)
+static void choose_by_lot(struct viv_sim_power_cut *cut, const struct question *question, unsigned manner,
+                          uint64_t seed)
 {
     struct viv_rng rng;
     viv_rng_init(&rng, seed);
@@ -94,13 +95,13 @@ static void choose_by_lot(struct power_cut *cut, const struct question *question
     }
 }
 
-static void choose_corner(struct power_cut *cut, size_t number)
+static void choose_corner(struct viv_sim_power_cut *cut, size_t number)
 {
     choose_first(cut, false, number % 2 == 0 ? 0 : SIZE_MAX, SIZE_MAX);
     choose_first(cut, true, number / 2 == 0 ? 0 : SIZE_MAX, SIZE_MAX);
 }
 
-static void choose_torn(struct power_cut *cut, const struct question *question, size_t number)
+static void choose_torn(struct viv_sim_power_cut *cut, const struct question *question, size_t number)
 {
     const struct change *change = &cut->changes[question->last_data];
     size_t sectors = (change->size + SECTOR_BYTES - 1) / SECTOR_BYTES;
@@ -111,7 +112,7 @@ static void choose_torn(struct power_cut *cut, const struct question *question, 
     cut->choices[question->last_data] = (struct choice){.manner = FIRST_BYTES, .bytes = bytes};
 }
 
-static void choose(struct power_cut *cut, unsigned subsets, uint64_t seed, size_t number)
+static void choose(struct viv_sim_power_cut *cut, unsigned subsets, uint64_t seed, size_t number)
 {
     struct question question = ask(cut);
     struct states states = count_states(&question, subsets);
@@ -135,7 +136,7 @@ static void choose(struct power_cut *cut, unsigned subsets, uint64_t seed, size_
     }
 }
 
-uint64_t power_cut_choose(struct power_cut *cut, unsigned subsets, uint64_t seed, size_t number)
+uint64_t viv_sim_power_cut_choose(struct viv_sim_power_cut *cut, unsigned subsets, uint64_t seed, size_t number)
 {
     if (cut->choice_capacity < cut->change_count) {
         cut->choice_capacity = cut->change_capacity;
@@ -145,5 +146,5 @@ uint64_t power_cut_choose(struct power_cut *cut, unsigned subsets, uint64_t seed
         cut->choices[i] = (struct choice){.manner = ALL};
     }
     choose(cut, subsets, seed, number);
-    return power_cut_list(cut);
+    return viv_sim_power_cut_list(cut);
 }

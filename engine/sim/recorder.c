@@ -1,4 +1,4 @@
-#include "tests/support/disk_recorder.h"
+#include "sim/recorder.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 #include "base/assert.h"
 
-enum { HANDLES_MAX = 4096, NAMES_MAX = 4096, PATH_BYTES = 512 };
+enum { HANDLES_MAX = 4096, NAMES_MAX = 1 << 14, PATH_BYTES = 512 };
 
 /* Names only ever grow in number: a run makes a few hundred files. */
 struct named_inode {
@@ -30,7 +30,7 @@ struct handle {
 };
 
 static struct {
-    struct disk_trace *trace; /* NULL: off */
+    struct viv_sim_recording *trace; /* NULL: off */
     char root[PATH_BYTES];
     size_t root_size;
     struct named_inode names[NAMES_MAX];
@@ -46,41 +46,50 @@ static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- the record ---- */
 
-struct disk_trace *disk_trace_new(size_t capacity_bytes)
+struct viv_sim_recording *viv_sim_recording_new(size_t capacity_bytes)
 {
     void *memory =
         mmap(NULL, capacity_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     VIV_ASSERT(memory != MAP_FAILED);
-    struct disk_trace *trace = memory;
-    *trace = (struct disk_trace){.capacity_bytes = capacity_bytes};
-    disk_trace_clear(trace);
+    struct viv_sim_recording *trace = memory;
+    *trace = (struct viv_sim_recording){.capacity_bytes = capacity_bytes};
+    viv_sim_recording_clear(trace);
     return trace;
 }
 
-void disk_trace_clear(struct disk_trace *trace)
+void viv_sim_recording_clear(struct viv_sim_recording *trace)
 {
-    *trace = (struct disk_trace){.capacity_bytes = trace->capacity_bytes, .used_bytes = sizeof *trace};
+    *trace = (struct viv_sim_recording){.capacity_bytes = trace->capacity_bytes, .used_bytes = sizeof *trace};
 }
 
-void disk_trace_free(struct disk_trace *trace)
+void viv_sim_recording_free(struct viv_sim_recording *trace)
 {
     munmap(trace, trace->capacity_bytes);
 }
 
+const struct viv_sim_call *viv_sim_recording_next(const struct viv_sim_recording *recording,
+                                                  const struct viv_sim_call *after)
+{
+    pthread_mutex_lock(&order);
+    const struct viv_sim_call *next = after != NULL ? after->next : recording->first;
+    pthread_mutex_unlock(&order);
+    return next;
+}
+
 static void *take(size_t size)
 {
-    struct disk_trace *trace = recorder.trace;
+    struct viv_sim_recording *trace = recorder.trace;
     void *taken = (uint8_t *)trace + trace->used_bytes;
     trace->used_bytes += (size + 15) / 16 * 16;
     VIV_ASSERT(trace->used_bytes <= trace->capacity_bytes);
     return taken;
 }
 
-static struct disk_record *add(enum disk_record_kind kind)
+static struct viv_sim_call *add(enum viv_sim_call_kind kind)
 {
-    struct disk_trace *trace = recorder.trace;
-    struct disk_record *record = take(sizeof *record);
-    *record = (struct disk_record){.kind = kind};
+    struct viv_sim_recording *trace = recorder.trace;
+    struct viv_sim_call *record = take(sizeof *record);
+    *record = (struct viv_sim_call){.kind = kind};
     if (trace->last != NULL) {
         trace->last->next = record;
     } else {
@@ -97,16 +106,16 @@ static _Noreturn void give_up(const char *call)
     abort();
 }
 
-void disk_recorder_note(const void *bytes, size_t size)
+void viv_sim_recorder_note(const void *bytes, size_t size)
 {
     pthread_mutex_lock(&order);
-    struct disk_record *record = add(DISK_NOTE);
+    struct viv_sim_call *record = add(VIV_SIM_CALL_NOTE);
     record->bytes = memcpy(take(size), bytes, size);
     record->size = size;
     pthread_mutex_unlock(&order);
 }
 
-void disk_recorder_start(struct disk_trace *trace, const char *root)
+void viv_sim_recorder_start(struct viv_sim_recording *trace, const char *root)
 {
     pthread_mutex_lock(&order);
     VIV_ASSERT(strlen(root) < sizeof recorder.root);
@@ -117,7 +126,7 @@ void disk_recorder_start(struct disk_trace *trace, const char *root)
     pthread_mutex_unlock(&order);
 }
 
-void disk_recorder_stop(void)
+void viv_sim_recorder_stop(void)
 {
     pthread_mutex_lock(&order);
     recorder.trace = NULL;
@@ -217,7 +226,7 @@ static void note_open(int fd, const char *path, int flags, bool was_there)
         return;
     }
     const char *kept = keep_path(rest);
-    struct disk_record *record = add(DISK_OPEN);
+    struct viv_sim_call *record = add(VIV_SIM_CALL_OPEN);
     record->path = kept;
     record->inode = name_inode(kept);
     record->flag = !was_there || (flags & O_TRUNC) != 0;
@@ -318,9 +327,9 @@ int close(int fd)
         errno = saved;                                                                                                 \
         return result;                                                                                                 \
     }
-RECORD_PATH(unlink, DISK_UNLINK, (const char *path), path)
-RECORD_PATH(rmdir, DISK_UNLINK, (const char *path), path)
-RECORD_PATH(mkdir, DISK_MKDIR, (const char *path, mode_t mode), path, mode)
+RECORD_PATH(unlink, VIV_SIM_CALL_UNLINK, (const char *path), path)
+RECORD_PATH(rmdir, VIV_SIM_CALL_UNLINK, (const char *path), path)
+RECORD_PATH(mkdir, VIV_SIM_CALL_MKDIR, (const char *path, mode_t mode), path, mode)
 
 /* libc's own would call past us. */
 int remove(const char *path)
@@ -339,7 +348,7 @@ int rename(const char *path, const char *to)
             give_up("rename across the folder");
         }
         const char *from_kept = keep_path(below(path)), *to_kept = keep_path(below(to));
-        struct disk_record *record = add(DISK_RENAME);
+        struct viv_sim_call *record = add(VIV_SIM_CALL_RENAME);
         record->path = from_kept;
         record->to = to_kept;
         move_names(from_kept, to_kept);
@@ -370,7 +379,7 @@ static void record_write(int fd, const struct iovec *parts, int count, size_t si
 {
     struct handle *handle = handle_of(fd);
     uint8_t *kept = take(size);
-    struct disk_record *record = add(DISK_WRITE);
+    struct viv_sim_call *record = add(VIV_SIM_CALL_WRITE);
     record->inode = handle->inode;
     record->flag = handle->is_dsync;
     record->offset = offset;
@@ -457,10 +466,10 @@ static int sync_recorded(sync_fn *sync_real, int fd)
     int saved = errno;
     char path[PATH_MAX];
     if (result == 0 && handle_of(fd) != NULL) {
-        add(DISK_SYNC)->inode = handle_of(fd)->inode;
+        add(VIV_SIM_CALL_SYNC)->inode = handle_of(fd)->inode;
     } else if (result == 0 && folder_of(fd, path, sizeof path)) {
         const char *kept = keep_path(below(path));
-        add(DISK_SYNC_DIR)->path = kept;
+        add(VIV_SIM_CALL_SYNC_DIR)->path = kept;
     }
     pthread_mutex_unlock(&order);
     errno = saved;
@@ -482,10 +491,10 @@ int sync_file_range(int fd, off64_t offset, off64_t size, unsigned flags)
     return REAL(sync_file_range)(fd, offset, size, flags);
 }
 
-static void record_size(enum disk_record_kind kind, int fd, uint64_t size)
+static void record_size(enum viv_sim_call_kind kind, int fd, uint64_t size)
 {
     if (handle_of(fd) != NULL) {
-        struct disk_record *record = add(kind);
+        struct viv_sim_call *record = add(kind);
         record->inode = handle_of(fd)->inode;
         record->offset = size;
     }
@@ -504,10 +513,11 @@ static void record_size(enum disk_record_kind kind, int fd, uint64_t size)
         errno = saved;                                                                                                 \
         return result;                                                                                                 \
     }
-RECORD_SIZE(ftruncate, DISK_RESIZE, (int fd, off_t size), size, fd, size)
-RECORD_SIZE(ftruncate64, DISK_RESIZE, (int fd, off64_t size), size, fd, size)
-RECORD_SIZE(posix_fallocate, DISK_EXTEND, (int fd, off_t offset, off_t size), offset + size, fd, offset, size)
-RECORD_SIZE(posix_fallocate64, DISK_EXTEND, (int fd, off64_t offset, off64_t size), offset + size, fd, offset, size)
+RECORD_SIZE(ftruncate, VIV_SIM_CALL_RESIZE, (int fd, off_t size), size, fd, size)
+RECORD_SIZE(ftruncate64, VIV_SIM_CALL_RESIZE, (int fd, off64_t size), size, fd, size)
+RECORD_SIZE(posix_fallocate, VIV_SIM_CALL_EXTEND, (int fd, off_t offset, off_t size), offset + size, fd, offset, size)
+RECORD_SIZE(posix_fallocate64, VIV_SIM_CALL_EXTEND, (int fd, off64_t offset, off64_t size), offset + size, fd, offset,
+            size)
 
 /* With KEEP_SIZE and nothing else no byte and no size changes; holes are punched behind the end only. */
 static int fallocate_recorded(int fd, int mode, off_t offset, off_t size)
@@ -523,7 +533,7 @@ static int fallocate_recorded(int fd, int mode, off_t offset, off_t size)
     int result = REAL(fallocate)(fd, mode, offset, size);
     int saved = errno;
     if (result == 0 && mode == 0) {
-        record_size(DISK_EXTEND, fd, (uint64_t)(offset + size));
+        record_size(VIV_SIM_CALL_EXTEND, fd, (uint64_t)(offset + size));
     }
     pthread_mutex_unlock(&order);
     errno = saved;

@@ -1,10 +1,10 @@
-#ifndef VIV_TESTS_SUPPORT_POWER_CUT_INTERNAL_H
-#define VIV_TESTS_SUPPORT_POWER_CUT_INTERNAL_H
+#ifndef VIV_SIM_POWER_CUT_INTERNAL_H
+#define VIV_SIM_POWER_CUT_INTERNAL_H
 
-#include "tests/support/power_cut.h"
+#include "sim/power_cut.h"
 
-/* Shared by power_cut.c (what is durable and what is not), power_cut_choose.c (which states there are) and
- * power_cut_make.c (folders). */
+/* Shared by power_cut.c (what is durable and what is not), viv_sim_power_cut_choose.c (which states there are) and
+ * viv_sim_power_cut_make.c (folders). */
 
 enum { SECTOR_BYTES = 512, BLOCK_BYTES = 4096, TORN_PLACES_MAX = 128, PATH_BYTES = 512, NOBODY = -1 };
 
@@ -30,7 +30,7 @@ struct change {
     bool is_name;
     bool is_lone, is_durable; /* will be, is durable by itself (O_DSYNC), whatever of the changes before it is */
     int node;                 /* the file, or the folder of the name */
-    enum disk_record_kind kind;
+    enum viv_sim_call_kind kind;
     uint64_t offset;
     const uint8_t *bytes;
     size_t size;
@@ -54,7 +54,7 @@ struct made_file {
     struct viv_buffer bytes; /* when changed */
 };
 
-struct power_cut {
+struct viv_sim_power_cut {
     struct node *nodes;
     size_t node_count, node_capacity;
     int *inodes; /* of the recorder's numbers */
@@ -68,12 +68,12 @@ struct power_cut {
 };
 
 /* Does to the bytes of a file, or to the names of a folder, what the change says. */
-void power_cut_apply_bytes(struct viv_buffer *bytes, const struct change *change, const struct choice *choice);
-void power_cut_apply_name(struct entries *entries, const struct change *change);
-int power_cut_add_node(struct power_cut *cut, bool is_folder);
-void power_cut_set_entry(struct entries *entries, const char *name, int node);
-void power_cut_free_entries(struct entries *entries);
-/* The files of the state that cut->choices stand for, into cut->files; returns the hash of power_cut_choose. */
-uint64_t power_cut_list(struct power_cut *cut);
+void viv_sim_power_cut_apply_bytes(struct viv_buffer *bytes, const struct change *change, const struct choice *choice);
+void viv_sim_power_cut_apply_name(struct entries *entries, const struct change *change);
+int viv_sim_power_cut_add_node(struct viv_sim_power_cut *cut, bool is_folder);
+void viv_sim_power_cut_set_entry(struct entries *entries, const char *name, int node);
+void viv_sim_power_cut_free_entries(struct entries *entries);
+/* The files of the state that cut->choices stand for, into cut->files; returns the hash of viv_sim_power_cut_choose. */
+uint64_t viv_sim_power_cut_list(struct viv_sim_power_cut *cut);
 
-#endif /* VIV_TESTS_SUPPORT_POWER_CUT_INTERNAL_H */
+#endif /* VIV_SIM_POWER_CUT_INTERNAL_H */

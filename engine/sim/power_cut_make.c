@@ -9,11 +9,11 @@
 #include <xxhash.h>
 
 #include "base/assert.h"
-#include "tests/support/power_cut_internal.h"
+#include "sim/power_cut_internal.h"
 
 /* ---- the files of a state ---- */
 
-static struct made_file *add_file(struct power_cut *cut, const char *path, int node)
+static struct made_file *add_file(struct viv_sim_power_cut *cut, const char *path, int node)
 {
     if (cut->file_count == cut->file_capacity) {
         size_t capacity = cut->file_capacity > 0 ? cut->file_capacity * 2 : 16;
@@ -30,7 +30,7 @@ static struct made_file *add_file(struct power_cut *cut, const char *path, int n
     return file;
 }
 
-static void make_bytes(struct power_cut *cut, struct made_file *file)
+static void make_bytes(struct viv_sim_power_cut *cut, struct made_file *file)
 {
     for (size_t i = 0; i < cut->change_count; i++) {
         const struct change *change = &cut->changes[i];
@@ -39,20 +39,21 @@ static void make_bytes(struct power_cut *cut, struct made_file *file)
                 viv_buffer_append_bytes(&file->bytes, viv_buffer_bytes(&cut->nodes[file->node].durable));
             }
             file->is_changed = true;
-            power_cut_apply_bytes(&file->bytes, change, &cut->choices[i]);
+            viv_sim_power_cut_apply_bytes(&file->bytes, change, &cut->choices[i]);
         }
     }
 }
 
-static void walk(struct power_cut *cut, int folder, const char *path)
+static void walk(struct viv_sim_power_cut *cut, int folder, const char *path)
 {
     struct entries entries = {0};
     for (size_t i = 0; i < cut->nodes[folder].kept.count; i++) {
-        power_cut_set_entry(&entries, cut->nodes[folder].kept.items[i].name, cut->nodes[folder].kept.items[i].node);
+        viv_sim_power_cut_set_entry(&entries, cut->nodes[folder].kept.items[i].name,
+                                    cut->nodes[folder].kept.items[i].node);
     }
     for (size_t i = 0; i < cut->change_count; i++) {
         if (cut->changes[i].is_name && cut->changes[i].node == folder && cut->choices[i].manner != NOTHING) {
-            power_cut_apply_name(&entries, &cut->changes[i]);
+            viv_sim_power_cut_apply_name(&entries, &cut->changes[i]);
         }
     }
     for (size_t i = 0; i < entries.count; i++) {
@@ -70,7 +71,7 @@ static void walk(struct power_cut *cut, int folder, const char *path)
             make_bytes(cut, file);
         }
     }
-    power_cut_free_entries(&entries);
+    viv_sim_power_cut_free_entries(&entries);
 }
 
 /* RocksDB names old logs of its own by the clock: they make no two states different. */
@@ -80,7 +81,7 @@ static bool is_named_by_the_clock(const char *path)
     return strncmp(name != NULL ? name + 1 : path, "LOG.old.", 8) == 0;
 }
 
-static uint64_t file_hash(struct power_cut *cut, const struct made_file *file)
+static uint64_t file_hash(struct viv_sim_power_cut *cut, const struct made_file *file)
 {
     struct node *node = &cut->nodes[file->node];
     if (is_named_by_the_clock(file->path)) {
@@ -100,7 +101,7 @@ static uint64_t file_hash(struct power_cut *cut, const struct made_file *file)
     return XXH3_64bits_withSeed(&node->hash, sizeof node->hash, name ^ 1);
 }
 
-uint64_t power_cut_list(struct power_cut *cut)
+uint64_t viv_sim_power_cut_list(struct viv_sim_power_cut *cut)
 {
     cut->file_count = 0;
     walk(cut, 0, "");
@@ -113,7 +114,7 @@ uint64_t power_cut_list(struct power_cut *cut)
 
 /* ---- folders ---- */
 
-static void make_file(const struct power_cut *cut, const struct made_file *file, const char *path)
+static void make_file(const struct viv_sim_power_cut *cut, const struct made_file *file, const char *path)
 {
     static const uint8_t zeros[BLOCK_BYTES];
     const struct viv_buffer *bytes = file->is_changed ? &file->bytes : &cut->nodes[file->node].durable;
@@ -132,7 +133,7 @@ static void make_file(const struct power_cut *cut, const struct made_file *file,
     fclose(to);
 }
 
-void power_cut_make(struct power_cut *cut, const char *folder)
+void viv_sim_power_cut_make(struct viv_sim_power_cut *cut, const char *folder)
 {
     VIV_ASSERT(mkdir(folder, 0700) == 0);
     for (size_t i = 0; i < cut->file_count; i++) {
@@ -152,7 +153,7 @@ static int remove_one(const char *path, const struct stat *found, int type, stru
     return remove(path);
 }
 
-void power_cut_remove(const char *folder)
+void viv_sim_power_cut_remove(const char *folder)
 {
     nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
@@ -169,7 +170,7 @@ static void read_file(const char *path, struct viv_buffer *bytes)
 }
 
 /* Takes what is there as durable. */
-static void load(struct power_cut *cut, const char *path, int folder)
+static void load(struct viv_sim_power_cut *cut, const char *path, int folder)
 {
     DIR *directory = opendir(path);
     VIV_ASSERT(directory != NULL);
@@ -181,9 +182,9 @@ static void load(struct power_cut *cut, const char *path, int folder)
         snprintf(inner, sizeof inner, "%s/%s", path, found->d_name);
         struct stat status;
         VIV_ASSERT(lstat(inner, &status) == 0);
-        int node = power_cut_add_node(cut, S_ISDIR(status.st_mode));
-        power_cut_set_entry(&cut->nodes[folder].now, found->d_name, node);
-        power_cut_set_entry(&cut->nodes[folder].kept, found->d_name, node);
+        int node = viv_sim_power_cut_add_node(cut, S_ISDIR(status.st_mode));
+        viv_sim_power_cut_set_entry(&cut->nodes[folder].now, found->d_name, node);
+        viv_sim_power_cut_set_entry(&cut->nodes[folder].kept, found->d_name, node);
         if (S_ISDIR(status.st_mode)) {
             load(cut, inner, node);
         } else {
@@ -193,17 +194,17 @@ static void load(struct power_cut *cut, const char *path, int folder)
     closedir(directory);
 }
 
-struct power_cut *power_cut_new(const char *folder)
+struct viv_sim_power_cut *viv_sim_power_cut_new(const char *folder)
 {
-    struct power_cut *cut = viv_alloc_zeroed(1, sizeof *cut);
-    power_cut_add_node(cut, true);
+    struct viv_sim_power_cut *cut = viv_alloc_zeroed(1, sizeof *cut);
+    viv_sim_power_cut_add_node(cut, true);
     if (folder != NULL) {
         load(cut, folder, 0);
     }
     return cut;
 }
 
-void power_cut_free(struct power_cut *cut)
+void viv_sim_power_cut_free(struct viv_sim_power_cut *cut)
 {
     for (size_t i = 0; i < cut->change_count; i++) {
         free(cut->changes[i].name);
@@ -211,8 +212,8 @@ void power_cut_free(struct power_cut *cut)
     }
     for (size_t i = 0; i < cut->node_count; i++) {
         viv_buffer_fini(&cut->nodes[i].durable);
-        power_cut_free_entries(&cut->nodes[i].now);
-        power_cut_free_entries(&cut->nodes[i].kept);
+        viv_sim_power_cut_free_entries(&cut->nodes[i].now);
+        viv_sim_power_cut_free_entries(&cut->nodes[i].kept);
     }
     for (size_t i = 0; i < cut->file_capacity; i++) {
         viv_buffer_fini(&cut->files[i].bytes);
@@ -225,11 +226,11 @@ void power_cut_free(struct power_cut *cut)
     free(cut);
 }
 
-bool power_cut_is_whole(struct power_cut *cut, const char *folder)
+bool viv_sim_power_cut_is_whole(struct viv_sim_power_cut *cut, const char *folder)
 {
-    struct power_cut *real = power_cut_new(folder);
-    (void)power_cut_choose(cut, 0, 0, 3);
-    (void)power_cut_choose(real, 0, 0, 3);
+    struct viv_sim_power_cut *real = viv_sim_power_cut_new(folder);
+    (void)viv_sim_power_cut_choose(cut, 0, 0, 3);
+    (void)viv_sim_power_cut_choose(real, 0, 0, 3);
     size_t equal = 0;
     for (size_t i = 0; i < real->file_count; i++) {
         uint64_t hash = 0;
@@ -250,6 +251,6 @@ bool power_cut_is_whole(struct power_cut *cut, const char *folder)
     if (equal == real->file_count && !is_whole) {
         fprintf(stderr, "the record knows of %zu files and folders, there are %zu\n", cut->file_count, equal);
     }
-    power_cut_free(real);
+    viv_sim_power_cut_free(real);
     return is_whole;
 }
