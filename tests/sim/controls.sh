@@ -1,5 +1,5 @@
 #!/bin/sh
-# What is broken on purpose is found by the simulator, each within a few seeds, as TAP.
+# What is broken on purpose is found by the simulator, each within a few seeds, as TAP; all of it with VIV_LONG=1.
 set -u
 sim=${VIV_BUILD_DIR:-.}/vivarium-sim
 folder=$(mktemp -d "${TMPDIR:-/tmp}/viv-sim-XXXXXX") || exit 1
@@ -20,13 +20,15 @@ found() {
 }
 
 found early-ack 1 3 'before its own disk has it'
-found lying-disk 11 16 'had called .* durable'
-found lying-directory 1 4 'had called .* durable'
-found truncate-less 5 7 'had called .* durable and does not have it'
-found lost-hard-state 1 3 'current_epoch'
-found high-vote 22 22 'do not get their answers'
 found old-zxid 1 3 'nobody has applied'
-found free-wipe 5 9 'lead epoch\|does not take a write'
-found free-rot 62 62 'does not take a write'
-found lying-library 534 534 'applies .* where another applied'
+if [ -n "${VIV_LONG:-}" ]; then
+    found lying-disk 11 16 'had called .* durable'
+    found lying-directory 1 4 'had called .* durable'
+    found truncate-less 5 7 'had called .* durable and does not have it'
+    found lost-hard-state 1 3 'current_epoch'
+    found high-vote 22 22 'do not get their answers'
+    found free-wipe 5 9 'lead epoch\|does not take a write'
+    found free-rot 62 62 'does not take a write'
+    found lying-library 534 534 'applies .* where another applied'
+fi
 echo "1..$number"

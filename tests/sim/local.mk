@@ -16,3 +16,9 @@ SEEDS = 1..10000
 sim: vivarium-sim
 	./vivarium-sim --seeds $(SEEDS)
 .PHONY: sim
+
+# The same runs by four builds: make digests SEEDS=1..200; the builds are kept in digests/.
+dist_check_SCRIPTS += %reldir%/digests.sh
+digests: all
+	VIV_BUILD_DIR=$(abs_top_builddir) $(srcdir)/tests/sim/digests.sh 1..200
+.PHONY: digests
