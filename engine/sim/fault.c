@@ -328,13 +328,8 @@ void viv_sim_heal(struct viv_sim_world *world, uint64_t servers)
     }
 }
 
-void viv_sim_exclude(struct viv_sim_world *world, size_t server, bool by_cuts)
+void viv_sim_exclude(struct viv_sim_world *world, size_t server)
 {
-    if (by_cuts) {
-        cut_others(world, server, true, true, 1);
-        cut_clients(world, server, 1);
-    } else {
-        world->servers[server].stays_down = true;
-        viv_sim_server_stop(world, server, false);
-    }
+    world->servers[server].stays_down = true;
+    viv_sim_server_stop(world, server, false);
 }

@@ -23,6 +23,6 @@ void viv_sim_fault_end(struct viv_sim_world *world, size_t index);
  * clients are as well. */
 void viv_sim_heal(struct viv_sim_world *world, uint64_t servers);
 /* The server plays no part until it is healed. */
-void viv_sim_exclude(struct viv_sim_world *world, size_t server, bool by_cuts);
+void viv_sim_exclude(struct viv_sim_world *world, size_t server);
 
 #endif /* VIV_SIM_FAULT_H */

@@ -11,6 +11,7 @@ libsim_a_SOURCES = %reldir%/history.c %reldir%/history.def %reldir%/history.h \
 	%reldir%/plan.c %reldir%/plan.h %reldir%/plan_draw.c %reldir%/plan_text.c %reldir%/settings.def \
 	%reldir%/pool.c \
 	%reldir%/power_cut.c %reldir%/power_cut.h %reldir%/power_cut_choose.c %reldir%/power_cut_internal.h %reldir%/power_cut_make.c \
+	%reldir%/queue.h \
 	%reldir%/recipe.c %reldir%/recipe.h \
 	%reldir%/recorder.c %reldir%/recorder.h \
 	%reldir%/replica.c %reldir%/replica.h %reldir%/replica_end.c \

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "sim/queue.h"
 #include "sim/world.h"
 
 enum {
@@ -58,16 +59,7 @@ static void free_segments(struct viv_sim_segment *items, size_t first, size_t co
 static void push_segment(struct viv_sim_segment **items, size_t *first, size_t *count, size_t *capacity,
                          struct viv_sim_segment segment)
 {
-    if (*first + *count == *capacity) {
-        if (*first > 0) {
-            memmove(*items, *items + *first, *count * sizeof segment);
-        }
-        *first = 0;
-        if (*count * 2 >= *capacity) {
-            *capacity = *capacity == 0 ? 8 : *capacity * 2;
-            *items = viv_realloc(*items, *capacity * sizeof segment);
-        }
-    }
+    *items = viv_sim_queue_room(*items, sizeof segment, first, *count, capacity);
     (*items)[*first + (*count)++] = segment;
 }
 

@@ -1,5 +1,4 @@
-#include <string.h>
-
+#include "sim/queue.h"
 #include "sim/world.h"
 
 /* What happens to all that one host has open, and the messages of elections. */
@@ -79,14 +78,8 @@ void viv_sim_network_vote(struct viv_sim_world *world, size_t from, size_t to, s
     if (!world->faults_are_over && viv_sim_draw_chance(draws, (uint64_t)VIV_SIM_GET(world, vote_loss), 1000)) {
         return;
     }
-    if (votes->first + votes->count == votes->capacity) {
-        if (votes->first > 0) {
-            memmove(votes->items, votes->items + votes->first, votes->count * sizeof *votes->items);
-        }
-        votes->first = 0;
-        votes->capacity = votes->count * 2 + 8;
-        votes->items = viv_realloc(votes->items, votes->capacity * sizeof *votes->items);
-    }
+    votes->items =
+        viv_sim_queue_room(votes->items, sizeof *votes->items, &votes->first, votes->count, &votes->capacity);
     at_ns = at_ns > votes->last_ns ? at_ns : votes->last_ns + 1;
     votes->last_ns = at_ns;
     struct viv_sim_segment segment = {.at_ns = at_ns};

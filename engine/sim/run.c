@@ -239,13 +239,10 @@ static void heal_core(struct viv_sim_world *world)
 {
     uint64_t core = core_of(world);
     viv_sim_say(world, "the voters %llx are healed", (unsigned long long)core);
-    struct viv_rng rng;
-    viv_sim_stream(&rng, world->plan->seed, VIV_SIM_FAULTS, 1);
     world->faults_are_over = true;
     for (size_t i = 0; i < world->server_count; i++) {
-        bool by_cuts = false;
         if ((core >> i & 1) == 0) {
-            viv_sim_exclude(world, i, by_cuts);
+            viv_sim_exclude(world, i);
         }
     }
     viv_sim_heal(world, core);

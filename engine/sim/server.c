@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/endian.h"
 #include "base/limits.h"
+#include "sim/queue.h"
 #include "sim/recipe.h"
 #include "sim/world.h"
 
@@ -76,14 +77,7 @@ static void want_turn(struct viv_sim_world *world, size_t server)
 static void push_input(struct viv_sim_world *world, size_t server, const struct viv_sim_input *input)
 {
     struct viv_sim_server *at = &world->servers[server];
-    if (at->input_first + at->input_count == at->input_capacity) {
-        if (at->input_first > 0) {
-            memmove(at->inputs, at->inputs + at->input_first, at->input_count * sizeof *input);
-        }
-        at->input_first = 0;
-        at->input_capacity = at->input_count * 2 + 16;
-        at->inputs = viv_realloc(at->inputs, at->input_capacity * sizeof *input);
-    }
+    at->inputs = viv_sim_queue_room(at->inputs, sizeof *input, &at->input_first, at->input_count, &at->input_capacity);
     at->inputs[at->input_first + at->input_count++] = *input;
     if (at->input_count > INPUTS_MAX) {
         viv_sim_fail(world, "server %zu: %zu events wait for its loop", server + 1, at->input_count);

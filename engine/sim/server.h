@@ -59,6 +59,7 @@ struct viv_sim_storage {
     struct viv_sim_input *answers; /* of the task in hand, given out when it is done */
     size_t answer_count, answer_capacity;
     bool is_busy, in_checkpoint, is_low, wants_room, is_unsettled;
+    bool scrubs_image;   /* the next time, else the log */
     bool is_dying;       /* a call failed: the process ends when the task does */
     bool waits_for_room; /* the log's first task is tried again later */
     unsigned full;       /* bits: no room now, no room ahead */

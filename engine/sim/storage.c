@@ -3,6 +3,7 @@
 
 #include "backends/registry.h"
 #include "base/assert.h"
+#include "sim/queue.h"
 #include "sim/recipe.h"
 #include "sim/world.h"
 
@@ -25,14 +26,7 @@ enum {
 
 static void push(struct viv_sim_tasks *tasks, const struct viv_sim_task *task)
 {
-    if (tasks->first + tasks->count == tasks->capacity) {
-        if (tasks->first > 0) {
-            memmove(tasks->items, tasks->items + tasks->first, tasks->count * sizeof *task);
-        }
-        tasks->first = 0;
-        tasks->capacity = tasks->count * 2 + 16;
-        tasks->items = viv_realloc(tasks->items, tasks->capacity * sizeof *task);
-    }
+    tasks->items = viv_sim_queue_room(tasks->items, sizeof *task, &tasks->first, tasks->count, &tasks->capacity);
     tasks->items[tasks->first + tasks->count++] = *task;
 }
 

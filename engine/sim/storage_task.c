@@ -198,7 +198,7 @@ static void checkpoint_done(struct viv_sim_storage *storage, viv_status status, 
 static bool step_worked(struct viv_sim_world *world, size_t server, viv_status status)
 {
     struct viv_sim_storage *storage = &world->servers[server].storage;
-    if (status == VIV_ERR_NOSPACE) {
+    if (status == VIV_ERR_NOSPACE || status == VIV_ERR_CORRUPT) {
         checkpoint_done(storage, status, 0);
         return false;
     }
@@ -267,7 +267,14 @@ static void scrub(struct viv_sim_world *world, size_t server)
 {
     struct viv_sim_storage *storage = &world->servers[server].storage;
     struct viv_log_fault faults[FAULTS_TOLD_MAX];
-    viv_status status = viv_log_scrub(storage->log, &storage->scrub, SCRUB_BYTES);
+    size_t bytes;
+    bool is_image = storage->scrubs_image && !storage->in_checkpoint;
+    storage->scrubs_image = !storage->scrubs_image;
+    viv_status status = is_image ? viv_state_scrub(storage->state, SCRUB_BYTES, &bytes)
+                                 : viv_log_scrub(storage->log, &storage->scrub, SCRUB_BYTES);
+    if (is_image && status == VIV_ERR_CORRUPT) {
+        viv_sim_storage_answer(storage, &(struct viv_event){.kind = VIV_EVENT_IMAGE_FAULT});
+    }
     if (status != VIV_ERR_CORRUPT && !survives(world, server, "the scrub fails", status)) {
         return;
     }
