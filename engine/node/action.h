@@ -40,7 +40,7 @@ enum viv_action_kind {
     VIV_ACTION_AUDIT,             /* bytes: lines of the audit log, each with its end; flag: they tell of a failure */
     VIV_ACTION_MEMBERS,           /* bytes, members_next: texts of the active configuration of the ensemble, and of the
                                      proposed one or empty. First of all at the start */
-    VIV_ACTION_FATAL,             /* text: stop the process, exit code 3 */
+    VIV_ACTION_FATAL,             /* text: stop the process, exit code 3; flag: the configuration is wrong, 2 */
 };
 
 struct viv_action {

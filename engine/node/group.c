@@ -294,6 +294,7 @@ static void pass_trace(struct viv_group *group, const struct viv_zab_output *out
 static void pass_fatal(struct viv_group *group, const struct viv_zab_output *output)
 {
     viv_group_fatal(group, output->text);
+    group->turn->out->items[group->turn->out->count - 1].flag = output->flag;
 }
 
 typedef void output_fn(struct viv_group *group, const struct viv_zab_output *output);

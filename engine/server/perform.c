@@ -5,10 +5,10 @@
 #include "server/exit_code.h"
 #include "server/server_internal.h"
 
-_Noreturn static void stop_at_once(const char *text)
+_Noreturn static void stop_at_once(const char *text, enum viv_exit exit_code)
 {
-    viv_log(VIV_LOG_ERROR, "node", text, "exit=%d", VIV_EXIT_DATA);
-    _exit(VIV_EXIT_DATA);
+    viv_log(VIV_LOG_ERROR, "node", text, "exit=%d", exit_code);
+    _exit((int)exit_code);
 }
 
 /* Each action goes to the queue of its port or thread. */
@@ -70,7 +70,7 @@ static void route(struct viv_server *server, struct viv_action *action)
         viv_ensemble_take(server, action->bytes, action->members_next);
         break;
     case VIV_ACTION_FATAL:
-        stop_at_once(action->text);
+        stop_at_once(action->text, action->flag ? VIV_EXIT_CONFIG : VIV_EXIT_DATA);
     }
 }
 

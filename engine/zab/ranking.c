@@ -93,6 +93,14 @@ bool viv_ranking_hear(struct viv_zab *zab, int index, const struct viv_vote *vot
     bool is_same =
         vote->rank.present == (ranking->policy->rank != NULL) &&
         (!vote->rank.present || (vote->rank.policy == ranking->policy->number && vote->rank.slack == ranking->slack));
+    bool is_ours = vote->native || vote->rank.present;
+    if (!is_ours && viv_ranking_pulls(zab) && zab->state == VIV_LOOKING && !zab->has_served) {
+        viv_zab_refuse(zab,
+                       "a voter of this ensemble is an Apache ZooKeeper server, which knows no election.policy but "
+                       "fle: take election.policy out of the configuration of all servers, or that voter out of "
+                       "the ensemble");
+        return false;
+    }
     if (!is_same && (ranking->strangers & bit) == 0) {
         viv_log(
             VIV_LOG_ERROR, VIV_ZAB_ROOM,

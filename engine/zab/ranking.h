@@ -6,7 +6,8 @@
 
 /* This server among the candidates: its own rank, what it says of it in votes, and whether others elect by the same
  * policy. A voter that does not (ZooKeeper's know only fle) is not listened to, nor counted, nor led: by two orders at
- * once nobody would ever be elected. It is told of once, in the log.
+ * once nobody would ever be elected. It is told of once, in the log. A server that meets one of ZooKeeper's before it
+ * has served refuses to start (exit code 2); later, one that was added by mistake shall not end an ensemble that works.
  *
  * With the policy rtt votes carry a stamp of time that comes back at once, also while nobody looks for a leader. */
 

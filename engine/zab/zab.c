@@ -53,6 +53,7 @@ void viv_zab_move(struct viv_zab *zab, enum viv_server_state state, enum viv_zab
     output->epoch = zab->durable.current_epoch;
     output->phase = phase;
     output->flag = phase == VIV_ZAB_BROADCAST;
+    zab->has_served = zab->has_served || output->flag;
 }
 
 void viv_zab_elected(struct viv_zab *zab, viv_sid leader)

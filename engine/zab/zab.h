@@ -139,7 +139,8 @@ enum viv_zab_output_kind {
     VIV_ZAB_PASSED,       /* link, sid, packet: REQUEST, SYNC, REVALIDATE, or a learner's PING data; borrowed */
     VIV_ZAB_CONFIRMED,    /* zxid = mark: a quorum followed this leader after every CONFIRM with a mark up to it */
     VIV_ZAB_TRACE,        /* trace code, a, b */
-    VIV_ZAB_FATAL,        /* text: an invariant is broken; the process must stop */
+    VIV_ZAB_FATAL,        /* text: an invariant is broken, or with flag the configuration forbids to go on; the
+                             process must stop */
 };
 
 struct viv_zab_output {

@@ -45,6 +45,7 @@ struct viv_zab {
     struct viv_learner learner;
     struct viv_repair repair;
     uint64_t proposals, commits, elections;
+    bool has_served; /* since the start: there was an ensemble of its own kind */
 
     struct viv_zab_outputs *out; /* of the input being processed */
 };
@@ -74,6 +75,8 @@ void viv_zab_passed(struct viv_zab *zab, uint32_t link, viv_sid sid, const struc
 void viv_zab_close(struct viv_zab *zab, uint32_t link);
 void viv_zab_trace(struct viv_zab *zab, enum viv_trace_code code, uint64_t a, uint64_t b);
 void viv_zab_fatal(struct viv_zab *zab, const char *text);
+/* The process stops too, but only the configuration is wrong. */
+void viv_zab_refuse(struct viv_zab *zab, const char *text);
 /* Bytes that live as long as the outputs. */
 struct viv_bytes viv_zab_keep(struct viv_zab *zab, struct viv_bytes bytes);
 

@@ -68,6 +68,13 @@ void viv_zab_fatal(struct viv_zab *zab, const char *text)
     viv_zab_emit(zab, VIV_ZAB_FATAL)->text = text;
 }
 
+void viv_zab_refuse(struct viv_zab *zab, const char *text)
+{
+    struct viv_zab_output *output = viv_zab_emit(zab, VIV_ZAB_FATAL);
+    output->text = text;
+    output->flag = true;
+}
+
 struct viv_bytes viv_zab_keep(struct viv_zab *zab, struct viv_bytes bytes)
 {
     VIV_ASSERT(zab->out->arena != NULL);

@@ -217,6 +217,7 @@ VIV_TEST(zab_election, by_another_policy_a_voter_that_does_not_know_it_is_neithe
     config.slack = 5;
     actor_init(&actor, &config);
     cr_assert(actor_said(&actor, VIV_ZAB_VOTE_SEND)->vote.rank.present);
+    actor.zab->has_served = true; /* before, it would end for that */
     actor_vote(&actor, 1, VIV_LOOKING, 3, LAST, 1, 2);
     actor_vote(&actor, 2, VIV_LOOKING, 3, LAST, 1, 2);
     cr_assert_eq(actor_state(&actor), VIV_LOOKING);
@@ -231,6 +232,32 @@ VIV_TEST(zab_election, by_another_policy_a_voter_that_does_not_know_it_is_neithe
     cr_assert_eq(actor_state(&actor), VIV_LEADING); /* and whoever is not heard is not waited for */
     actor_introduce(&actor, 9, 2, 2, false);
     cr_assert_eq(actor_said(&actor, VIV_ZAB_LINK_CLOSE)->link, 9);
+    actor_fini(&actor);
+}
+
+static struct viv_vote plain_vote(bool is_ours)
+{
+    return (struct viv_vote){
+        .state = VIV_LOOKING, .leader = 3, .zxid = LAST, .round = 1, .peer_epoch = 2, .native = is_ours};
+}
+
+VIV_TEST(zab_election, by_another_policy_a_server_that_meets_one_of_zookeepers_before_it_has_served_ends)
+{
+    struct actor actor;
+    struct actor_config config = three;
+    for (int i = 0; i < 3; i++) {
+        config.policy = i == 0 ? NULL : "ring";
+        actor_init(&actor, &config);
+        actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_VOTE, .sid = 1, .vote = plain_vote(i == 2)});
+        const struct viv_zab_output *end = actor_said(&actor, VIV_ZAB_FATAL);
+        cr_assert_eq(end != NULL, i == 1, "one of ours is misconfigured, not foreign");
+        cr_assert(end == NULL || end->flag);
+        actor_fini(&actor);
+    }
+    actor_init(&actor, &config);
+    actor.zab->has_served = true;
+    actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_VOTE, .sid = 1, .vote = plain_vote(false)});
+    cr_assert_null(actor_said(&actor, VIV_ZAB_FATAL));
     actor_fini(&actor);
 }
 
