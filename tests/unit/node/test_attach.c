@@ -108,3 +108,25 @@ VIV_TEST(node_attach, a_follower_tells_of_an_end_when_its_tree_shows_it)
     cr_assert_not(viv_tree_session(tree, ensemble.client.session_id, &timeout_ms), "it was told too early");
     ensemble_fini(&ensemble);
 }
+
+VIV_TEST(node_attach, a_reply_is_to_the_request_of_its_own_connection)
+{
+    struct viv_node_client client;
+    struct viv_node_net_config config = {.server_count = 1};
+    struct viv_node_net *net = viv_node_net_new(&config);
+    viv_node_net_slow_log(net, 0, 200);
+    viv_node_net_start(net, 0);
+    viv_node_net_run(net, 1000);
+    viv_node_client_init(&client, net);
+    cr_assert(viv_node_client_open(&client, 0, TIMEOUT_MS));
+    int32_t xid = client.xid;
+    viv_node_client_send(&client, VIV_OP_CREATE, viv_node_client_create_record(&client, "/first", "", 0));
+    viv_node_net_run(net, 20);
+    cr_assert(viv_node_client_open(&client, 0, TIMEOUT_MS), "the session has a new connection");
+    client.xid = xid; /* as a client counts that starts again */
+    viv_node_client_send(&client, VIV_OP_CREATE, viv_node_client_create_record(&client, "/second", "", 0));
+    cr_assert(viv_node_client_wait(&client, 2000));
+    cr_assert_eq(client.record.size, 4 + sizeof "/second" - 1, "it is the reply to another request");
+    viv_node_client_fini(&client);
+    viv_node_net_free(net);
+}
