@@ -26,9 +26,9 @@ if [ -n "${VIV_LONG:-}" ]; then
     found lying-directory 1 4 'had called .* durable'
     found truncate-less 5 7 'had called .* durable and does not have it'
     found lost-hard-state 1 3 'current_epoch'
-    found high-vote 22 22 'do not get their answers'
+    found high-vote 44 44 'does not take a write'
     found free-wipe 5 9 'lead epoch\|does not take a write'
-    found free-rot 62 62 'does not take a write'
-    found lying-library 534 534 'applies .* where another applied'
+    found free-rot 62 62 'does not take a write\|do not come together'
+    found lying-library 534 534 'nobody has applied\|where another applied'
 fi
 echo "1..$number"
