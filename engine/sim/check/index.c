@@ -295,7 +295,8 @@ static void take_log(struct viv_check *check)
 }
 
 /* By session and xid. Some clients (kazoo) count anew on each connection of a session: then it is the one that was
- * answered with this zxid, else the last without an answer that was sent before this zxid was passed. */
+ * answered with this zxid, else of those without an answer that were sent before this zxid was passed the last that
+ * asks for what the transaction does, or the last. */
 struct call {
     int64_t session_id;
     int32_t xid;
@@ -334,10 +335,32 @@ static struct call *calls_of(const struct viv_check *check, size_t *count)
     return calls;
 }
 
-/* The operation among equal calls that a transaction is of, or VIV_CHECK_NONE. */
-static size_t choose_call(const struct viv_check *check, const struct call *calls, size_t count, uint64_t zxid)
+/* Whether a request asks for what a transaction does, as far as path and data tell: a create may get a number. What
+ * else it should have done is judged later. */
+static bool asks_for(const struct viv_sim_record *request, const struct viv_check_transaction *transaction)
 {
-    size_t unanswered = VIV_CHECK_NONE;
+    struct viv_jute_reader asked = viv_jute_reader_of(request->bytes), done = viv_jute_reader_of(transaction->body);
+    if (request->type == VIV_OP_MULTI || transaction->header.type == VIV_OP_MULTI) {
+        return request->type == transaction->header.type;
+    }
+    struct viv_bytes path = viv_jute_read_buffer(&asked).bytes, changed = viv_jute_read_buffer(&done).bytes;
+    if (asked.bad || done.bad || !viv_bytes_starts_with(changed, path)) {
+        return false;
+    }
+    if (request->type == VIV_OP_DELETE || request->type == VIV_OP_SET_ACL) {
+        return request->type == transaction->header.type;
+    }
+    bool is_set = request->type == VIV_OP_SET_DATA;
+    return is_set == (transaction->header.type == VIV_OP_SET_DATA) &&
+           viv_bytes_equal(viv_jute_read_buffer(&asked).bytes, viv_jute_read_buffer(&done).bytes);
+}
+
+/* The operation among equal calls that a transaction is of, or VIV_CHECK_NONE. */
+static size_t choose_call(const struct viv_check *check, const struct call *calls, size_t count,
+                          const struct viv_check_transaction *transaction)
+{
+    size_t unanswered = VIV_CHECK_NONE, fitting = VIV_CHECK_NONE;
+    uint64_t zxid = transaction->zxid;
     for (size_t i = 0; i < count && call_equal(&calls[i], &calls[0]); i++) {
         size_t operation = calls[i].operation;
         const struct viv_sim_record *reply = viv_check_reply(check, operation);
@@ -350,9 +373,10 @@ static size_t choose_call(const struct viv_check *check, const struct call *call
         bool was_sent = check->operations[operation].floor_zxid < zxid;
         if ((was_sent || unanswered == VIV_CHECK_NONE) && !viv_check_is_acknowledged_write(check, operation)) {
             unanswered = operation;
+            fitting = was_sent && asks_for(viv_check_request(check, operation), transaction) ? operation : fitting;
         }
     }
-    return unanswered;
+    return fitting != VIV_CHECK_NONE ? fitting : unanswered;
 }
 
 static void match_log(struct viv_check *check)
@@ -372,7 +396,7 @@ static void match_log(struct viv_check *check)
             }
         }
         if (low < count && call_equal(&calls[low], &wanted)) {
-            size_t operation = choose_call(check, &calls[low], count - low, transaction->zxid);
+            size_t operation = choose_call(check, &calls[low], count - low, transaction);
             if (operation != VIV_CHECK_NONE) {
                 check->operations[operation].transaction = i;
                 transaction->operation = operation;
