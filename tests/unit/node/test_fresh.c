@@ -22,6 +22,7 @@ static void be_patient(struct viv_node_config *config)
 {
     config->tick_ms = config->zab.tick_ms = TICK_MS;
     config->session_timeout_max_ms = 20 * TICK_MS;
+    config->zab.adaptive = config->zab.sid != SERVERS; /* who leads first: it does not miss its followers sooner */
 }
 
 static void be_quick(struct viv_node_config *config)
