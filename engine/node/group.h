@@ -86,7 +86,7 @@ struct viv_group {
 
     struct viv_zab_outputs outputs;
     struct viv_arena zab_arena, apply_arena;
-    bool draining;
+    bool draining, releasing;  /* outputs; syncs of learners */
     struct viv_buffer scratch; /* the body or record being made */
     enum viv_zab_phase phase;
     bool serving, disk_full, disk_low;

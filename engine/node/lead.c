@@ -352,20 +352,33 @@ void viv_lead_sync_before(struct viv_group *group, struct viv_link *link, const 
     }
 }
 
+/* The oldest, when it may be answered. */
+static bool take_released(struct viv_group *group, struct viv_group_sync *sync)
+{
+    const struct viv_group_sync *front = viv_fifo_front(&group->learner_syncs);
+    uint64_t committed_zxid = viv_zab_last_committed(group->zab);
+    if (front == NULL || front->zxid > committed_zxid || !viv_group_is_confirmed(group, front, committed_zxid)) {
+        return false;
+    }
+    *sync = *front;
+    viv_fifo_pop(&group->learner_syncs);
+    return true;
+}
+
+/* An answer is an input to ZAB, after which this is called again: so many may wait that they must not nest. */
 void viv_lead_release_syncs(struct viv_group *group)
 {
-    for (;;) {
-        struct viv_group_sync *front = viv_fifo_front(&group->learner_syncs);
-        uint64_t committed_zxid = viv_zab_last_committed(group->zab);
-        if (front == NULL || front->zxid > committed_zxid || !viv_group_is_confirmed(group, front, committed_zxid)) {
-            return;
-        }
-        struct viv_group_sync sync = *front;
-        viv_fifo_pop(&group->learner_syncs);
+    struct viv_group_sync sync;
+    if (group->releasing) {
+        return;
+    }
+    group->releasing = true;
+    while (take_released(group, &sync)) {
         if (sync.session_id != 0) {
             tell_attached(group, &sync, hand_over(group, &sync));
         } else if (!sync.is_answered) {
             answer(group, (uint32_t)sync.who, VIV_PACKET_SYNC, (struct viv_bytes){0});
         }
     }
+    group->releasing = false;
 }

@@ -109,6 +109,25 @@ VIV_TEST(node_attach, a_follower_tells_of_an_end_when_its_tree_shows_it)
     ensemble_fini(&ensemble);
 }
 
+/* As after an outage that all their sessions have not survived. The leader answers them together. */
+VIV_TEST(node_attach, any_number_of_clients_may_hear_at_once_that_their_sessions_are_over)
+{
+    enum { COMERS = 20000 };
+    struct ensemble ensemble;
+    ensemble_init(&ensemble);
+    struct viv_node_client *client = &ensemble.client;
+    cr_assert(viv_node_client_open(client, ensemble.follower, TIMEOUT_MS));
+    cr_assert_eq(viv_node_client_close_session(client), 0);
+    viv_node_net_run(ensemble.net, 100);
+    for (int i = 0; i < COMERS; i++) {
+        viv_node_client_knock(client, ensemble.follower, TIMEOUT_MS);
+    }
+    client->timeout_ms = -1;
+    cr_assert_not(viv_node_client_enter(client));
+    cr_assert_eq(client->timeout_ms, 0, "the last one is told, too");
+    ensemble_fini(&ensemble);
+}
+
 VIV_TEST(node_attach, a_reply_is_to_the_request_of_its_own_connection)
 {
     struct viv_node_client client;
