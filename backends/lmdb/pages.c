@@ -367,7 +367,6 @@ static bool check_file(struct check *check, size_t file_bytes)
                     check_tree(check, meta + META_TREES_AT + TREE_BYTES, MAIN_TREE, false);
     free(check->used);
     free(check->free);
-    viv_buffer_fini(&check->page);
     return is_sound;
 }
 
@@ -388,6 +387,7 @@ static viv_status check_map(const char *path, int fd, size_t bytes, struct viv_l
     }
     struct check check = {.map = map, .fd = fd, .look = look};
     bool is_sound = check_file(&check, bytes);
+    viv_buffer_fini(&check.page);
     munmap(map, bytes);
     if (look != NULL) {
         look->is_end = !check.is_paused;
