@@ -67,7 +67,11 @@ static viv_status reader_open(struct reader *reader, unsigned flags)
     uint8_t bytes[VIV_FLAT_IMAGE_HEADER_BYTES];
     struct viv_flat_image_header header;
     uint64_t file_bytes;
-    VIV_TRY(viv_file_open(reader->disk, reader->image->path, flags, &reader->file));
+    viv_status status = viv_file_open(reader->disk, reader->image->path, flags, &reader->file);
+    if (status == VIV_ERR_NOT_FOUND) {
+        return damaged(reader, 0, "file"); /* it was there when the store was opened */
+    }
+    VIV_TRY(status);
     VIV_TRY(viv_file_size(reader->disk, &reader->file, &file_bytes));
     VIV_TRY(read_exactly(reader, bytes, VIV_FLAT_IMAGE_HEADER_BYTES, 0, "header"));
     if (viv_flat_image_header_decode(bytes, &header) != VIV_OK || header.seq != reader->image->header.seq) {

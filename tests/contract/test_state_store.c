@@ -438,6 +438,20 @@ static void what_rots_in_an_open_image_is_found_and_a_whole_image_makes_it_good(
     expect_versions(0, 3000, 5);
 }
 
+static void an_image_whose_files_are_gone_is_told_of_and_replaced(struct world *world)
+{
+    world_needs_durability(world);
+    world_open_state(world);
+    world_checkpoint(world, VIV_CHECKPOINT_FULL, 100, 0, 3000, 1);
+    run("find @ -type f ! -name '*.lock' -delete", world->dir);
+    cr_assert_eq(look_at_everything(world, 1 << 20), VIV_ERR_CORRUPT);
+    world_checkpoint(world, VIV_CHECKPOINT_FULL, 200, 0, 3000, 2);
+    cr_assert_eq(look_at_everything(world, 1 << 20), VIV_OK);
+    world_reopen_state(world);
+    world_load(world, 200);
+    expect_versions(0, 3000, 2);
+}
+
 #define VIV_SCENARIOS(S, ...)                                                                                          \
     S(a_new_store_has_no_image, __VA_ARGS__)                                                                           \
     S(a_committed_image_comes_back_whole, __VA_ARGS__)                                                                 \
@@ -456,7 +470,8 @@ static void what_rots_in_an_open_image_is_found_and_a_whole_image_makes_it_good(
     S(images_of_another_server_or_ensemble_are_refused, __VA_ARGS__)                                                   \
     S(a_flipped_bit_never_changes_what_is_loaded, __VA_ARGS__)                                                         \
     S(sound_images_are_found_sound_also_between_deltas, __VA_ARGS__)                                                   \
-    S(what_rots_in_an_open_image_is_found_and_a_whole_image_makes_it_good, __VA_ARGS__)
+    S(what_rots_in_an_open_image_is_found_and_a_whole_image_makes_it_good, __VA_ARGS__)                                \
+    S(an_image_whose_files_are_gone_is_told_of_and_replaced, __VA_ARGS__)
 
 #define VIV_CONFIGURATION(name, log, state, purpose) VIV_SCENARIOS(VIV_STAMP, name, log, state)
 #include "backends/configurations.def"
