@@ -22,7 +22,7 @@ test_node_SOURCES = \
 	%reldir%/test_reap.c \
 	%reldir%/test_measure.c \
 	%reldir%/test_recovery.c \
-	%reldir%/test_service.c %reldir%/test_strange.c \
+	%reldir%/test_service.c %reldir%/test_slow.c %reldir%/test_strange.c \
 	%reldir%/test_table.c \
 	tests/support/node_client.c tests/support/node_client.h \
 	tests/support/node_disk.c tests/support/node_disk.h \

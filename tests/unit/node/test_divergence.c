@@ -9,7 +9,7 @@
  * writes an image that holds them, dies before it reigns, is told to truncate by the next leader, and loads the image
  * again. Here no image ever holds what was not committed, and a cut is one of the state too. */
 
-enum { SERVERS = 3, ELECTION_MS = 10000 };
+enum { SERVERS = 3, ELECTION_MS = 10000, SESSION_MS = 2000 };
 
 struct trio {
     struct viv_node_net *net;
@@ -36,16 +36,20 @@ static void trio_fini(struct trio *trio)
     viv_node_net_free(trio->net);
 }
 
-/* Writes what is acknowledged, then what only the leader's log has; nobody runs afterwards. */
-static void leave_a_ghost(struct trio *trio)
+/* Writes what is acknowledged, then what only the log of the leader has, who is cut off. */
+static void write_a_ghost(struct trio *trio)
 {
     struct viv_node_client *client = &trio->client;
-    cr_assert(viv_node_client_open(client, trio->ghost, 2000));
+    cr_assert(viv_node_client_open(client, trio->ghost, SESSION_MS));
     cr_assert_eq(viv_node_client_create(client, "/ok", "", 0), VIV_REPLY_OK);
     viv_node_net_run(trio->net, 100);
     viv_node_net_isolate(trio->net, trio->ghost, true);
     viv_node_client_send(client, VIV_OP_CREATE, viv_node_client_create_record(client, "/ghost", "", 0));
     viv_node_net_run(trio->net, 50);
+}
+
+static void kill_all(struct trio *trio)
+{
     for (size_t i = 0; i < SERVERS; i++) {
         viv_node_net_kill(trio->net, i);
     }
@@ -85,7 +89,7 @@ static void expect_no_ghost(struct trio *trio, const char *when)
             viv_node_net_stats(trio->net, i, &stats);
             cr_assert_eq(stats.digest, first.digest, "%s: the servers differ", when);
             trio->client.session_id = 0;
-            cr_assert(viv_node_client_open(&trio->client, i, 2000));
+            cr_assert(viv_node_client_open(&trio->client, i, SESSION_MS));
             cr_assert_eq(viv_node_client_ask(&trio->client, VIV_OP_EXISTS, "/ok", false), VIV_REPLY_OK, "%s", when);
             cr_assert_eq(viv_node_client_ask(&trio->client, VIV_OP_EXISTS, "/ghost", false), VIV_REPLY_NO_NODE, "%s",
                          when);
@@ -98,7 +102,8 @@ VIV_TEST(node_divergence, what_an_elected_leader_alone_had_logged_is_gone_once_i
     struct trio trio;
     struct viv_node_net_counts before, after;
     trio_init(&trio);
-    leave_a_ghost(&trio);
+    write_a_ghost(&trio);
+    kill_all(&trio);
     elect_for_a_moment(&trio);
 
     viv_node_net_start(trio.net, trio.others[0]);
@@ -122,5 +127,31 @@ VIV_TEST(node_divergence, what_an_elected_leader_alone_had_logged_is_gone_once_i
         }
     }
     expect_no_ghost(&trio, "a server that gets a snapshot of it");
+    trio_fini(&trio);
+}
+
+static bool another_leads(struct viv_node_net *net, void *ctx)
+{
+    struct trio *trio = ctx;
+    return leads(net, &trio->others[0]) || leads(net, &trio->others[1]);
+}
+
+/* One process that leads, follows and leads again, and applies nothing on the way by which it could forget. */
+VIV_TEST(node_divergence, what_was_prepared_in_a_reign_that_is_over_is_nothing_to_the_next)
+{
+    struct trio trio;
+    trio_init(&trio);
+    write_a_ghost(&trio);
+    const struct viv_tree *tree = viv_node_tree(viv_node_net_node(trio.net, trio.ghost));
+    uint64_t zxid = viv_tree_zxid(tree);
+    cr_assert(viv_node_net_run_until(trio.net, ELECTION_MS, another_leads, &trio));
+    viv_node_net_isolate(trio.net, trio.ghost, false);
+    cr_assert(viv_node_net_settle(trio.net, ELECTION_MS));
+    viv_node_net_kill(trio.net, viv_node_net_leader(trio.net));
+    cr_assert(viv_node_net_settle(trio.net, ELECTION_MS));
+    cr_assert_eq(viv_node_net_leader(trio.net), trio.ghost, "it does not lead again");
+    cr_assert(viv_node_client_open(&trio.client, trio.ghost, SESSION_MS), "its session is over");
+    cr_assert_eq(viv_tree_zxid(tree), zxid, "something was written meanwhile");
+    cr_assert_eq(viv_node_client_create(&trio.client, "/ghost", "", 0), VIV_REPLY_OK);
     trio_fini(&trio);
 }
