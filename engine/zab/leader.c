@@ -8,6 +8,9 @@
 /* How long a connection may be without a word of who it is. */
 enum { STRANGER_TICKS = 2 };
 
+/* What operating systems hold of a link, at most: when a snapshot of several slices is sent, so much is on its way. */
+enum { BUFFERED_BYTES = 8 << 20 };
+
 bool viv_leader_has_quorum(const struct viv_zab *zab, enum viv_peer_stage stage)
 {
     uint64_t self = viv_membership_voter(&zab->membership, zab->sid);
@@ -192,6 +195,9 @@ void viv_leader_progress(struct viv_zab *zab, uint32_t link)
     struct viv_leader_peer *peer = viv_peers_find(&zab->leader.peers, link);
     if (peer != NULL) {
         peer->heard_at_ms = zab->now_ms;
+    }
+    if (peer != NULL && peer->stage == VIV_PEER_SNAPPING) {
+        peer->bulk_bytes = BUFFERED_BYTES;
     }
 }
 

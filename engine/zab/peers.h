@@ -47,6 +47,8 @@ struct viv_leader_peer {
     uint64_t heard_at_ms;
     uint64_t confirmed_round; /* newest PING that it gave back */
     uint64_t stuck_since_ms;  /* when it last got on while it owes acknowledgements; 0: owes none */
+    uint64_t bulk_bytes;      /* of its synchronisation, that may be on their way to it, and since when; see watch.h */
+    uint64_t bulk_since_ms;
 };
 
 struct viv_peers {

@@ -72,6 +72,7 @@ static void send_committed(struct viv_zab *zab, struct viv_leader_peer *peer, co
 {
     send_entry(zab, peer, VIV_PACKET_PROPOSAL, entry);
     peer->sent_zxid = entry->zxid;
+    peer->bulk_bytes += entry->body.size;
     if (!peer->native) {
         viv_zab_send(zab, peer->link, VIV_PACKET_COMMIT, entry->zxid);
     }
@@ -104,6 +105,7 @@ static void finish(struct viv_zab *zab, struct viv_leader_peer *peer)
         } else if (peer->is_follower) {
             send_entry(zab, peer, VIV_PACKET_PROPOSAL, entry);
             peer->sent_zxid = entry->zxid;
+            peer->bulk_bytes += entry->body.size;
         }
     }
     if (peer->native && target > peer->told_zxid) {
@@ -186,6 +188,8 @@ void viv_sync_begin(struct viv_zab *zab, struct viv_leader_peer *peer)
         return;
     }
     peer->takes_snapshot = chosen.kind == VIV_SYNC_SNAP;
+    peer->bulk_since_ms = zab->now_ms;
+    peer->bulk_bytes = 0;
     switch (chosen.kind) {
     case VIV_SYNC_DIFF:
         open_diff(zab, peer, chosen.zxid);
@@ -259,6 +263,7 @@ void viv_sync_log_data(struct viv_zab *zab, struct viv_leader_peer *peer, const 
 void viv_sync_snapshot_sent(struct viv_zab *zab, struct viv_leader_peer *peer)
 {
     VIV_ASSERT(peer->stage == VIV_PEER_SNAPPING);
+    peer->bulk_since_ms = zab->now_ms;
     finish(zab, peer);
 }
 

@@ -9,6 +9,8 @@ enum {
     MOST_MS = 3000,
     /* A leader that gives up needlessly costs more than a learner that does. */
     QUORUM_LEAST_MS = 1000,
+    /* What beats and their answers wait behind while a learner is brought up to date goes at least so fast. */
+    BULK_BYTES_PER_MS = 1000,
 };
 
 static void begin(const struct viv_zab *zab, struct viv_detector *detector, uint64_t least_ms)
@@ -60,6 +62,13 @@ void viv_watch_quorum_begin(struct viv_zab *zab)
     begin(zab, &zab->leader.detector, QUORUM_LEAST_MS);
 }
 
+static bool is_busy(const struct viv_zab *zab, const struct viv_leader_peer *peer)
+{
+    bool is_synchronising = peer->stage >= VIV_PEER_READING && peer->stage < VIV_PEER_SYNCED;
+    bool is_on_its_way = zab->now_ms - peer->bulk_since_ms <= peer->bulk_bytes / BULK_BYTES_PER_MS;
+    return peer->stage == VIV_PEER_SNAPPING || (is_synchronising && is_on_its_way);
+}
+
 /* Those of whom nothing need be heard are taken as there. */
 static bool hears_quorum(const struct viv_zab *zab)
 {
@@ -70,7 +79,7 @@ static bool hears_quorum(const struct viv_zab *zab)
     for (size_t i = 0; i < leader->peers.count; i++) {
         const struct viv_leader_peer *peer = &leader->peers.items[i];
         bool counts = peer->index >= 0 && peer->stage >= needed && (peer->is_follower || !is_established);
-        bool speaks = peer->beats && peer->stage > VIV_PEER_INTRODUCED && peer->stage != VIV_PEER_SNAPPING;
+        bool speaks = peer->beats && peer->stage > VIV_PEER_INTRODUCED && !is_busy(zab, peer);
         bool is_there = !speaks || peer->heard_at_ms >= leader->heard_quorum_ms;
         set |= counts && is_there ? UINT64_C(1) << peer->index : 0;
     }

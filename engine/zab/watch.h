@@ -11,7 +11,8 @@
  * ZooKeeper's servers and with failureDetector=fixed.
  *
  * A learner watches its leader. A leader does not give up a learner sooner for that, only its reign: when too few are
- * heard of for a quorum, what it could do no more is better done by another. */
+ * heard of for a quorum, what it could do no more is better done by another. Whoever is brought up to date hears its
+ * beats behind all that was sent before: he is given time for it, as over a slow link. */
 
 struct viv_zab;
 

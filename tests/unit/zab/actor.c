@@ -32,7 +32,8 @@ void actor_init(struct actor *actor, const struct actor_config *config)
     });
     uint64_t last = 0;
     for (const uint64_t *zxid = config->zxids; zxid != NULL && *zxid != 0; zxid++) {
-        struct viv_entry entry = {*zxid, VIV_BYTES_LITERAL("body"), viv_crc32c(0, "body", 4)};
+        struct viv_bytes body = config->body.size > 0 ? config->body : VIV_BYTES_LITERAL("body");
+        struct viv_entry entry = {*zxid, body, viv_crc32c(0, body.data, body.size)};
         entry.body.data = *zxid == config->damaged_zxid ? NULL : entry.body.data;
         if (!config->baseless) {
             viv_zab_recover(actor->zab, &entry, *zxid <= config->committed_zxid);

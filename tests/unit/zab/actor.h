@@ -22,6 +22,7 @@ struct actor_config {
     uint32_t tick_ms; /* 0: 100 */
     uint32_t accepted_epoch, current_epoch;
     const uint64_t *zxids; /* of the log, 0 at its end; may be NULL */
+    struct viv_bytes body; /* of each of them; empty: a short one */
     uint64_t committed_zxid;
     uint64_t damaged_zxid; /* of the log; only its identifier is known */
     bool baseless;         /* nothing of the log is in memory */

@@ -162,6 +162,47 @@ VIV_TEST(zab_watch, a_leader_speaks_to_who_has_introduced_himself_and_waits_for_
     cr_assert_eq(borne_ms(&actor), 1000 + 2 * STEP_MS);
 }
 
+/* A leader whose only learner has this newest entry, from when it has sent it what it lacks. */
+static uint64_t is_borne_behind_bulk_ms(struct viv_bytes body, uint64_t claimed_zxid)
+{
+    struct actor actor;
+    actor_init(&actor, &(struct actor_config){.sid = 3,
+                                              .adaptive = true,
+                                              .tick_ms = TICK_MS,
+                                              .accepted_epoch = 2,
+                                              .current_epoch = 2,
+                                              .zxids = entries,
+                                              .body = body,
+                                              .committed_zxid = VIV_ZXID(2, 2)});
+    actor_elect(&actor);
+    actor_introduce(&actor, 1, 1, 2, true);
+    actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_EPOCHS_STORED});
+    actor_ackepoch(&actor, 1, claimed_zxid, 2);
+    actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_EPOCHS_STORED});
+    if (actor_said(&actor, VIV_ZAB_SNAP_SEND) != NULL) {
+        if (body.size > 0) {
+            actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_SNAP_PROGRESS, .link = 1});
+        }
+        actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_SNAP_SENT, .link = 1});
+    }
+    cr_assert_not_null(actor_sent(&actor, 1, VIV_PACKET_NEWLEADER));
+    beat(&actor, 1); /* given back before it heard anything of that */
+    return borne_ms(&actor);
+}
+
+VIV_TEST(zab_watch, who_is_brought_up_to_date_over_a_slow_link_is_given_the_time_it_takes)
+{
+    enum { BODY_BYTES = 2 << 20 };
+    static uint8_t body[BODY_BYTES];
+    const uint64_t two_bodies_ms = 2 * BODY_BYTES / 1000;
+    cr_assert_lt(is_borne_behind_bulk_ms(nothing, VIV_ZXID(2, 1)), 3000);
+    uint64_t borne = is_borne_behind_bulk_ms(viv_bytes_of(body, sizeof body), VIV_ZXID(2, 1));
+    cr_assert_gt(borne, two_bodies_ms + 1000);
+    cr_assert_lt(borne, two_bodies_ms + 3000);
+    cr_assert_gt(is_borne_behind_bulk_ms(viv_bytes_of(body, sizeof body), 0), 8000, "the end of a large snapshot");
+    cr_assert_lt(is_borne_behind_bulk_ms(nothing, 0), 3000, "a small one");
+}
+
 VIV_TEST(zab_watch, a_leader_whose_quorum_falls_silent_gives_up_soon_and_with_a_foreign_one_after_sync_limit)
 {
     struct actor actor;
