@@ -185,6 +185,7 @@ void viv_sim_truth_recovers(struct viv_sim_world *world, size_t server, const st
 {
     struct viv_sim_mirror *mirror = &world->truth.mirrors[server];
     mirror->recovered.count = 0;
+    mirror->is_fuzzy = mirror->stream_zxid != 0 && mark->zxid_start == mirror->stream_zxid;
     mirror->recovered_base_zxid = mark->zxid_start > bounds->base_zxid ? mark->zxid_start : bounds->base_zxid;
 }
 
@@ -281,7 +282,8 @@ void viv_sim_truth_wiped(struct viv_sim_world *world, size_t server)
     mirror->log.count = mirror->durable_count = mirror->ticket_count = 0;
     mirror->base_zxid = mirror->applied_zxid = 0;
     mirror->hard = mirror->hard_found = (struct viv_hard_state){0};
-    mirror->had_tickets = mirror->may_lose = false;
+    mirror->had_tickets = mirror->may_lose = mirror->is_fuzzy = false;
+    mirror->stream_zxid = 0;
     viv_sim_rot_forget(world, server);
 }
 
@@ -318,15 +320,28 @@ static void note_applied(struct viv_sim_world *world, enum viv_sim_record_kind k
             .kind = kind, .time_ns = world->now_ns, .server = (int32_t)server + 1, .zxid = zxid, .digest = digest});
 }
 
+/* As in node/group: what was installed is exact from the time when it is broadcast to. */
+static bool is_exact(struct viv_sim_world *world, size_t server)
+{
+    struct viv_sim_mirror *mirror = &world->truth.mirrors[server];
+    if (mirror->is_fuzzy) {
+        struct viv_node_stats stats;
+        viv_node_stats(world->servers[server].node, &stats);
+        mirror->is_fuzzy = stats.zab.phase != VIV_ZAB_BROADCAST;
+    }
+    return !mirror->is_fuzzy;
+}
+
 static void note_place(struct viv_sim_world *world, size_t server, uint64_t zxid, bool begins)
 {
     struct viv_sim_truth *truth = &world->truth;
     struct viv_sim_mirror *mirror = &truth->mirrors[server];
+    bool compares = is_exact(world, server);
     const struct viv_tree *tree = viv_node_tree(world->servers[server].node);
     uint64_t digest = viv_tree_digest(tree), extra = viv_tree_digest_extra(tree);
     mirror->applied_zxid = zxid;
-    note_applied(world, begins ? VIV_SIM_STANDS : VIV_SIM_APPLY, server, zxid, digest);
-    if (!mirror->has_index || mirror->applied_index == 0) {
+    note_applied(world, begins ? VIV_SIM_STANDS : VIV_SIM_APPLY, server, zxid, compares ? digest : 0);
+    if (!compares || !mirror->has_index || mirror->applied_index == 0) {
         return;
     }
     struct viv_sim_agreed *agreed = &truth->order[mirror->applied_index - 1];
@@ -407,6 +422,10 @@ static void look(struct viv_sim_world *world, size_t server, bool begins)
     size_t place = place_after(truth, &mirror->log, zxid);
     bool is_logged = place > 0 && entry_of(truth, mirror->log.items[place - 1])->zxid == zxid;
     if (begins || zxid < mirror->applied_zxid || !is_logged) {
+        if (!begins || (mirror->hard.install_zxid != 0 && mirror->hard.install_zxid == zxid)) {
+            mirror->is_fuzzy = true;
+            mirror->stream_zxid = zxid;
+        }
         jump(world, server, zxid);
         begins = true;
     } else {

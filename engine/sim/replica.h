@@ -57,6 +57,8 @@ struct viv_sim_mirror {
     uint64_t applied_zxid;
     size_t applied_index; /* into the order: how many entries are applied, when has_index */
     bool has_index;
+    uint64_t stream_zxid; /* of the tree that it was sent whole last; 0: of none. It may show parts of later ones */
+    bool is_fuzzy;        /* the tree is that one, and nobody has been served from it since it came, or since a start */
     struct viv_sim_numbers recovered;
     uint64_t recovered_base_zxid;
 };
