@@ -11,6 +11,7 @@
 #include "sim/fault.h"
 #include "sim/recipe.h"
 #include "sim/world.h"
+#include "tree/image.h"
 
 enum {
     LOOK_MS = 20,
@@ -216,7 +217,9 @@ static bool all_rest_together(struct viv_sim_world *world)
 {
     for (size_t i = 0; i < world->server_count; i++) {
         const struct viv_sim_storage *storage = &world->servers[i].storage;
-        if (storage->in_checkpoint || storage->is_busy || storage->background_tasks.count > 0) {
+        const struct viv_node *node = world->servers[i].node;
+        if (storage->is_busy || storage->background_tasks.count > 0 ||
+            (node != NULL && viv_tree_is_walked(viv_node_tree(node)))) {
             return false;
         }
     }

@@ -21,6 +21,7 @@ enum viv_walk_kind { VIV_WALK_FULL, VIV_WALK_DELTA };
  * does not count as changed, but rows that it drops or puts right do, even when it came first. */
 void viv_tree_track_changes(struct viv_tree *tree);
 void viv_tree_walk_begin(struct viv_tree *tree, enum viv_walk_kind kind);
+bool viv_tree_is_walked(const struct viv_tree *tree);
 /* Appends rows until about bytes_max; false when the walk is complete. */
 bool viv_tree_walk_step(struct viv_tree *tree, size_t bytes_max, struct viv_buffer *rows);
 /* committed: the image is durable; otherwise the rows of an aborted delta count as changed again. */

@@ -23,6 +23,11 @@ uint64_t viv_tree_changed_rows(const struct viv_tree *tree)
     return tree->track.on ? tree->track.current.row_count : 0;
 }
 
+bool viv_tree_is_walked(const struct viv_tree *tree)
+{
+    return tree->walk.phase != VIV_WALK_IDLE;
+}
+
 void viv_tree_walk_begin(struct viv_tree *tree, enum viv_walk_kind kind)
 {
     VIV_ASSERT(tree->walk.phase == VIV_WALK_IDLE);
