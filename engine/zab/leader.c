@@ -239,15 +239,15 @@ static const char *overdue(const struct viv_zab *zab, const struct viv_leader_pe
     return NULL;
 }
 
-/* Java's learners every half tick, as their own leader does; ours as often as they want to hear of us. */
+/* Java's learners every half tick, as their own leader does; ours as often as they want to hear of us, also by a leader
+ * that watches nobody. */
 static void ping(struct viv_zab *zab)
 {
     struct viv_leader *leader = &zab->leader;
     bool all = zab->now_ms >= leader->ping_at_ms;
     uint64_t half_tick_ms = zab->tick_ms / 2;
     leader->ping_at_ms = all ? zab->now_ms + half_tick_ms : leader->ping_at_ms;
-    leader->beat_at_ms =
-        zab->now_ms + (zab->adaptive && VIV_ZAB_BEAT_MS < half_tick_ms ? VIV_ZAB_BEAT_MS : half_tick_ms);
+    leader->beat_at_ms = zab->now_ms + (VIV_ZAB_BEAT_MS < half_tick_ms ? VIV_ZAB_BEAT_MS : half_tick_ms);
     for (size_t i = 0; i < leader->peers.count; i++) {
         const struct viv_leader_peer *peer = &leader->peers.items[i];
         if (peer->stage >= VIV_PEER_FOLLOWS && (all || peer->native)) {
