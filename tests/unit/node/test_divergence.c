@@ -136,14 +136,18 @@ static bool another_leads(struct viv_node_net *net, void *ctx)
     return leads(net, &trio->others[0]) || leads(net, &trio->others[1]);
 }
 
+static uint64_t applied_zxid(const struct trio *trio)
+{
+    return viv_tree_zxid(viv_node_tree(viv_node_net_node(trio->net, trio->ghost)));
+}
+
 /* One process that leads, follows and leads again, and applies nothing on the way by which it could forget. */
 VIV_TEST(node_divergence, what_was_prepared_in_a_reign_that_is_over_is_nothing_to_the_next)
 {
     struct trio trio;
     trio_init(&trio);
     write_a_ghost(&trio);
-    const struct viv_tree *tree = viv_node_tree(viv_node_net_node(trio.net, trio.ghost));
-    uint64_t zxid = viv_tree_zxid(tree);
+    uint64_t zxid = applied_zxid(&trio);
     cr_assert(viv_node_net_run_until(trio.net, ELECTION_MS, another_leads, &trio));
     viv_node_net_isolate(trio.net, trio.ghost, false);
     cr_assert(viv_node_net_settle(trio.net, ELECTION_MS));
@@ -151,7 +155,7 @@ VIV_TEST(node_divergence, what_was_prepared_in_a_reign_that_is_over_is_nothing_t
     cr_assert(viv_node_net_settle(trio.net, ELECTION_MS));
     cr_assert_eq(viv_node_net_leader(trio.net), trio.ghost, "it does not lead again");
     cr_assert(viv_node_client_open(&trio.client, trio.ghost, SESSION_MS), "its session is over");
-    cr_assert_eq(viv_tree_zxid(tree), zxid, "something was written meanwhile");
+    cr_assert_eq(applied_zxid(&trio), zxid, "something was written meanwhile");
     cr_assert_eq(viv_node_client_create(&trio.client, "/ghost", "", 0), VIV_REPLY_OK);
     trio_fini(&trio);
 }
