@@ -48,6 +48,10 @@
 /* Reply bytes of one connection that it may leave unread: replies have no size limit of their own in the protocol, and
  * one that no client takes must not fill the memory. More closes the connection. */
 #define VIV_OUTPUT_BYTES_MAX (256 << 20)
+/* Reply bytes of all connections that writes let go in one turn: who waits for a write is not paused, and a crowd that
+ * waits for one commit gets everything at once. Over it, each that has asked for more than VIV_OUTPUT_PAUSE_BYTES
+ * in that turn, and has a write behind, is closed. */
+#define VIV_OUTPUT_BYTES_TURN_MAX (128 << 20)
 /* Lists of children that are read page by page: each removal of a node looks at all of them. */
 #define VIV_LISTINGS_MAX                1000
 #define VIV_LISTINGS_PER_CONNECTION_MAX 8

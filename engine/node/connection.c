@@ -63,7 +63,7 @@ void viv_connections_remove(struct viv_connections *connections, struct viv_conn
     viv_fifo_fini(&connection->early);
     viv_fifo_fini(&connection->pending);
     viv_buffer_fini(&connection->authinfo);
-    viv_buffer_fini(&connection->outbox);
+    viv_connection_unsay(connections, connection);
     free(connection);
 }
 
@@ -136,6 +136,7 @@ void viv_connection_reply(struct viv_connections *connections, struct viv_connec
     viv_reply_header_encode(&connection->outbox, header);
     viv_buffer_append_bytes(&connection->outbox, record);
     viv_connection_mark_dirty(connections, connection);
+    connections->outbox_bytes += 4 + REPLY_HEADER_BYTES + record.size;
     connections->frames_sent++;
     count_reply(connections, REPLY_HEADER_BYTES + record.size);
 }
@@ -145,8 +146,15 @@ void viv_connection_say(struct viv_connections *connections, struct viv_connecti
     if (frames.size > 0) {
         viv_buffer_append_bytes(&connection->outbox, frames);
         viv_connection_mark_dirty(connections, connection);
+        connections->outbox_bytes += frames.size;
         connections->frames_sent++;
     }
+}
+
+void viv_connection_unsay(struct viv_connections *connections, struct viv_connection *connection)
+{
+    connections->outbox_bytes -= connection->outbox.size;
+    viv_buffer_fini(&connection->outbox);
 }
 
 static void pause(viv_conn conn, bool flag, struct viv_actions *out)
@@ -228,6 +236,7 @@ void viv_connections_turn_begin(struct viv_connections *connections)
             continue;
         }
         connection->is_dirty = false;
+        connections->outbox_bytes -= connection->outbox.size;
         viv_buffer_clear(&connection->outbox);
         if (connection->outbox.capacity > OUTBOX_KEPT_BYTES) {
             viv_buffer_fini(&connection->outbox);

@@ -96,6 +96,7 @@ struct viv_connections {
     bool is_paused;
     uint64_t frames_sent;
     uint64_t pending_count_max, pending_bytes_max, pending_per_connection_max; /* beyond them reading pauses */
+    uint64_t outbox_bytes;                                                     /* of all connections */
     uint64_t reply_bytes;                                        /* of all replies, without their lengths */
     uint64_t reply_bytes_last, reply_bytes_min, reply_bytes_max; /* max 0: none yet */
 };
@@ -121,6 +122,8 @@ void viv_connection_reply(struct viv_connections *connections, struct viv_connec
 /* Whole frames as they are. */
 void viv_connection_say(struct viv_connections *connections, struct viv_connection *connection,
                         struct viv_bytes frames);
+/* Nothing of what was said in this turn is sent. */
+void viv_connection_unsay(struct viv_connections *connections, struct viv_connection *connection);
 void viv_connection_mark_dirty(struct viv_connections *connections, struct viv_connection *connection);
 
 /* A copy of `request` at the end of the order; a request of `bytes`. */

@@ -56,7 +56,8 @@ struct viv_node {
     struct viv_read_bounds read_bounds;
     struct viv_rate new_sessions; /* burst 0: all are admitted */
     struct viv_limits limits;
-    struct viv_expiry local; /* sessions that only this server knows */
+    struct viv_log_gate too_much; /* connections closed for what they asked for at once */
+    struct viv_expiry local;      /* sessions that only this server knows */
     bool is_looking, is_read_only;
     uint64_t looking_since_ms;
 

@@ -154,15 +154,22 @@ static void end_unknown(struct viv_node *node, struct viv_connection *connection
     viv_request_close(node, connection);
 }
 
-/* What stands before a write is answered in one go, so that it does not see the write: that has a limit. */
+/* What stands before a write is answered in one go, so that it does not see the write: that has a limit, for one and
+ * for all. Who asks for little is not closed for what others ask for. */
 static bool has_too_much(struct viv_node *node, struct viv_connection *connection)
 {
-    if (connection->outbox.size <= VIV_OUTPUT_BYTES_MAX) {
+    size_t bytes = connection->outbox.size, bytes_total = node->connections.outbox_bytes;
+    bool is_crowded = bytes_total > VIV_OUTPUT_BYTES_TURN_MAX && bytes >= VIV_OUTPUT_PAUSE_BYTES;
+    uint64_t swallowed;
+    if (bytes <= VIV_OUTPUT_BYTES_MAX && !is_crowded) {
         return false;
     }
-    viv_log(VIV_LOG_WARN, "node", "closed: it asks for more at once than a connection may hold", "conn=%llu bytes=%zu",
-            (unsigned long long)connection->id, connection->outbox.size);
-    viv_buffer_clear(&connection->outbox);
+    if (viv_log_gate_open(&node->too_much, node->turn.now_ms, &swallowed)) {
+        viv_log(VIV_LOG_WARN, "node", "closed: before a write it asks for more at once than can be held",
+                "conn=%llu bytes=%zu bytes_total=%zu swallowed=%llu", (unsigned long long)connection->id, bytes,
+                bytes_total, (unsigned long long)swallowed);
+    }
+    viv_connection_unsay(&node->connections, connection);
     viv_request_close(node, connection);
     return true;
 }
@@ -187,8 +194,8 @@ void viv_request_advance(struct viv_node *node, struct viv_connection *connectio
 {
     for (;;) {
         struct viv_pending *front = viv_fifo_front(&connection->pending);
-        if (front == NULL || has_too_much(node, connection) || front->kind == VIV_PENDING_WRITE ||
-            front->kind == VIV_PENDING_SYNC || viv_fresh_is_early(node, front) || may_wait(connection)) {
+        if (front == NULL || may_wait(connection) || has_too_much(node, connection) ||
+            front->kind == VIV_PENDING_WRITE || front->kind == VIV_PENDING_SYNC || viv_fresh_is_early(node, front)) {
             return;
         }
         if (front->kind == VIV_PENDING_END) {

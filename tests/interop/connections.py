@@ -185,6 +185,29 @@ def check_unread(tap):
             s.close()
 
 
+def check_burst(tap):
+    """The same crowd at one go: one commit lets all of it go before anything is sent."""
+    with Server("maxClientCnxns=0", "durability=none", ports=PLAIN) as server:
+        port = server.ports["client"]
+        with connect(port) as s:
+            assert session(s)
+            s.sendall(create(b"/long", b"x" * 1000000) + create(b"/written", b""))
+            for _ in range(2):
+                read_exactly(s, struct.unpack(">i", read_exactly(s, 4))[0])
+        before = resident_mib(server)
+        write = set_data(b"/written", b"", 1)
+        crowd = [deaf(port, b"") for _ in range(25)]
+        for s in crowd:
+            s.sendall(write + get(b"/long") * 20 + write)
+        told = wait_until(lambda: "at once than can be held" in server.log() or "fill the memory" in server.log())
+        tap.ok(knock(port, "127.0.0.2"), "25 who ask for 20 MB in one burst keep nobody out for long")
+        grown = resident_mib(server, "VmHWM") - before
+        tap.ok(grown < 400 * (2 if is_sanitized() else 1), "they take a bounded memory", grown)
+        tap.ok(told, "by the loss of some, which is told", server.log()[-600:])
+        for s in crowd:
+            s.close()
+
+
 def check_slow(tap):
     with Server("maxClientCnxns=0", "durability=none", ports=PLAIN) as server, Bystander(server) as bystander:
         port = server.ports["client"]
@@ -213,7 +236,8 @@ def check_slow(tap):
 
 def main():
     tap = Tap()
-    for check in (check_slow,) if "--slow" in sys.argv[1:] else (check_address, check_total, check_rate, check_unread):
+    for check in (check_slow,) if "--slow" in sys.argv[1:] else (check_address, check_total, check_rate, check_unread,
+                                                               check_burst):
         check(tap)
     tap.done()
     return tap.failed > 0

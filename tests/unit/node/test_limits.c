@@ -1,6 +1,8 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "tests/support/node_client.h"
 #include "tests/support/viv_test.h"
@@ -428,5 +430,72 @@ VIV_TEST(node_limits, what_is_on_its_way_counts_for_the_memory_too)
     }
     cr_assert_gt(accepted, TREE_BYTES / DATA_BYTES / 2);
     cr_assert_leq(accepted, TREE_BYTES / DATA_BYTES + 1);
+    limit_test_fini(&test);
+}
+
+/* ---- answers ---- */
+
+enum { CROWD = 9, GETS = 19, LONG_BYTES = 1000000 };
+
+static void send_behind_write(struct viv_node_client *client, const char *path, int gets)
+{
+    viv_node_client_send(client, VIV_OP_SET_DATA, viv_node_client_set_record(client, "/written", "", -1));
+    for (int i = 0; i < gets; i++) {
+        viv_node_client_send(client, VIV_OP_GET_DATA, viv_node_client_path_record(client, path, false));
+    }
+}
+
+/* The first write lets the reads go, and they must not see the second. */
+static void send_between_writes(struct viv_node_client *client, const char *path, int gets)
+{
+    send_behind_write(client, path, gets);
+    viv_node_client_send(client, VIV_OP_SET_DATA, viv_node_client_set_record(client, "/written", "", -1));
+}
+
+static void expect_answers(struct viv_node_client *client, int count)
+{
+    for (int i = 0; i < count; i++) {
+        cr_assert(viv_node_client_wait(client, 200), "%d of %d", i, count);
+        cr_assert_eq(client->header.err, 0);
+    }
+}
+
+VIV_TEST(node_limits, what_one_commit_lets_go_for_a_crowd_is_bounded_and_who_can_wait_or_asks_for_little_gets_it)
+{
+    struct limit_test test;
+    struct viv_node_client crowd[CROWD], patient;
+    char *data = viv_alloc_zeroed(1, LONG_BYTES + 1);
+    int served = 0;
+    limit_test_init(&test, NULL);
+    memset(data, 'x', LONG_BYTES);
+    cr_assert_eq(viv_node_client_create(&test.client, "/long", data, 0), 0);
+    cr_assert_eq(viv_node_client_create(&test.client, "/written", "", 0), 0);
+    viv_node_client_init(&patient, test.net);
+    cr_assert(viv_node_client_open(&patient, 0, TIMEOUT_MS));
+    for (int i = 0; i < CROWD; i++) {
+        viv_node_client_init(&crowd[i], test.net);
+        cr_assert(viv_node_client_open(&crowd[i], 0, TIMEOUT_MS));
+    }
+    for (int i = 0; i < CROWD; i++) {
+        send_between_writes(&crowd[i], "/long", GETS);
+    }
+    send_between_writes(&test.client, "/bystander", GETS);
+    send_behind_write(&patient, "/long", GETS);
+    expect_answers(&test.client, GETS + 2);
+    expect_answers(&patient, GETS + 1);
+    viv_node_client_fini(&patient);
+    for (int i = 0; i < CROWD; i++) {
+        int answers = 0;
+        while (viv_node_client_receive(&crowd[i])) {
+            answers++;
+        }
+        cr_assert(answers == GETS + 2 || (answers == 0 && viv_node_net_is_closed(test.net, crowd[i].conn)), "%d of %d",
+                  answers, i);
+        served += answers > 0;
+        viv_node_client_fini(&crowd[i]);
+    }
+    cr_assert_geq(served, VIV_OUTPUT_BYTES_TURN_MAX / LONG_BYTES / GETS);
+    cr_assert_leq(served, VIV_OUTPUT_BYTES_TURN_MAX / LONG_BYTES / GETS + 1);
+    free(data);
     limit_test_fini(&test);
 }
