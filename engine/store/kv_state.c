@@ -149,12 +149,14 @@ static void end_checkpoint(struct viv_state *state)
     state->in_checkpoint = false;
 }
 
-/* A failure ends the checkpoint; a terminal one ends the store. */
+/* A failure ends the checkpoint; a terminal one ends the store. Damage in an image written a moment ago is the disk's
+ * failure. */
 static viv_status settle(struct viv_state *state, viv_status status)
 {
     if (status == VIV_OK) {
         return VIV_OK;
     }
+    status = status == VIV_ERR_CORRUPT && state->kind != VIV_CHECKPOINT_DELTA ? VIV_ERR_IO : status;
     if (status == VIV_ERR_IO || status == VIV_ERR_SYSTEM) {
         state->failed = status;
     }
@@ -248,9 +250,8 @@ static viv_status replace_image(struct viv_state *state)
     if (had_image) {
         viv_kv_dir_drop_old(&state->dir);
     }
-    /* Damage in an image written a moment ago is the disk's failure. */
     VIV_TRY(need_image(state));
-    return state->image_status == VIV_OK ? VIV_OK : VIV_ERR_IO;
+    return state->image_status;
 }
 
 static viv_status commit_rows(struct viv_state *state, const struct viv_state_mark *mark)

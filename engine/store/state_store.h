@@ -16,7 +16,7 @@
  * Threads: load at start by the main thread; everything else by the background thread, one checkpoint at a time.
  * Errors as in log_store.h: VIV_ERR_IO and VIV_ERR_SYSTEM are terminal, VIV_ERR_NOSPACE leaves the old image whole and
  * the checkpoint aborted. VIV_ERR_CORRUPT from a step of a DELTA: the image that it would change is damaged, the
- * checkpoint aborted, and only a whole image helps. */
+ * checkpoint aborted, and only a whole image helps. What is damaged in an image that is being written is VIV_ERR_IO. */
 
 struct viv_state; /* opaque; embeds `const struct viv_state_ops *ops` as its first member */
 

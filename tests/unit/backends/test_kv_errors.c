@@ -146,6 +146,23 @@ VIV_TEST(kv_errors, a_full_disk_is_forgotten_and_the_image_opened_anew)
     cr_assert_eq(fake.opened, fake.closed);
 }
 
+VIV_TEST(kv_errors, damage_in_an_image_being_written_is_the_disks_failure_and_damage_below_a_delta_is_not)
+{
+    static const enum viv_checkpoint_kind whole[] = {VIV_CHECKPOINT_FULL, VIV_CHECKPOINT_INSTALL};
+    for (unsigned i = 0; i < 2; i++) {
+        memset(&fake, 0, sizeof fake);
+        struct kv_fixture kv;
+        kv_start(&kv, &fake_state);
+        cr_assert_eq(checkpoint(&kv, VIV_CHECKPOINT_FULL, 1, VIV_OK), VIV_OK);
+        cr_assert_eq(checkpoint(&kv, VIV_CHECKPOINT_DELTA, 2, VIV_ERR_CORRUPT), VIV_ERR_CORRUPT);
+        cr_assert_eq(checkpoint(&kv, whole[i], 3, VIV_OK), VIV_OK);
+        cr_assert_eq(checkpoint(&kv, whole[i], 4, VIV_ERR_CORRUPT), VIV_ERR_IO);
+        cr_assert_eq(checkpoint(&kv, whole[i], 5, VIV_OK), VIV_ERR_IO);
+        kv_finish(&kv);
+        cr_assert_eq(fake.opened, fake.closed);
+    }
+}
+
 VIV_TEST(kv_mark, rot_is_told_from_another_version_and_from_another_server)
 {
     struct viv_store_config config = {.state_dir = "x", .server_id = 3, .cluster = {7, 8}};
