@@ -33,10 +33,10 @@ def write(client, count, size=100):
         waiting.append(client.set_async("/value", b"%d:" % number + b"x" * size))
         if len(waiting) >= IN_FLIGHT:
             for answer in waiting:
-                answer.get(IS_LONG, PATIENCE_S)
+                answer.get(True, PATIENCE_S)
             waiting = []
     for answer in waiting:
-        answer.get(IS_LONG, PATIENCE_S)
+        answer.get(True, PATIENCE_S)
     return b"%d:" % (count - 1) + b"x" * size
 
 
@@ -114,7 +114,7 @@ def stopped_follower(tap, ensemble, name):
         last = b"%d" % number * 100000
         answers = [client.set_async("/value", last.ljust(1 << 19)) for _ in range(20)]
         for answer in answers:
-            answer.get(IS_LONG, PATIENCE_S)
+            answer.get(True, PATIENCE_S)
     used_mib = memory_kib(ensemble, leader) >> 10
     ensemble.signal(victim, signal.SIGCONT)
     leave(client)
