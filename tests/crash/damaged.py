@@ -64,7 +64,7 @@ def wrong_values(client, expected):
     wrong = []
     for path, answer in waiting:
         try:
-            found = answer.get(PATIENCE_S)[0]
+            found = answer.get(True, PATIENCE_S)[0]
         except NoNodeError:
             found = None
         if found != expected[path]:
