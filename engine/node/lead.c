@@ -369,7 +369,7 @@ static bool take_released(struct viv_group *group, struct viv_group_sync *sync)
 void viv_lead_release_syncs(struct viv_group *group)
 {
     struct viv_group_sync sync;
-    if (group->releasing) {
+    if (group->learner_syncs.count == 0 || group->releasing) {
         return;
     }
     group->releasing = true;

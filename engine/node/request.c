@@ -156,14 +156,10 @@ static void end_unknown(struct viv_node *node, struct viv_connection *connection
 
 /* What stands before a write is answered in one go, so that it does not see the write: that has a limit, for one and
  * for all. Who asks for little is not closed for what others ask for. */
-static bool has_too_much(struct viv_node *node, struct viv_connection *connection)
+static void close_for_too_much(struct viv_node *node, struct viv_connection *connection)
 {
     size_t bytes = connection->outbox.size, bytes_total = node->connections.outbox_bytes;
-    bool is_crowded = bytes_total > VIV_OUTPUT_BYTES_TURN_MAX && bytes >= VIV_OUTPUT_PAUSE_BYTES;
     uint64_t swallowed;
-    if (bytes <= VIV_OUTPUT_BYTES_MAX && !is_crowded) {
-        return false;
-    }
     if (viv_log_gate_open(&node->too_much, node->turn.now_ms, &swallowed)) {
         viv_log(VIV_LOG_WARN, "node", "closed: before a write it asks for more at once than can be held",
                 "conn=%llu bytes=%zu bytes_total=%zu swallowed=%llu", (unsigned long long)connection->id, bytes,
@@ -171,6 +167,16 @@ static bool has_too_much(struct viv_node *node, struct viv_connection *connectio
     }
     viv_connection_unsay(&node->connections, connection);
     viv_request_close(node, connection);
+}
+
+static inline bool has_too_much(struct viv_node *node, struct viv_connection *connection)
+{
+    size_t bytes = connection->outbox.size;
+    bool is_crowded = bytes >= VIV_OUTPUT_PAUSE_BYTES && node->connections.outbox_bytes > VIV_OUTPUT_BYTES_TURN_MAX;
+    if (bytes <= VIV_OUTPUT_BYTES_MAX && !is_crowded) {
+        return false;
+    }
+    close_for_too_much(node, connection);
     return true;
 }
 
