@@ -162,6 +162,7 @@ static void deliver(struct viv_group *group, const struct viv_zab_output *output
     viv_ration_applied(&group->ration, output->entry.body.size);
     group->entries_since_image++;
     group->bytes_since_image += output->entry.body.size;
+    group->image_is_wanted = group->image_is_wanted || applied.header.type == VIV_OP_RECONFIG;
     viv_lead_applied(group, &applied);
     if (exact) {
         if (viv_digests_wants(output->entry.zxid)) {
@@ -424,7 +425,7 @@ void viv_group_image_fault(struct viv_group *group)
 
 static bool is_image_due(const struct viv_group *group)
 {
-    return (group->image_is_damaged && group->turn->now_ms >= group->image_retry_ms) ||
+    return group->image_is_wanted || (group->image_is_damaged && group->turn->now_ms >= group->image_retry_ms) ||
            (group->disk_low && group->bytes_since_image >= LOW_DISK_IMAGE_BYTES) ||
            (group->checkpoint_entries > 0 && group->entries_since_image >= group->checkpoint_entries) ||
            (group->checkpoint_bytes > 0 && group->bytes_since_image >= group->checkpoint_bytes);
@@ -436,6 +437,7 @@ void viv_group_checkpoint_slice(struct viv_group *group, bool is_busy)
         VIV_ASSERT(group->install.state == VIV_INSTALL_NONE);
         bool is_delta = group->state_takes_deltas && group->image_exists && !group->image_is_damaged;
         group->entries_since_image = group->bytes_since_image = 0;
+        group->image_is_wanted = false;
         viv_group_measure_checkpoint(&group->measure, group->turn);
         viv_checkpoint_begin(&group->checkpoint, group->tree, is_delta ? VIV_CHECKPOINT_DELTA : VIV_CHECKPOINT_FULL,
                              group->turn);

@@ -116,6 +116,7 @@ struct viv_group {
     struct viv_install install;
     struct viv_checkpoint checkpoint;
     bool state_takes_deltas, image_exists;
+    bool image_is_wanted;    /* soon: a configuration was committed, which a restart shall know to be */
     bool image_is_damaged;   /* a whole one is due, from the tree in memory */
     uint64_t image_retry_ms; /* not before, after one failed */
     uint64_t image_zxid;     /* where the newest image begins */

@@ -11,7 +11,7 @@ histories: all check_history
 # Whole ensembles in virtual time. SEEDS=A..B for the long form; about 25 ms a seed.
 dist_check_SCRIPTS += %reldir%/sample.sh %reldir%/controls.sh
 TESTS += %reldir%/sample.sh %reldir%/controls.sh
-EXTRA_DIST += %reldir%/short_epochs.schedule
+EXTRA_DIST += %reldir%/killed_after_reconfiguring.schedule %reldir%/short_epochs.schedule
 SEEDS = 1..10000
 sim: vivarium-sim
 	./vivarium-sim --seeds $(SEEDS)

@@ -32,10 +32,15 @@ else
     echo "not ok 3 - a schedule file is the run that it was written from"
 fi
 here=$(dirname "$0")
-if "$sim" --replay "$here/short_epochs.schedule" --folder "$folder" >"$folder/out" 2>&1; then
-    echo "ok 4 - sessions may end with the last entry of an epoch"
-else
-    echo "not ok 4 - sessions may end with the last entry of an epoch"
-    tell
-fi
-echo 1..4
+# replay NUMBER SCHEDULE WHAT
+replay() {
+    if "$sim" --replay "$here/$2.schedule" --folder "$folder" >"$folder/out" 2>&1; then
+        echo "ok $1 - $3"
+    else
+        echo "not ok $1 - $3"
+        tell
+    fi
+}
+replay 4 short_epochs "sessions may end with the last entry of an epoch"
+replay 5 killed_after_reconfiguring "who was told of a new configuration knows it after a kill"
+echo 1..5
