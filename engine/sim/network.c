@@ -224,8 +224,13 @@ static void shorten(struct viv_sim_pipe *pipe, uint64_t kept)
     pipe->unread = kept;
 }
 
+/* A dial that is not answered yet comes to nothing, and its answer says so. */
 static void break_connection(struct viv_sim_world *world, struct viv_sim_connection *connection)
 {
+    if (!connection->is_up[0]) {
+        connection->is_refused = true;
+        return;
+    }
     for (size_t side = 0; side < 2; side++) {
         struct viv_sim_pipe *pipe = &connection->pipes[side];
         if (!pipe->is_closed) {
