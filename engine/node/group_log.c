@@ -213,7 +213,7 @@ void viv_group_log_read(struct viv_group *group, const struct viv_event *event)
     } else {
         viv_log(VIV_LOG_WARN, "node", "the log cannot serve a learner", "gid=%u status=\"%s\"", group->gid,
                 viv_status_text(event->status));
-        input.last = true;
+        input.last = input.is_cut = true;
     }
     if (input.last) {
         viv_fifo_pop(&group->reads);

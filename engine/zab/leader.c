@@ -178,7 +178,7 @@ void viv_leader_log_data(struct viv_zab *zab, const struct viv_zab_input *input)
 {
     struct viv_leader_peer *peer = viv_peers_find(&zab->leader.peers, input->link);
     if (peer != NULL && peer->stage == VIV_PEER_READING) {
-        viv_sync_log_data(zab, peer, input->entries, input->entry_count, input->last);
+        viv_sync_log_data(zab, peer, input);
     }
 }
 

@@ -220,9 +220,10 @@ static bool is_read_whole(const struct viv_leader_peer *peer)
     return viv_history_follows(peer->sent_zxid, peer->read_to_zxid + 1);
 }
 
-void viv_sync_log_data(struct viv_zab *zab, struct viv_leader_peer *peer, const struct viv_entry *entries, size_t count,
-                       bool last)
+void viv_sync_log_data(struct viv_zab *zab, struct viv_leader_peer *peer, const struct viv_zab_input *input)
 {
+    const struct viv_entry *entries = input->entries;
+    size_t count = input->entry_count;
     VIV_ASSERT(peer->stage == VIV_PEER_READING);
     size_t next = 0;
     if (!peer->read_opened && count > 0 && entries[0].zxid == peer->claimed_zxid) {
@@ -231,7 +232,7 @@ void viv_sync_log_data(struct viv_zab *zab, struct viv_leader_peer *peer, const 
         next = 1;
     }
     if (!peer->read_opened) {
-        if (count == 0 && !last) {
+        if (count == 0 && !input->last) {
             return;
         }
         if (must_wait(zab, peer, true)) {
@@ -249,10 +250,10 @@ void viv_sync_log_data(struct viv_zab *zab, struct viv_leader_peer *peer, const 
         send_committed(zab, peer, &entry);
     }
     peer->heard_at_ms = zab->now_ms; /* it is our turn */
-    if (!last) {
+    if (!input->last) {
         return;
     }
-    if (is_read_whole(peer)) {
+    if (!input->is_cut && is_read_whole(peer)) {
         peer->sent_zxid = peer->read_to_zxid; /* may be the start of an epoch: nothing lies between */
         finish(zab, peer);
     } else {

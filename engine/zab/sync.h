@@ -11,6 +11,7 @@
  * an entry it does not own and asks for a snapshot instead, it is offered the cut also where that is not certain. */
 
 struct viv_leader_peer;
+struct viv_zab_input;
 struct viv_zab;
 
 struct viv_sync_question {
@@ -39,8 +40,7 @@ struct viv_sync_choice viv_sync_choose(const struct viv_sync_question *question)
 /* Brings the learner, whose claim is known, up to date and adds it to the broadcast, ending with NEWLEADER. Who has no
  * vote waits, as PROMISED, while as many as may are under way; call again. */
 void viv_sync_begin(struct viv_zab *zab, struct viv_leader_peer *peer);
-void viv_sync_log_data(struct viv_zab *zab, struct viv_leader_peer *peer, const struct viv_entry *entries, size_t count,
-                       bool last);
+void viv_sync_log_data(struct viv_zab *zab, struct viv_leader_peer *peer, const struct viv_zab_input *input);
 void viv_sync_snapshot_sent(struct viv_zab *zab, struct viv_leader_peer *peer);
 /* Tells the learner of what was committed since it was last told. False: that is not in memory any more. */
 bool viv_sync_commits(struct viv_zab *zab, struct viv_leader_peer *peer);

@@ -80,8 +80,8 @@ enum viv_zab_input_kind {
     VIV_ZAB_SNAP_PROGRESS,  /* link: bytes of a snapshot stream moved, in or out; keeps a long one from timing out */
     VIV_ZAB_PROPOSE,        /* zxid (= viv_zab_next_zxid), body: leader only, phase BROADCAST only. A reconfiguration
                                only while none is under way; sid: who shall lead afterwards, 0: this server if it can */
-    VIV_ZAB_LOG_DATA,       /* link, entries, entry_count, last: answers READ, in parts. A last part that ends short of
-                               what was asked for: the log does not have it */
+    VIV_ZAB_LOG_DATA,       /* link, entries, entry_count, last, is_cut: answers READ, in parts. A last part that ends
+                               short of what was asked for: the log does not have it */
     VIV_ZAB_FAULT,          /* zxid, fault_bytes, fault_crc: an entry of the log is damaged that is delivered already */
     VIV_ZAB_REPAIRED,       /* answers REPAIR */
     VIV_ZAB_PING_REPLY,     /* link, data: the sessions touched since the last one; answers PING_ASK */
@@ -105,6 +105,7 @@ struct viv_zab_input {
     size_t entry_count;
     uint32_t fault_bytes, fault_crc;
     bool last;
+    bool is_cut;     /* LOG_DATA, the last: the log has more of it, which cannot be read */
     bool for_repair; /* LOG_DATA: answers a READ of that kind, with zxid; at once and whole */
     bool is_gone;    /* the log does not reach back that far */
 };

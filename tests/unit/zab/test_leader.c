@@ -490,6 +490,23 @@ VIV_TEST(zab_leader, an_old_claim_is_served_from_the_log_or_by_a_snapshot)
     actor_fini(&actor);
 }
 
+/* What memory begins with opens an epoch, which may follow anything: by zxids alone nothing seems to be missing. */
+VIV_TEST(zab_leader, whoever_reads_from_a_log_that_rots_meanwhile_gets_no_history_with_a_hole)
+{
+    struct viv_entry found[] = {{VIV_ZXID(1, 8), VIV_BYTES_LITERAL("a"), 0}};
+    struct actor actor;
+    actor_init(&actor, &three);
+    actor_lead(&actor, true, LAST);
+    actor_introduce(&actor, 2, 2, 1, false);
+    actor_ackepoch(&actor, 2, VIV_ZXID(1, 8), 1);
+    actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_LOG_DATA, .link = 2, .entries = found, .entry_count = 1});
+    cr_assert_not_null(actor_sent(&actor, 2, VIV_PACKET_DIFF));
+    actor_give(&actor, (struct viv_zab_input){.kind = VIV_ZAB_LOG_DATA, .link = 2, .last = true, .is_cut = true});
+    cr_assert_null(actor_sent(&actor, 2, VIV_PACKET_NEWLEADER));
+    cr_assert_eq(actor_said(&actor, VIV_ZAB_LINK_CLOSE)->link, 2);
+    actor_fini(&actor);
+}
+
 VIV_TEST(zab_leader, standalone_leads_at_once_and_delivers_what_is_durable)
 {
     static const uint64_t plain[] = {1, 2, 3, 0};
