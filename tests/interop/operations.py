@@ -231,6 +231,29 @@ def differences(expected, actual):
     return found
 
 
+def play_reference(servers):
+    with Ensemble("zookeeper", servers) as peer:
+        return play(peer.hosts())
+
+
+class References:
+    """What ZooKeeper answers. Its leader checks a request against a tree that may lack what a follower of its has
+    answered already (3.8.0 sends a commit before it applies it): another run is made where one differs."""
+
+    RUNS_MAX = 4
+
+    def __init__(self, servers):
+        self.servers = servers
+        self.lines = [play_reference(servers)]
+
+    def least_differences(self, actual):
+        while True:
+            found = min((differences(lines, actual) for lines in self.lines), key=len)
+            if not found or len(self.lines) >= self.RUNS_MAX:
+                return found
+            self.lines.append(play_reference(self.servers))
+
+
 def main():
     tap = Tap()
     if zookeeper_class_path() is None:
@@ -238,21 +261,19 @@ def main():
         tap.done()
         return
     for servers in (1, 3):
-        with Ensemble("zookeeper", servers) as peer:
-            reference = play(peer.hosts())
+        references = References(servers)
+        reference = references.lines[0]
         tap.ok(len(reference) > 90, "ZooKeeper answers the script with %d servers" % servers, len(reference))
         if servers == 1 or IS_LONG:
-            with Ensemble("zookeeper", servers) as peer:
-                again = play(peer.hosts())
-            tap.ok(not differences(reference, again), "two runs against ZooKeeper agree with %d servers" % servers,
-                   "\n".join(differences(reference, again)))
+            found = references.least_differences(play_reference(servers))
+            tap.ok(not found, "two runs against ZooKeeper agree with %d servers" % servers, "\n".join(found))
         spoilt = [(n, ("error", "Spoilt") if n == "set" else v) for n, v in reference]
         tap.ok(differences(reference, spoilt), "one changed reply is noticed")
         for backend in build_configurations() if servers == 1 or IS_LONG else [default_configuration()]:
             name = "replies equal ZooKeeper's field by field: %s, %d servers" % (backend, servers)
             try:
                 with Ensemble("vivarium", servers, backend) as ours:
-                    found = differences(reference, play(ours.hosts()))
+                    found = references.least_differences(play(ours.hosts()))
                     detail = "\n".join(found) + "\n" + ours.logs(10)
                 tap.ok(not found, name, detail)
             except (RuntimeError, KazooException, OSError) as error:
