@@ -29,6 +29,11 @@ if [ -n "${VIV_LONG:-}" ]; then
     found high-vote 44 44 'does not take a write'
     found free-wipe 5 9 'lead epoch\|does not take a write'
     found free-rot 62 62 'does not take a write\|do not come together'
-    found lying-library 534 534 'nobody has applied\|where another applied'
+    if "${VIV_BUILD_DIR:-.}/vivarium" --version | grep '^backends:' | grep -q lmdb-wal.*rocksdb-wal; then
+        found lying-library 534 534 'nobody has applied\|where another applied'
+    else
+        number=$((number + 1))
+        echo "ok $number - lying-library is found # SKIP this build lacks LMDB or RocksDB"
+    fi
 fi
 echo "1..$number"
