@@ -41,6 +41,10 @@ struct viv_client_options {
     bool read_only;               /* a server without a quorum will do */
 };
 
+/* How long one attempt to connect may take by these options. is_first: there is no session to go on with; silences:
+ * attempts since it was ready that nothing answered. */
+uint64_t viv_client_attempt_ns(const struct viv_client_options *options, bool is_first, uint32_t silences);
+
 enum viv_client_state {
     VIV_CLIENT_DISCONNECTED,
     VIV_CLIENT_CONNECTING, /* TCP or handshake under way */

@@ -82,15 +82,15 @@ static void schedule_retry(struct viv_client *client, uint64_t now_ns)
     loop_hurry(client->loop, client->deadline_ns);
 }
 
-static uint64_t attempt_timeout_ns(const struct viv_client *client)
+uint64_t viv_client_attempt_ns(const struct viv_client_options *options, bool is_first, uint32_t silences)
 {
     enum { DOUBLINGS_MAX = 20 };
-    uint64_t longest_ms = client->options.connect_timeout_ms;
-    uint64_t first_ms = client->options.reattach_timeout_ms;
-    if (client->session_id == 0 || first_ms == 0) {
+    uint64_t longest_ms = options->connect_timeout_ms;
+    uint64_t first_ms = options->reattach_timeout_ms;
+    if (is_first || first_ms == 0) {
         return ms(longest_ms);
     }
-    uint64_t timeout_ms = first_ms << (client->failures < DOUBLINGS_MAX ? client->failures : DOUBLINGS_MAX);
+    uint64_t timeout_ms = first_ms << (silences < DOUBLINGS_MAX ? silences : DOUBLINGS_MAX);
     return ms(timeout_ms < longest_ms ? timeout_ms : longest_ms);
 }
 
@@ -145,7 +145,7 @@ void session_start(struct viv_client *client, uint64_t now_ns)
         return;
     }
     client->state = VIV_CLIENT_CONNECTING;
-    client->deadline_ns = now_ns + attempt_timeout_ns(client);
+    client->deadline_ns = now_ns + viv_client_attempt_ns(&client->options, client->session_id == 0, client->failures);
     client->heard_ns = client->spoke_ns = now_ns;
     loop_hurry(client->loop, client->deadline_ns);
     append_handshake(client);

@@ -3,7 +3,8 @@
 
 Copies it to experiments/results/<plan>/<name> unless it is there already, writes its digest to paper/results.lock, and
 lets git see that folder (experiments/results/.gitignore). A plan of partition schemes becomes the experiment `schemes`,
-the plans `failover`, `million` and `peers` those of their names, any other `comparison`. A folder that was locked before stays where it is.
+the plans `failover` and `million` those of their names, any other `comparison`. A folder that was locked before stays
+where it is.
 """
 
 import os

@@ -9,10 +9,9 @@ from results import ResultsError, Run
 
 DERIVED = ("report.html", "summary.json")
 # What the paper needs: an experiment, and the folder under experiments/results/ where its newest run is looked for.
-EXPERIMENTS = {"comparison": "quick", "failover": "failover", "million": "million", "peers": "peers",
-               "schemes": "schemes"}
+EXPERIMENTS = {"comparison": "quick", "failover": "failover", "million": "million", "schemes": "schemes"}
 # Of these, the plans that stand for nothing but themselves.
-OWN = ("failover", "million", "peers")
+OWN = ("failover", "million")
 
 
 def digest(folder):

@@ -4,7 +4,7 @@ import tex
 from measures import compared, median_trial, read, reference, rows
 
 # The cells that the text names; a run that lacks one prints n/a for it.
-SYSTEMS = {"flat": "flat", "lmdb-wal": "lmdb-wal", "rocksdb-wal": "rocksdb-wal", "zookeeper": "ZooKeeper", "etcd": "etcd"}
+SYSTEMS = {"flat": "flat", "lmdb-wal": "lmdb-wal", "rocksdb-wal": "rocksdb-wal", "zookeeper": "ZooKeeper"}
 STEPS = ("set-16x100", "get-16x100", "create-16x100", "set-1x1", "get-1x1", "create-1x1", "kill-leader", "stop-leader",
          "restart-follower", "cold-start")
 NAMES = ("throughput", "p50", "p99", "cpu", "silence", "full", "back", "cold", "memory", "disk")

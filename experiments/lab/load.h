@@ -14,7 +14,7 @@ enum viv_load_op { VIV_LOAD_CREATE, VIV_LOAD_SET, VIV_LOAD_GET, VIV_LOAD_MIXED }
 enum viv_load_arrivals { VIV_LOAD_CONSTANT, VIV_LOAD_POISSON };
 
 struct viv_load_spec {
-    const struct viv_dialect *dialect;
+    const struct viv_dialect *dialect; /* of the servers */
     enum viv_load_op op;
     uint32_t clients;
     uint32_t pipeline; /* requests in flight per session; a bound only, in an open loop */

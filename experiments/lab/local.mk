@@ -9,6 +9,7 @@ liblab_a_SOURCES = \
 	%reldir%/command.c %reldir%/command.h \
 	%reldir%/dialect.c %reldir%/dialect.h %reldir%/dialect_etcd.c %reldir%/dialect_zookeeper.c \
 	%reldir%/estimate.c %reldir%/estimate.h \
+	%reldir%/etcd_calls.c %reldir%/etcd_internal.h \
 	%reldir%/etcd_messages.c %reldir%/etcd_messages.h \
 	%reldir%/fairness.c %reldir%/fairness.h \
 	%reldir%/faults.c \

@@ -4,10 +4,11 @@
 #include "experiments/lab/dialect.h"
 #include "experiments/lab/interrupt.h"
 
-/* Small questions to servers, answered within a time limit: a four-letter word, and "do you serve reads yet". */
+/* Small questions to servers, answered within a time limit: one in plain text, and "do you serve reads yet". */
 
-/* Sends the word and appends what comes back; false when nothing did within limit_ms. */
-bool viv_probe_ask(const struct viv_client_address *server, const char *word, uint32_t limit_ms,
+/* Sends the question (a four-letter word, a line of HTTP) and appends what comes back until the server hangs up; false
+ * when nothing did within limit_ms. */
+bool viv_probe_ask(const struct viv_client_address *server, const char *question, uint32_t limit_ms,
                    struct viv_buffer *out);
 
 struct viv_probes; /* keep trying, on several servers at once, to open a session and to read "/" */

@@ -181,8 +181,8 @@ static void etcd_config(const struct viv_cell *cell, const struct viv_system_por
                         const char *home, struct viv_buffer *out)
 {
     const struct viv_system_ports *own = &ports[sid - 1];
-    viv_buffer_printf(out, "name: s%u\ndata-dir: %s/data\ninitial-cluster-token: lab\ninitial-cluster-state: new\n",
-                      sid, home);
+    viv_buffer_printf(
+        out, "name: s%u\ndata-dir: %s/data/etcd\ninitial-cluster-token: lab\ninitial-cluster-state: new\n", sid, home);
     viv_buffer_printf(out, "listen-client-urls: http://127.0.0.1:%u\nadvertise-client-urls: http://127.0.0.1:%u\n",
                       own->client, own->client);
     viv_buffer_printf(out, "listen-peer-urls: http://127.0.0.1:%u\ninitial-advertise-peer-urls: http://127.0.0.1:%u\n",

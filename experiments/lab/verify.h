@@ -9,7 +9,8 @@
 
 struct viv_verify_result {
     uint64_t checked;    /* reads compared, over all servers */
-    uint64_t lost_acked; /* keys with an older value than one acknowledged, and created znodes that are missing */
+    uint64_t lost_acked; /* keys with an older value than one acknowledged (viv_keyset_is_loss), and created znodes that
+                            are missing */
     uint64_t violations; /* values that were never written */
     char why[160];
 };
